@@ -1,0 +1,65 @@
+"""Runs a bundle's two graphs with ONNX Runtime on the CPU. Knows nothing of words or frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, Bundle, BundleError
+
+Array = NDArray[Any]
+
+
+class OnnxBackend:
+    """``image``: uint8 (1, H, W, 3) -> features, distance; ``features``, ``tokens`` -> logits."""
+
+    name = 'onnxruntime'
+
+    def __init__(self, image_encoder: bytes, answerer: bytes, num_threads: int = 1) -> None:
+        self._image_encoder = _session(IMAGE_ENCODER, image_encoder, num_threads)
+        self._answerer = _session(ANSWERER, answerer, num_threads)
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, num_threads: int = 1) -> OnnxBackend:
+        """Load the int8 graphs and try them once, so that a wrong graph fails here."""
+        backend = cls(bundle.content(IMAGE_ENCODER), bundle.content(ANSWERER), num_threads)
+        size = bundle.manifest.preprocess
+        try:
+            features, _ = backend.encode(np.zeros((1, size.height, size.width, 3), np.uint8))
+            logits = backend.answer(features, np.ones((1, 2), np.int64))
+        except Exception as error:  # ONNX Runtime has no common error class
+            raise BundleError(f'{bundle.path}: the graphs do not run: '
+                              f'{str(error).splitlines()[0]}') from None
+        if logits.shape != (1, len(bundle.manifest.answers)):
+            raise BundleError(f'{bundle.path}: the graphs give {logits.shape[-1]} answers, the '
+                              f'manifest lists {len(bundle.manifest.answers)}')
+        return backend
+
+    def encode(self, image_bhwc: Array) -> tuple[Array, Array]:
+        """Return features (1, tokens, channels) and familiarity distance (1,)."""
+        features, distance = self._image_encoder.run(None, {'image': image_bhwc})
+        return features, distance
+
+    def answer(self, features_btc: Array, tokens_bt: Array) -> Array:
+        """Return logits (1, answers)."""
+        return np.asarray(self._answerer.run(
+            None, {'features': features_btc, 'tokens': tokens_bt})[0])
+
+
+def _session(name: str, graph: bytes, num_threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise BundleError('onnxruntime is not installed: pip install onnxruntime') from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
+    except Exception as error:  # ONNX Runtime has no common error class
+        raise BundleError(f'{name}: ONNX Runtime refuses it: '
+                          f'{str(error).splitlines()[0]}') from None

@@ -1,0 +1,1 @@
+"""The command latent_vqa, one file per verb."""

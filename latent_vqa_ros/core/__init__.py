@@ -1,0 +1,1 @@
+"""What turns a frame and a question into an answer; knows neither ROS nor torch."""

@@ -1,0 +1,137 @@
+"""The shape of the model and of its input, as frozen dataclasses checked in one place.
+
+Used by training (to build the model) and by the bundle (to say what it holds). Reads no
+environment, picks no device, imports no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+PLACEMENTS = ('per_block', 'stem')
+RESIZE_RULES = ('center_crop', 'stretch')
+
+T = TypeVar('T')
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be; the message names the field and the way out."""
+
+
+def from_mapping(cls: type[T], values: Any, where: str) -> T:
+    """Build dataclass ``cls`` from a mapping; unknown or missing keys are named."""
+    if not isinstance(values, dict):
+        raise ConfigError(f'{where}: expected a mapping, got {type(values).__name__}')
+    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(map(str, values)) - known)
+    if unknown:
+        raise ConfigError(f'{where}: unknown {", ".join(unknown)}; '
+                          f'known: {", ".join(sorted(known))}')
+    try:
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    except TypeError as error:
+        raise ConfigError(f'{where}: {error}') from None
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """Return a dataclass as plain YAML types (tuples become lists)."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """How a camera frame becomes the model's input: RGB uint8, ``height`` x ``width`` pixels.
+
+    ``resize``: ``center_crop`` cuts the largest centred region of the model's aspect ratio,
+    ``stretch`` takes the whole frame and lets the aspect ratio change.
+    ``mean`` and ``std`` (per channel, of values from 0 to 1) are applied inside the image graph.
+    """
+
+    height: int = 64
+    width: int = 64
+    resize: str = 'center_crop'
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.25, 0.25, 0.25)
+
+    def __post_init__(self) -> None:
+        for name in ('height', 'width'):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and 8 <= value <= 1024,
+                     f'preprocess.{name}: {value!r} is not from 8 to 1024 pixels')
+        _require(self.resize in RESIZE_RULES,
+                 f'preprocess.resize: {self.resize!r} is none of {", ".join(RESIZE_RULES)}')
+        _require(len(self.mean) == 3 == len(self.std) and min(self.std) > 0,
+                 'preprocess.mean and std: three numbers each, std above 0')
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The latent CLIP-VQA model. ``width`` is d and ``latent_dim`` is r of the attention blocks.
+
+    ``latent_dim: null`` with ``placement: per_block`` is the dense twin.
+    ``stem_channels`` lists the stride-2 stages of the convolutional stem, the image tower's grid
+    is the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
+    """
+
+    width: int = 128
+    latent_dim: int | None = 32
+    placement: str = 'per_block'
+    heads: int = 4
+    mlp_ratio: int = 2
+    stem_channels: tuple[int, ...] = (32, 64, 128)
+    stem_residuals: tuple[int, ...] = (0, 1, 1)
+    image_blocks: int = 3
+    text_blocks: int = 1
+    fusion_blocks: int = 2
+    embed_dim: int = 64
+    max_tokens: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'fusion_blocks'):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and value > 0,
+                     f'model.{name}: {value!r} is not above 0')
+        for name in ('image_blocks', 'text_blocks'):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and value >= 0, f'model.{name}: {value!r} is below 0')
+        _require(2 <= self.max_tokens <= 256,
+                 f'model.max_tokens: {self.max_tokens} is not from 2 to 256')
+        self._check_stem()
+        self._check_latent()
+
+    def _check_stem(self) -> None:
+        _require(1 <= len(self.stem_channels) <= 6 and min(self.stem_channels) > 0,
+                 'model.stem_channels: one to six channel counts above 0')
+        _require(len(self.stem_residuals) == len(self.stem_channels),
+                 'model.stem_residuals: one count per entry of stem_channels')
+
+    def _check_latent(self) -> None:
+        _require(self.placement in PLACEMENTS,
+                 f'model.placement: {self.placement!r} is none of {", ".join(PLACEMENTS)}')
+        latent = self.latent_dim
+        _require(latent is not None or self.placement == 'per_block',
+                 'model.latent_dim: null (the dense twin) goes with placement per_block only')
+        _require(latent is None or 0 < latent < self.width,
+                 f'model.latent_dim: {latent} must be above 0 and below width {self.width}')
+        _require(self.attention_dim % self.heads == 0,
+                 f'model.heads: {self.heads} does not divide the attention width '
+                 f'{self.attention_dim}')
+
+    @property
+    def attention_dim(self) -> int:
+        """The width in which attention happens: r, or d in the dense twin."""
+        return self.width if self.latent_dim is None else self.latent_dim
+
+    def check_input(self, preprocess: PreprocessConfig) -> None:
+        """Refuse an input size that the stem's strides do not divide."""
+        stride = 2 ** len(self.stem_channels)
+        for name in ('height', 'width'):
+            size = getattr(preprocess, name)
+            _require(size % stride == 0,
+                     f'preprocess.{name}: {size} is not a multiple of the stem stride {stride}')

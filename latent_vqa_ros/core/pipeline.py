@@ -1,0 +1,155 @@
+"""The way of a question: tokenize, find the frame, decode, encode once, answer.
+
+``Pipeline.respond`` turns a request and a frame into a ``Detail`` and produces every status that
+depends on them; it never raises on bad input. Knows no ROS, no threads and no graph runtime.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_vqa_ros.core.answer import Detail, Latency, softmax
+from latent_vqa_ros.core.bundle import Bundle
+from latent_vqa_ros.core.image_formats import ImageError
+from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError
+
+Array = NDArray[Any]
+
+
+class Backend(Protocol):
+    """Executes a bundle's two graphs."""
+
+    name: str
+
+    def encode(self, image_bhwc: Array) -> tuple[Array, Array]:
+        """Return features (batch, tokens, channels) and familiarity distance (batch,)."""
+
+    def answer(self, features_btc: Array, tokens_bt: Array) -> Array:
+        """Return logits (1, answers) of one question about one image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One camera frame, not yet decoded. ``decode`` returns RGB uint8 (H, W, 3) or ImageError.
+
+    Times are nanoseconds of the node's clock; ``stamp_ns`` 0 means that the camera sets none,
+    the age then counts from ``received_ns``.
+    """
+
+    decode: Callable[[], NDArray[np.uint8]]
+    stamp_ns: int = 0
+    received_ns: int = 0
+    frame_id: str = ''
+    camera: str = ''
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A frame's features, with what it cost to make them."""
+
+    features_btc: Array
+    distance: float
+    decode_ms: float
+    encode_ms: float
+
+
+class Pipeline:
+    """Answers requests about frames with one bundle. Use it from one thread at a time."""
+
+    def __init__(self, bundle: Bundle, backend: Backend, top_k: int = 3,
+                 min_confidence: float | None = None, max_age_s: float = 0.0) -> None:
+        """``min_confidence`` None takes the bundle's; ``max_age_s`` 0 takes frames of any age."""
+        self.bundle = bundle
+        self.backend = backend
+        self.top_k = top_k
+        self.min_confidence = (bundle.manifest.min_confidence if min_confidence is None
+                               else min_confidence)
+        self.max_age_s = max_age_s
+        self._tokenizer = bundle.manifest.tokenizer
+        self._encoded: dict[str, tuple[Frame, Encoded]] = {}
+
+    def respond(self, request: Request, frame: Frame | None, now_ns: int = 0,
+                absent: str = 'no image has arrived yet') -> Detail:
+        """Answer one request; ``frame`` None means no camera image, ``absent`` says why."""
+        start = time.perf_counter()
+        detail = self._respond(request, frame, now_ns, absent)
+        total = (time.perf_counter() - start) * 1e3
+        return replace(detail, latency_ms=replace(detail.latency_ms, total=total))
+
+    def _respond(self, request: Request, frame: Frame | None, now_ns: int, absent: str) -> Detail:
+        detail = Detail(Status.OK, request.question, request.id, request.camera,
+                        model=self.bundle.identity)
+        if request.error:
+            return replace(detail, status=Status.BAD_QUESTION, reason=request.error)
+        try:
+            tokens_t = self._tokenizer.encode(request.question)
+        except UnknownWordsError as error:
+            return replace(detail, status=Status.UNKNOWN_WORDS, reason=str(error))
+        except QuestionError as error:
+            return replace(detail, status=Status.BAD_QUESTION, reason=str(error))
+        if frame is None:
+            return replace(detail, status=Status.NO_IMAGE, reason=absent)
+        age_s = (now_ns - (frame.stamp_ns or frame.received_ns)) / 1e9
+        detail = replace(detail, stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
+                         image_age_ms=age_s * 1e3)
+        if self.max_age_s and age_s > self.max_age_s:
+            return replace(detail, status=Status.STALE_IMAGE,
+                           reason=f'the newest image is {age_s:.1f} s old, at most '
+                                  f'{self.max_age_s:g} s are taken; does the camera still run?')
+        return self._look(detail, frame, tokens_t)
+
+    def _look(self, detail: Detail, frame: Frame, tokens_t: Array) -> Detail:
+        try:
+            encoded, reused = self.encode(frame)
+        except ImageError as error:
+            return replace(detail, status=Status.BAD_IMAGE, reason=str(error))
+        latency = Latency() if reused else Latency(encoded.decode_ms, encoded.encode_ms)
+        detail = replace(detail, latency_ms=latency, encoding_reused=reused)
+        limit = self.bundle.manifest.max_distance
+        if limit is not None and not encoded.distance <= limit:
+            return replace(detail, status=Status.UNFAMILIAR_IMAGE,
+                           reason='the image is unlike what the model was trained on (distance '
+                                  f'{encoded.distance:.3g}, limit {limit:.3g})')
+        start = time.perf_counter()
+        logits = self.backend.answer(encoded.features_btc, tokens_t[None])[0]
+        latency = replace(latency, answer=(time.perf_counter() - start) * 1e3)
+        return self._judge(replace(detail, latency_ms=latency), logits)
+
+    def _judge(self, detail: Detail, logits: Array) -> Detail:
+        manifest = self.bundle.manifest
+        p = softmax(logits, manifest.temperature)
+        order = np.argsort(-p, kind='stable')[:max(1, self.top_k)]
+        top = tuple((manifest.answers[i], float(p[i])) for i in order)
+        answer, confidence = top[0]
+        detail = replace(detail, answer=answer, confidence=confidence, top=top)
+        if confidence < self.min_confidence:
+            return replace(detail, status=Status.UNSURE,
+                           reason=f'confidence {confidence:.2f} is below {self.min_confidence:g}')
+        return detail
+
+    def encode(self, frame: Frame) -> tuple[Encoded, bool]:
+        """Return the frame's features and whether they were reused; raises ImageError.
+
+        The last frame of each camera is kept: any number of questions about it encode it once.
+        """
+        last = self._encoded.get(frame.camera)
+        if last is not None and last[0] is frame:
+            return last[1], True
+        start = time.perf_counter()
+        image_hwc = prepare(frame.decode(), self.bundle.manifest.preprocess)
+        decoded = time.perf_counter()
+        features, distance = self.backend.encode(image_hwc[None])
+        done = time.perf_counter()
+        encoded = Encoded(features, float(distance[0]), (decoded - start) * 1e3,
+                          (done - decoded) * 1e3)
+        self._encoded[frame.camera] = (frame, encoded)
+        return encoded, False

@@ -1,0 +1,76 @@
+"""A question message to requests: plain text, ``@camera text``, ``@all text`` or JSON.
+
+Every message gives at least one request, a broken one too: its ``error`` says what is wrong, so
+that each question gets exactly one answer per camera asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+ALL = 'all'
+_SHOWN = 200  # characters of a broken question that are repeated in its answer
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to one camera. ``id`` is the asker's own and is returned as it came."""
+
+    question: str
+    camera: str = ''
+    id: Any = None
+    error: str = ''
+
+
+def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -> list[Request]:
+    """Return one request per camera asked; the first camera is the default. Never raises."""
+    if len(message) > max_length + 256:  # room for the JSON around a question
+        return [_broken(message, f'the message has {len(message)} characters, at most '
+                                 f'{max_length} are taken')]
+    text = message.strip()
+    if text.startswith('{'):
+        return _parse_json(text, cameras, max_length)
+    camera = None
+    if text.startswith('@'):
+        name, _, text = text[1:].partition(' ')
+        camera, text = name.strip(), text.strip()
+    return _address(Request(text), camera, cameras, max_length)
+
+
+def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Request]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return [_broken(text, 'broken JSON; write {"id": 1, "question": "…", "camera": "…"}')]
+    question, camera, id_ = value.get('question'), value.get('camera'), value.get('id')
+    if id_ is not None and not isinstance(id_, (str, int, float)):
+        return [_broken(text, 'the id must be a string or a number')]
+    if not isinstance(question, str):
+        return [replace(_broken(text, 'the JSON has no text under "question"'), id=id_)]
+    if camera is not None and not isinstance(camera, str):
+        return [Request(question[:_SHOWN], id=id_, error='the camera must be a string')]
+    return _address(Request(question.strip(), id=id_), camera, cameras, max_length)
+
+
+def _address(request: Request, camera: str | None, cameras: Sequence[str],
+             max_length: int) -> list[Request]:
+    if len(request.question) > max_length:
+        error = f'the question has {len(request.question)} characters, at most {max_length}'
+        return [replace(request, question=request.question[:_SHOWN], error=error)]
+    if camera == ALL and ALL not in cameras:
+        return [replace(request, camera=name) for name in cameras]
+    if camera is not None and camera not in cameras:
+        known = ', '.join(name or '(unnamed)' for name in cameras)
+        error = f'unknown camera {camera[:40]!r}; known: {known}'
+        return [replace(request, camera=camera[:40], error=error)]
+    request = replace(request, camera=cameras[0] if camera is None else camera)
+    if not request.question:
+        request = replace(request, error='the question is empty')
+    return [request]
+
+
+def _broken(text: str, error: str) -> Request:
+    return Request(text[:_SHOWN], error=error)

@@ -1,0 +1,1 @@
+"""One adapter per file; every adapter yields the same records."""

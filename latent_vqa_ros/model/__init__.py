@@ -1,0 +1,1 @@
+"""The latent CLIP-VQA model as torch modules."""

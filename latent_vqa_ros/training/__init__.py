@@ -1,0 +1,1 @@
+"""The stages that turn a dataset into a bundle."""
