@@ -1,0 +1,170 @@
+"""Read a ROS 2 bag message by message, without ROS and without holding it in memory.
+
+    with BagReader('run7') as bag:
+        for record in bag:
+            message = bag.deserialize(record)
+
+A bag is a directory with metadata.yaml, or one bare .mcap or .db3 file. At most a few
+storage chunks are in memory at a time. It knows nothing of images, models or middleware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from latent_vqa_ros.bags import BagError, need_rosbags
+
+if TYPE_CHECKING:
+    from rosbags.interfaces import Connection
+    from rosbags.rosbag2 import Reader
+    from rosbags.typesys.store import Typestore
+
+STORAGE_SUFFIXES = ('.mcap', '.db3')
+
+
+@dataclass(frozen=True)
+class BagRecord:
+    """One message as it stands in the bag: stamp_ns is when it was recorded, in ns."""
+
+    topic: str
+    type: str
+    stamp_ns: int
+    cdr: bytes
+
+
+class BagReader:
+    """A bag opened for reading; use it as a context manager.
+
+    topics          name → message type, for example '/image_raw' → 'sensor_msgs/msg/Image'
+    latched         topics that were offered as transient local (/tf_static, maps)
+    message_count   messages in the bag, all topics
+    start_ns, end_ns  stamps of the first and of the last message in ns; 0 for an empty bag
+
+    Raises BagError when the bag is missing, broken or only half written, here or while
+    iterating: a bag that ends early never looks like a whole one.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        need_rosbags()
+        self.path = Path(path)
+        self.topics: dict[str, str] = {}
+        self.latched: frozenset[str] = frozenset()
+        self.message_count = 0
+        self.start_ns = 0
+        self.end_ns = 0
+        self._reader: Reader | None = None
+        self._types: Typestore | None = None
+
+    def __enter__(self) -> BagReader:
+        from rosbags.rosbag2 import Reader
+
+        _check_path(self.path)
+        with _one_error(self.path):
+            reader = Reader(self.path)
+            reader.open()
+        self._reader = reader
+        self.topics = {found.topic: found.msgtype for found in reader.connections}
+        self.latched = frozenset(
+            found.topic for found in reader.connections if _is_latched(found))
+        self.message_count = reader.message_count
+        if self.message_count:
+            self.start_ns, self.end_ns = reader.start_time, reader.end_time - 1
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
+    def __iter__(self) -> Iterator[BagRecord]:
+        """Yield every message in the order of its stamps (per file, for a split bag)."""
+        if self._reader is None:
+            raise BagError(f'{self.path}: the bag is not open; use "with BagReader(...) as bag"')
+        count = 0
+        messages = self._reader.messages()
+        while True:
+            with _one_error(self.path):
+                item = next(messages, None)
+            if item is None:
+                break
+            connection, stamp_ns, cdr = item
+            count += 1
+            yield BagRecord(connection.topic, connection.msgtype, stamp_ns, bytes(cdr))
+        if count < self.message_count:
+            raise BagError(f'{self.path}: broken bag, only {count} of {self.message_count} '
+                           'messages can be read; try "ros2 bag reindex" or copy it again')
+
+    def deserialize(self, record: BagRecord) -> Any:
+        """Return the message as an object with ROS's field names; arrays are numpy arrays.
+
+        Raises BagError for a type outside ROS 2's standard messages and for broken CDR.
+        """
+        if self._types is None:
+            from rosbags.typesys import Stores, get_typestore
+
+            self._types = get_typestore(Stores.ROS2_JAZZY)
+        if record.type not in self._types.types:
+            raise BagError(f'{record.topic}: {record.type} is not a standard message type '
+                           'of ROS 2; its raw CDR is all this reader gives')
+        with _one_error(self.path):
+            return self._types.deserialize_cdr(record.cdr, record.type)
+
+
+def _check_path(path: Path) -> None:
+    """Name the usual mistakes before rosbags meets them."""
+    if not path.exists():
+        raise BagError(f'{path}: there is no such bag')
+    if path.is_file():
+        if path.name == 'metadata.yaml':
+            raise BagError(f'{path}: name the directory that holds it, {path.parent}')
+        if path.suffix not in STORAGE_SUFFIXES:
+            raise BagError(f'{path}: not a ROS 2 bag; expected a directory with metadata.yaml, '
+                           'or an .mcap or .db3 file')
+        _check_storage(path)
+        return
+    storages = sorted(child for child in path.iterdir() if child.suffix in STORAGE_SUFFIXES)
+    if not (path / 'metadata.yaml').exists():
+        hint = ('was not closed properly; try "ros2 bag reindex"' if storages
+                else 'is not a ROS 2 bag')
+        raise BagError(f'{path}: has no metadata.yaml, so it {hint}')
+    for storage in storages:
+        _check_storage(storage)
+
+
+def _check_storage(path: Path) -> None:
+    """Refuse an empty file, and a database whose last messages stand in a side file."""
+    if path.stat().st_size == 0:
+        raise BagError(f'{path}: the file is empty')
+    for side in (path.with_name(f'{path.name}-wal'), path.with_name(f'{path.name}-journal')):
+        if side.exists() and side.stat().st_size:
+            raise BagError(f'{path}: half-written bag, {side.name} holds messages that were '
+                           'never merged; stop its recorder, then try "ros2 bag reindex"')
+
+
+def _is_latched(connection: Connection) -> bool:
+    """Tell whether each publisher that was recorded offered transient local."""
+    from rosbags.interfaces import QosDurability
+
+    offered = getattr(connection.ext, 'offered_qos_profiles', [])
+    return bool(offered) and all(
+        qos.durability == QosDurability.TRANSIENT_LOCAL for qos in offered)
+
+
+@contextmanager
+def _one_error(path: Path) -> Iterator[None]:
+    """Turn what rosbags raises into BagError.
+
+    A broken file surfaces there as its own errors and as struct, apsw, zstd, assertion, type
+    and key errors: the kind depends on which byte is wrong, so all of them are caught.
+    """
+    try:
+        yield
+    except Exception as error:
+        detail = ' '.join(str(error).split()) or type(error).__name__
+        raise BagError(f'{path}: broken or half-written bag ({detail})') from error

@@ -1,0 +1,119 @@
+"""The verb `replay`: publish a ROS 2 bag (sqlite3 or mcap) over rclpy, with /clock.
+
+SIGINT and SIGTERM end it cleanly: with --loop they are the only end there is, so stopping on
+request counts as done (exit 0, "interrupted": true in the JSON). It knows no message type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `replay BAG [--rate R] [--loop]` to the command line."""
+    parser = subparsers.add_parser(
+        'replay', help='publish a ROS 2 bag over rclpy, with /clock', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('bag', metavar='BAG', help='bag directory, or an .mcap or .db3 file')
+    parser.add_argument('--rate', type=_positive, default=1.0, metavar='R',
+                        help='2 plays twice as fast (default 1)')
+    parser.add_argument('--loop', action='store_true', help='start again at the end')
+    parser.add_argument('--wait', type=_not_negative, default=5.0, metavar='SECONDS',
+                        help='wait at most this long for a first subscriber (default 5)')
+    parser.add_argument('--json', action='store_true', help='print one JSON document at the end')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay the bag; return 0 when done or stopped on request, 1 when it failed."""
+    with _stop_requests() as requests:
+        return _run(args, requests)
+
+
+def _run(args: argparse.Namespace, requests: list[int]) -> int:
+    from latent_vqa_ros.bags import BagError
+    from latent_vqa_ros.bags.read import BagReader
+
+    try:
+        from latent_vqa_ros.ros.replayer import replay, use_large_frames
+    except ImportError as error:
+        log.error('replay needs ROS 2 (%s): source /opt/ros/$ROS_DISTRO/setup.bash, or install '
+                  'the ros-jazzy wheels named in the README', error)
+        return 1
+    if use_large_frames():
+        log.info('Fast DDS transports set for large frames')
+    started = time.monotonic()
+    try:
+        with BagReader(args.bag) as bag, _progress(None if args.loop else bag.message_count) as on:
+            report = replay(bag, rate=args.rate, loop=args.loop, wait=args.wait,
+                            should_stop=lambda: bool(requests), on_message=on)
+    except BagError as error:
+        log.error('%s', error)
+        return 1
+    document = {'bag': str(args.bag), 'published': report.published, 'left_out': report.left_out,
+                'loops': report.loops, 'interrupted': report.interrupted,
+                'duration_s': round(time.monotonic() - started, 3)}
+    if args.json:
+        print(json.dumps(document), flush=True)
+    else:
+        print(_sentence(document), file=sys.stderr)
+    return 0
+
+
+def _sentence(document: dict[str, Any]) -> str:
+    counts = ', '.join(f'{count} on {topic}' for topic, count in document['published'].items())
+    end = 'stopped on request' if document['interrupted'] else 'done'
+    return f'{end}: {counts} in {document["duration_s"]:.1f} s'
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of ending the process."""
+    requests: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: requests.append(got))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(total: int | None) -> Iterator[Any]:
+    """Yield a function to call per message; it draws a bar where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit='msg') as bar:
+        yield bar.update
+
+
+def _positive(text: str) -> float:
+    value = _not_negative(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f'expected a number above 0, not {text!r}')
+    return value
+
+
+def _not_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'expected a number, not {text!r}') from error
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f'expected a number of at least 0, not {text!r}')
+    return value

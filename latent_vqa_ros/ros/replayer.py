@@ -1,0 +1,212 @@
+"""Publish a ROS 2 bag over rclpy with its own timing, and /clock beside it.
+
+    use_large_frames()                    # before anything of ROS starts
+    with BagReader('run7') as bag:
+        replay(bag, rate=2.0, should_stop=lambda: False)
+
+Messages go out as the bytes that stand in the bag, header stamps included. A topic whose message
+type is not installed is left out with one warning. Publishers are reliable, so that reliable and
+best-effort subscribers both match. It knows nothing of images, questions or models.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import rclpy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import try_shutdown
+from rosgraph_msgs.msg import Clock
+
+from latent_vqa_ros.bags import BagError
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.bags.read import BagReader
+
+CLOCK_PERIOD = 0.025  # s of wall time, the 40 Hz of `ros2 bag play`
+SETTLE = 0.5  # s after the first subscriber matched, for the others
+ACK_LIMIT = 2.0  # s that the end waits for reliable subscribers to have everything
+LARGE_FRAMES = 'DEFAULT?sockets_size=5MB'
+TRANSPORT_SETTINGS = (
+    'FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
+    'FASTRTPS_DEFAULT_PROFILES_FILE')
+TYPE_NAME = re.compile(r'([a-z][a-z0-9_]*)/msg/([A-Z][A-Za-z0-9]*)')
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class ReplayReport:
+    """What was published: messages per topic, topics left out with their type, full passes."""
+
+    published: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    loops: int = 0
+    interrupted: bool = False
+
+
+def use_large_frames(environ: MutableMapping[str, str] = os.environ) -> bool:
+    """Let frames above half a megabyte through Fast DDS; return whether that was changed here.
+
+    Fast DDS gives shared memory a segment of twice the socket buffers, by default less than one
+    640×480 rgb8 frame, so that most best-effort frames are lost. `sockets_size` enlarges it and
+    keeps UDP, so that other machines and nodes with default transports are still reached (a
+    process with SHM alone is invisible to them). It is enough on the publishing side. A transport
+    that the user has chosen is left alone; call this before rclpy.init.
+    """
+    if any(environ.get(name) for name in TRANSPORT_SETTINGS):
+        return False
+    environ[TRANSPORT_SETTINGS[0]] = LARGE_FRAMES
+    return True
+
+
+def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float = 5.0,
+           should_stop: Callable[[], bool],
+           on_message: Callable[[], None] = lambda: None) -> ReplayReport:
+    """Publish the bag once, or with `loop` until should_stop() is true; return what was done.
+
+    rate: 2.0 plays twice as fast. wait: seconds to wait at most for a first subscriber.
+    should_stop is asked at least 40 times a second, on_message is called after each message.
+    Raises BagError when nothing of the bag can be published or when it is broken.
+    """
+    report = ReplayReport()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = rclpy.create_node('replay')
+        try:
+            publishers = _publishers(node, bag, report)
+            clock = _Clock(node)
+            _await_subscriber(list(publishers.values()), wait, should_stop)
+            while not should_stop():
+                _one_pass(bag, publishers, clock, rate, should_stop, on_message, report)
+                if not loop:
+                    break
+            report.interrupted = should_stop()
+            if not report.interrupted:
+                _await_acknowledged(list(publishers.values()), should_stop)
+        finally:
+            node.destroy_node()
+    finally:
+        try_shutdown()
+    return report
+
+
+class _Clock:
+    """The /clock publisher: asleep until a bag time is due, it ticks."""
+
+    def __init__(self, node: Any) -> None:
+        self._publisher = node.create_publisher(Clock, '/clock', 10)
+
+    def tick(self, stamp_ns: int) -> None:
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(stamp_ns, 10**9)
+        self._publisher.publish(message)
+
+
+def message_class(type_name: str) -> type[Any] | None:
+    """Return the message class of a name such as 'std_msgs/msg/String', None if not installed."""
+    match = TYPE_NAME.fullmatch(type_name)
+    if match is None:
+        return None
+    try:
+        module = importlib.import_module(f'{match[1]}.msg')
+    except ImportError:
+        return None
+    found: type[Any] | None = getattr(module, match[2], None)
+    return found
+
+
+def _publishers(node: Any, bag: BagReader, report: ReplayReport) -> dict[str, Any]:
+    """Make a publisher per topic that can be published; warn about each other one."""
+    publishers: dict[str, Any] = {}
+    for topic, type_name in sorted(bag.topics.items()):
+        if topic == '/clock':
+            report.left_out[topic] = type_name
+            log.info('/clock of the bag is left out: the replay publishes its own')
+            continue
+        kind = message_class(type_name)
+        if kind is None:
+            report.left_out[topic] = type_name
+            log.warning('%s is left out: its type %s is not installed (apt install ros-%s-%s)',
+                        topic, type_name, os.environ.get('ROS_DISTRO', '$ROS_DISTRO'),
+                        type_name.split('/')[0].replace('_', '-'))
+            continue
+        publishers[topic] = node.create_publisher(kind, topic, _qos(topic in bag.latched))
+        report.published[topic] = 0
+    if not publishers or not bag.message_count:
+        why = 'no type that is installed' if bag.message_count else 'no messages'
+        raise BagError(f'{bag.path}: nothing to publish, it holds {why}')
+    return publishers
+
+
+def _qos(latched: bool) -> QoSProfile:
+    """Return reliable, keep last 10; a topic recorded as transient local stays so."""
+    return QoSProfile(
+        depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
+        durability=(DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE))
+
+
+def _one_pass(bag: BagReader, publishers: dict[str, Any], clock: _Clock, rate: float,
+              should_stop: Callable[[], bool], on_message: Callable[[], None],
+              report: ReplayReport) -> None:
+    """Publish the bag from its start to its end, each message at its time."""
+    started = time.monotonic()
+    clock.tick(bag.start_ns)
+    for record in bag:
+        if not _sleep_until(record.stamp_ns, bag.start_ns, started, rate, clock, should_stop):
+            return
+        publisher = publishers.get(record.topic)
+        if publisher is not None:
+            publisher.publish(record.cdr)
+            report.published[record.topic] += 1
+        on_message()
+    clock.tick(bag.end_ns)
+    report.loops += 1
+    if time.monotonic() - started < CLOCK_PERIOD:
+        time.sleep(CLOCK_PERIOD)  # a bag without duration must not spin when it loops
+
+
+def _sleep_until(stamp_ns: int, start_ns: int, started: float, rate: float, clock: _Clock,
+                 should_stop: Callable[[], bool]) -> bool:
+    """Sleep until a bag time is due, ticking /clock; return False when told to stop."""
+    due = started + (stamp_ns - start_ns) * 1e-9 / rate
+    while not should_stop():
+        now = time.monotonic()
+        if now >= due:
+            return True
+        clock.tick(start_ns + int((now - started) * rate * 1e9))
+        time.sleep(min(due - now, CLOCK_PERIOD))
+    return False
+
+
+def _await_subscriber(publishers: list[Any], wait: float,
+                      should_stop: Callable[[], bool]) -> None:
+    """Wait for a first subscriber, then a moment for the others: early messages would be lost."""
+    end = time.monotonic() + wait
+    while time.monotonic() < end and not should_stop():
+        if any(publisher.get_subscription_count() for publisher in publishers):
+            time.sleep(SETTLE)
+            return
+        time.sleep(CLOCK_PERIOD)
+    if wait and not should_stop():
+        log.warning('nobody subscribes to %s after %g s; publishing all the same',
+                    ', '.join(publisher.topic_name for publisher in publishers), wait)
+
+
+def _await_acknowledged(publishers: list[Any], should_stop: Callable[[], bool]) -> None:
+    """Give reliable subscribers the last messages before the publishers go."""
+    from rclpy.duration import Duration
+
+    end = time.monotonic() + ACK_LIMIT
+    for publisher in publishers:
+        while time.monotonic() < end and not should_stop():
+            if publisher.wait_for_all_acked(Duration(seconds=CLOCK_PERIOD)):
+                break

@@ -1,0 +1,204 @@
+"""A replayed bag arrives whole over real middleware in another process, and ends cleanly."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from latent_vqa_ros.bags.read import BagReader
+from latent_vqa_ros.bags.write import BagWriter
+from latent_vqa_ros.cli import replay as verb
+from latent_vqa_ros.ros.replayer import LARGE_FRAMES, message_class, use_large_frames
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / 'test' / 'data'
+TINY = DATA / 'tiny_bag'
+LIMIT = 60  # s, for a process that hangs
+VERB = """
+import argparse, sys
+from latent_vqa_ros.cli import replay
+parser = argparse.ArgumentParser()
+replay.add_parser(parser.add_subparsers())
+args = parser.parse_args()
+sys.exit(args.run(args))
+"""
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An environment with a ROS domain of its own and Fast DDS's default transports."""
+    environ = dict(os.environ, ROS_DOMAIN_ID=str(60 + os.getpid() % 40), PYTHONPATH=str(ROOT))
+    for name in ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
+                 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        environ.pop(name, None)
+    return environ
+
+
+def start_replay(environment: dict[str, str], *arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, '-c', VERB, 'replay', '--json', *map(str, arguments)], text=True,
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@contextmanager
+def listener(environment: dict[str, str], reliability: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / 'test/ros/bag_listener.py'), reliability], text=True,
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == 'ready'
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def heard(process: subprocess.Popen[str]) -> list[tuple[str, int, int]]:
+    """Close the listener's input and return all that it received, in order."""
+    output, _ = process.communicate(timeout=LIMIT)
+    return [tuple(json.loads(line)) for line in output.splitlines()]
+
+
+def contents(bag_path: Path) -> list[tuple[str, int, int]]:
+    """Return (topic, header stamp, checksum) of each message, as the listener tells them."""
+    told = []
+    with BagReader(bag_path) as bag:
+        for record in bag:
+            message = bag.deserialize(record)
+            if record.topic == '/truth':
+                told.append(('/truth', 0, zlib.crc32(message.data.encode())))
+                continue
+            stamp = message.header.stamp
+            told.append((record.topic, stamp.sec * 10**9 + stamp.nanosec,
+                         zlib.crc32(message.data.tobytes())))
+    return told
+
+
+def test_every_message_arrives_with_its_own_stamp(environment: dict[str, str]) -> None:
+    with listener(environment, 'reliable') as subscriber:
+        replayed = start_replay(environment, TINY, '--rate', '5', '--wait', '30')
+        output, errors = replayed.communicate(timeout=LIMIT)
+        messages = heard(subscriber)
+    assert replayed.returncode == 0, errors
+    assert sorted(m for m in messages if m[0] != '/clock') == sorted(contents(TINY))
+    document = json.loads(output)
+    assert document['published'] == {'/image_raw': 3, '/truth': 3}
+    assert (document['loops'], document['interrupted']) == (1, False)
+    clock = [stamp for topic, stamp, _ in messages if topic == '/clock']
+    with BagReader(TINY) as bag:
+        assert clock == sorted(clock)
+        assert bag.start_ns <= clock[0]
+        assert clock[-1] == bag.end_ns
+
+
+def test_large_frames_reach_a_best_effort_subscriber_with_default_transports(
+        environment: dict[str, str]) -> None:
+    with listener(environment, 'best_effort') as subscriber:
+        replayed = start_replay(environment, DATA / 'demo_bag', '--rate', '4', '--wait', '30')
+        _, errors = replayed.communicate(timeout=LIMIT)
+        messages = heard(subscriber)
+    assert replayed.returncode == 0, errors
+    frames = {message for message in messages if message[0] == '/image_raw'}
+    assert frames <= set(contents(DATA / 'demo_bag'))
+    assert len(frames) >= 18, f'{len(frames)} of 20 frames of 640×480 arrived'
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_loop_starts_again_and_a_signal_ends_it_with_exit_0(
+        environment: dict[str, str], number: signal.Signals) -> None:
+    with listener(environment, 'reliable') as subscriber:
+        replayed = start_replay(environment, TINY, '--rate', '10', '--loop', '--wait', '30')
+        last, jumped = 0, False
+        assert subscriber.stdout is not None
+        while not jumped:
+            topic, stamp, _ = json.loads(subscriber.stdout.readline())
+            if topic == '/clock':
+                last, jumped = stamp, stamp < last
+        replayed.send_signal(number)
+        output, errors = replayed.communicate(timeout=LIMIT)
+    assert replayed.returncode == 0, errors
+    assert 'Traceback' not in errors
+    document = json.loads(output)
+    assert document['interrupted']
+    assert document['loops'] >= 1
+
+
+def bag_with_a_foreign_type(path: Path) -> Path:
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    types = get_typestore(Stores.ROS2_JAZZY)
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        thing = writer.add_connection('/thing', 'nowhere_msgs/msg/Thing', msgdef='int32 x\n',
+                                      rihs01='RIHS01_0')
+        text = writer.add_connection('/truth', 'std_msgs/msg/String', typestore=types)
+        writer.write(thing, 1, b'\0\1\0\0\1\0\0\0')
+        message = types.types['std_msgs/msg/String'](data='here')
+        writer.write(text, 2, types.serialize_cdr(message, 'std_msgs/msg/String'))
+    return path
+
+
+def test_a_type_that_is_not_installed_is_named_once_and_the_rest_is_published(
+        environment: dict[str, str], tmp_path: Path) -> None:
+    bag = bag_with_a_foreign_type(tmp_path / 'bag')
+    with listener(environment, 'reliable') as subscriber:
+        replayed = start_replay(environment, bag, '--wait', '30')
+        output, errors = replayed.communicate(timeout=LIMIT)
+        messages = heard(subscriber)
+    assert replayed.returncode == 0, errors
+    assert errors.count('nowhere_msgs/msg/Thing') == 1
+    assert Counter(topic for topic, _, _ in messages)['/truth'] == 1
+    assert json.loads(output)['left_out'] == {'/thing': 'nowhere_msgs/msg/Thing'}
+
+
+def test_a_bag_that_cannot_be_played_fails_with_one_line(
+        environment: dict[str, str], tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'empty') as bag:
+        bag.write_string('/clock', 0, 'only a clock')
+    for path, says in ((tmp_path / 'empty', 'nothing to publish'), (tmp_path / 'no', 'no such')):
+        replayed = start_replay(environment, path, '--wait', '0')
+        output, errors = replayed.communicate(timeout=LIMIT)
+        assert (replayed.returncode, output) == (1, '')
+        assert says in errors
+        assert 'Traceback' not in errors
+
+
+@pytest.mark.parametrize('arguments', [
+    ['bag', '--rate', '0'], ['bag', '--rate', '-1'], ['bag', '--rate', 'nan'],
+    ['bag', '--rate', 'fast'], ['bag', '--wait', '-1'], []])
+def test_bad_usage_is_exit_2(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    verb.add_parser(parser.add_subparsers())
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(['replay', *arguments])
+    assert caught.value.code == 2
+
+
+def test_a_transport_that_the_user_chose_is_left_alone() -> None:
+    empty: dict[str, str] = {}
+    assert use_large_frames(empty)
+    assert empty == {'FASTDDS_BUILTIN_TRANSPORTS': LARGE_FRAMES}
+    for chosen in ({'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'},
+                   {'FASTRTPS_DEFAULT_PROFILES_FILE': 'profile.xml'}):
+        before = dict(chosen)
+        assert not use_large_frames(chosen)
+        assert chosen == before
+
+
+@pytest.mark.parametrize('name', [
+    '', 'std_msgs', 'std_msgs/String', 'std_msgs/msg/', 'os/msg/Path', '../msg/A',
+    'std_msgs/msg/Nothing', 'nowhere_msgs/msg/Thing'])
+def test_a_name_that_is_no_installed_type_gives_none(name: str) -> None:
+    assert message_class(name) is None
