@@ -247,9 +247,6 @@ def test_an_unorganized_cloud_is_refused(sensor_msgs_py):
 
 
 def test_messages_of_rosbags_convert_as_those_of_rclpy():
-    if importlib.util.find_spec('rosbags') is None:
-        pytest.skip('needs rosbags: pip install rosbags')
-
     store = get_typestore(Stores.ROS2_HUMBLE)
     types, msg = store.types, message('bgr8', 4, 6, padding=3)
     header = types['std_msgs/msg/Header'](types['builtin_interfaces/msg/Time'](1, 2), 'front')
