@@ -81,7 +81,7 @@ _PATTERNS = {
 }
 _RGB, _BGR = _Format(3, None, defer=True), _Format(3, cv2.COLOR_BGR2RGB, defer=True)
 _MONO = _Format(1, cv2.COLOR_GRAY2RGB, defer=True)
-_BGRA = _Format(4, cv2.COLOR_BGRA2RGB)  # resizing a fourth channel costs more than dropping it
+_BGRA = _Format(4, cv2.COLOR_BGRA2RGB, defer=True)
 _MONO16, _BGR16 = _Format(1, cv2.COLOR_GRAY2RGB, 2), _Format(3, cv2.COLOR_BGR2RGB, 2)
 _BGRA16 = _Format(4, cv2.COLOR_BGRA2RGB, 2)
 _UYVY = _Format(2, cv2.COLOR_YUV2RGB_UYVY, multiple=(1, 2))
@@ -89,7 +89,7 @@ _YUYV = _Format(2, cv2.COLOR_YUV2RGB_YUY2, multiple=(1, 2))
 
 _FORMATS = {
     'rgb8': _RGB, 'bgr8': _BGR, '8UC3': _BGR,
-    'rgba8': _Format(4, cv2.COLOR_RGBA2RGB), 'bgra8': _BGRA, '8UC4': _BGRA,
+    'rgba8': _Format(4, cv2.COLOR_RGBA2RGB, defer=True), 'bgra8': _BGRA, '8UC4': _BGRA,
     'mono8': _MONO, '8UC1': _MONO,
     'rgb16': _Format(3, None, 2), 'bgr16': _BGR16, '16UC3': _BGR16,
     'rgba16': _Format(4, cv2.COLOR_RGBA2RGB, 2), 'bgra16': _BGRA16, '16UC4': _BGRA16,
@@ -118,9 +118,9 @@ def raw_to_rgb(image: ImageLike) -> Rgb:
 def raw_to_view(image: ImageLike) -> tuple[NDArray[np.uint8], int | None]:
     """Return (pixels, code) for a caller that resizes: `finish_rgb(resize(pixels), code)` is RGB.
 
-    For rgb8, bgr8, mono8 and their 8UC* names pixels is a read-only view of the message's own
-    data, (height, width[, 3]), where a resize and the conversion commute exactly; everything else
-    is converted here and code is None. Raises ImageError.
+    For rgb8, bgr8, rgba8, bgra8, mono8 and 8UC*, where a resize and the conversion commute
+    exactly, pixels is a read-only view of the message's own data, (height, width[, channels]);
+    everything else is converted here and code is None. Raises ImageError.
     """
     fmt, view = _view(image)
     if fmt.defer:
