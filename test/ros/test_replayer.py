@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -45,24 +46,36 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return environ
 
 
-def start_replay(environment: dict[str, str], *arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, '-c', VERB, 'replay', '--json', *map(str, arguments)], text=True,
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@contextmanager
+def bounded(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Kill a process when the block ends, or after LIMIT so that no read waits for ever."""
+    watchdog = threading.Timer(LIMIT, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def replayer(environment: dict[str, str],
+             *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    with bounded(subprocess.Popen(
+            [sys.executable, '-c', VERB, 'replay', '--json', *map(str, arguments)], text=True,
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)) as process:
+        yield process
 
 
 @contextmanager
 def listener(environment: dict[str, str], reliability: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / 'test/ros/bag_listener.py'), reliability], text=True,
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
+    with bounded(subprocess.Popen(
+            [sys.executable, str(ROOT / 'test/ros/bag_listener.py'), reliability], text=True,
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)) as process:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline()) == 'ready'
+        assert process.stdout.readline() == '"ready"\n'
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def heard(process: subprocess.Popen[str]) -> list[tuple[str, int, int]]:
@@ -87,8 +100,8 @@ def contents(bag_path: Path) -> list[tuple[str, int, int]]:
 
 
 def test_every_message_arrives_with_its_own_stamp(environment: dict[str, str]) -> None:
-    with listener(environment, 'reliable') as subscriber:
-        replayed = start_replay(environment, TINY, '--rate', '5', '--wait', '30')
+    with (listener(environment, 'reliable') as subscriber,
+          replayer(environment, TINY, '--rate', '5', '--wait', '30') as replayed):
         output, errors = replayed.communicate(timeout=LIMIT)
         messages = heard(subscriber)
     assert replayed.returncode == 0, errors
@@ -105,8 +118,8 @@ def test_every_message_arrives_with_its_own_stamp(environment: dict[str, str]) -
 
 def test_large_frames_reach_a_best_effort_subscriber_with_default_transports(
         environment: dict[str, str]) -> None:
-    with listener(environment, 'best_effort') as subscriber:
-        replayed = start_replay(environment, DATA / 'demo_bag', '--rate', '4', '--wait', '30')
+    with (listener(environment, 'best_effort') as subscriber,
+          replayer(environment, DATA / 'demo_bag', '--rate', '4', '--wait', '30') as replayed):
         _, errors = replayed.communicate(timeout=LIMIT)
         messages = heard(subscriber)
     assert replayed.returncode == 0, errors
@@ -118,8 +131,8 @@ def test_large_frames_reach_a_best_effort_subscriber_with_default_transports(
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_loop_starts_again_and_a_signal_ends_it_with_exit_0(
         environment: dict[str, str], number: signal.Signals) -> None:
-    with listener(environment, 'reliable') as subscriber:
-        replayed = start_replay(environment, TINY, '--rate', '10', '--loop', '--wait', '30')
+    with (listener(environment, 'reliable') as subscriber,
+          replayer(environment, TINY, '--rate', '10', '--loop', '--wait', '30') as replayed):
         last, jumped = 0, False
         assert subscriber.stdout is not None
         while not jumped:
@@ -153,8 +166,8 @@ def bag_with_a_foreign_type(path: Path) -> Path:
 def test_a_type_that_is_not_installed_is_named_once_and_the_rest_is_published(
         environment: dict[str, str], tmp_path: Path) -> None:
     bag = bag_with_a_foreign_type(tmp_path / 'bag')
-    with listener(environment, 'reliable') as subscriber:
-        replayed = start_replay(environment, bag, '--wait', '30')
+    with (listener(environment, 'reliable') as subscriber,
+          replayer(environment, bag, '--wait', '30') as replayed):
         output, errors = replayed.communicate(timeout=LIMIT)
         messages = heard(subscriber)
     assert replayed.returncode == 0, errors
@@ -168,8 +181,8 @@ def test_a_bag_that_cannot_be_played_fails_with_one_line(
     with BagWriter(tmp_path / 'empty') as bag:
         bag.write_string('/clock', 0, 'only a clock')
     for path, says in ((tmp_path / 'empty', 'nothing to publish'), (tmp_path / 'no', 'no such')):
-        replayed = start_replay(environment, path, '--wait', '0')
-        output, errors = replayed.communicate(timeout=LIMIT)
+        with replayer(environment, path, '--wait', '0') as replayed:
+            output, errors = replayed.communicate(timeout=LIMIT)
         assert (replayed.returncode, output) == (1, '')
         assert says in errors
         assert 'Traceback' not in errors
