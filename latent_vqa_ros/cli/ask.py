@@ -1,0 +1,77 @@
+"""The verb `ask`: answer questions about one picture file, without ROS.
+
+example:
+  latent_vqa ask photo.jpg "what shape is this?" "is there a red shape?"
+
+The picture (JPEG or PNG) takes the road of a camera frame from decoding on, and is encoded once
+for all questions. Exit code 1 when a question got no answer (its status is not ok).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latent_vqa_ros.cli.options import add_json, add_model, add_verb
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.core.answer import Detail
+
+MAX_BYTES = 1 << 27  # no camera picture is larger
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `ask IMAGE QUESTION…` to the command line."""
+    parser = add_verb(subparsers, 'ask', 'answer questions about one picture file', __doc__)
+    parser.add_argument('image', metavar='IMAGE', type=Path, help='a JPEG or PNG file')
+    parser.add_argument('questions', metavar='QUESTION', nargs='+', help='each one in quotes')
+    add_model(parser)
+    add_json(parser, 'a list of answer/detail objects')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line per question; return 0 when each one was answered."""
+    details = answer(args.image, args.questions, args.model)
+    if args.json:
+        print(json.dumps([detail.to_dict() for detail in details], ensure_ascii=False))
+    else:
+        for detail in details:
+            print(line(detail))
+    return 0 if all(detail.status.value == 'ok' for detail in details) else 1
+
+
+def answer(image: Path, questions: list[str], model: str) -> list[Detail]:
+    """Return a Detail per question; BundleError and OSError for unusable files."""
+    from latent_vqa_ros.backends import load as load_backend
+    from latent_vqa_ros.core import bundle as bundles
+    from latent_vqa_ros.core.image_formats import compressed_to_rgb
+    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.core.pipeline import Frame, Pipeline
+    from latent_vqa_ros.core.questions import Request
+
+    content = read_picture(image)
+    bundle = bundles.load(find_model(model))
+    pipeline = Pipeline(bundle, load_backend(bundle))
+    frame = Frame(lambda: compressed_to_rgb(content))
+    return [pipeline.respond(Request(question.strip()), frame) for question in questions]
+
+
+def read_picture(path: Path) -> bytes:
+    """Return the bytes of a file of ordinary size; ImageError for a larger one."""
+    from latent_vqa_ros.core.image_formats import ImageError
+
+    with path.open('rb') as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ImageError(f'{path}: larger than {MAX_BYTES} bytes')
+    return content
+
+
+def line(detail: Detail) -> str:
+    """Return 'question: answer (confidence)', or the status and its reason."""
+    if detail.status.value == 'ok':
+        return f'{detail.question}: {detail.answer} ({100 * (detail.confidence or 0):.1f} %)'
+    return f'{detail.question}: [{detail.status.value}] {detail.reason}'

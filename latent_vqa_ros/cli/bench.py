@@ -1,0 +1,227 @@
+"""The verb `bench`: how long an answer takes here: int8, float and torch side by side.
+
+example:
+  latent_vqa bench --repeat 300
+
+A synthetic 640×480 bgr8 camera frame takes the node's road: decode (message to the model's
+input), encode, answer. One thread, batch 1. The runs take turns within each repetition, so that
+a busy machine slows all of them alike. float is exported from the bundle's weights on the spot.
+A run whose dependency (torch, onnx) is missing is left out, and stderr says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from latent_vqa_ros.cli.options import add_json, add_model, add_verb, progress, resident_mb
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.core.bundle import Bundle
+    from latent_vqa_ros.core.pipeline import Backend, Frame, Pipeline
+
+HEIGHT, WIDTH = 480, 640
+STEPS = ('decode', 'encode', 'answer', 'total')
+WARM_UP = 10
+MANY = 10  # questions about one frame
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Times:
+    """Milliseconds measured of one run, a value per repetition."""
+
+    steps: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
+    second: list[float] = field(default_factory=list)
+    many: list[float] = field(default_factory=list)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `bench` to the command line."""
+    parser = add_verb(subparsers, 'bench', 'measure the time and memory of an answer', __doc__)
+    add_model(parser)
+    parser.add_argument('--repeat', type=_count, default=200, metavar='N',
+                        help='repetitions that are measured (default %(default)s)')
+    add_json(parser, '{"input", "threads", "runs", "ratios", "rss_mb", …}')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    document = bench(args.model, args.repeat)
+    print(json.dumps(document) if args.json else render(document))
+    return 0
+
+
+def bench(model: str, repeat: int) -> dict[str, Any]:
+    """Return the document of --json; BundleError for an unusable bundle."""
+    import cv2
+
+    from latent_vqa_ros.backends import load as load_backend
+    from latent_vqa_ros.core import bundle as bundles
+    from latent_vqa_ros.core.models import find_model
+
+    folder, start = find_model(model), time.perf_counter()
+    bundle = bundles.load(folder)
+    int8 = load_backend(bundle)
+    load_ms = (time.perf_counter() - start) * 1e3
+    cv2.setNumThreads(1)
+    ask(make_pipeline(bundle, int8), make_frame(), 0)
+    rss_mb = resident_mb()  # before torch comes in: what a runtime needs
+    pipelines = {name: make_pipeline(bundle, backend)
+                 for name, backend in {'int8': int8, **references(bundle)}.items()}
+    times = measure(pipelines, repeat)
+    return {'input': [HEIGHT, WIDTH], 'threads': 1, 'repeat': repeat,
+            'model': bundle.manifest.name, 'runs': {name: summary(t) for name, t in times.items()},
+            'ratios': ratios(times), 'rss_mb': rss_mb, 'load_ms': round(load_ms, 1)}
+
+
+def references(bundle: Bundle) -> dict[str, Backend]:
+    """Return the float and torch backends that can be had here; log what is left out."""
+    from latent_vqa_ros.backends import load as load_backend
+    from latent_vqa_ros.core.bundle import WEIGHTS
+
+    if WEIGHTS not in bundle.contents:
+        log.warning('float and torch are left out: the bundle has no %s', WEIGHTS)
+        return {}
+    found: dict[str, Backend] = {}
+    for name, needs in (('float', ('torch', 'onnx', 'onnxscript', 'safetensors')),
+                        ('torch', ('torch', 'safetensors'))):
+        missing = [module for module in needs if find_spec(module) is None]
+        if missing:
+            log.warning('%s is left out: pip install %s', name, ' '.join(missing))
+        else:
+            found[name] = (load_float(bundle) if name == 'float'
+                           else load_backend(bundle, 'torch', num_threads=1))
+    return found
+
+
+def load_float(bundle: Bundle) -> Backend:
+    """Export the bundle's float weights to ONNX and load them."""
+    from latent_vqa_ros.backends.onnx_backend import OnnxBackend
+    from latent_vqa_ros.training.export import export_float
+
+    with tempfile.TemporaryDirectory(prefix='latent_vqa_') as folder:
+        encoder, answerer = export_float(bundle, Path(folder))
+        return OnnxBackend(Path(encoder).read_bytes(), Path(answerer).read_bytes())
+
+
+def make_pipeline(bundle: Bundle, backend: Backend) -> Pipeline:
+    """Return the runtime's own pipeline; noise is no familiar image, so that limit is lifted."""
+    from latent_vqa_ros.core.pipeline import Pipeline
+
+    manifest = replace(bundle.manifest, max_distance=None)
+    return Pipeline(replace(bundle, manifest=manifest), backend)
+
+
+def make_frame() -> Frame:
+    """Return a new 640×480 bgr8 frame, as a camera message that nobody has decoded."""
+    import array
+
+    import numpy as np
+
+    from latent_vqa_ros.core.image_formats import raw_to_rgb
+    from latent_vqa_ros.core.pipeline import Frame
+
+    noise = np.random.default_rng(0).integers(0, 256, HEIGHT * WIDTH * 3, np.uint8)
+    message = SimpleNamespace(height=HEIGHT, width=WIDTH, encoding='bgr8', is_bigendian=0,
+                              step=WIDTH * 3, data=array.array('B', noise.tobytes()))
+    return Frame(lambda: raw_to_rgb(message))
+
+
+def measure(pipelines: dict[str, Pipeline], repeat: int) -> dict[str, Times]:
+    """Let each pipeline take its turn in every repetition, after a warm-up."""
+    frame = make_frame()
+    times = {name: Times() for name in pipelines}
+    discarded = {name: Times() for name in pipelines}
+    names = list(pipelines)
+    for index in progress(range(WARM_UP + repeat), 'bench'):
+        kept = times if index >= WARM_UP else discarded
+        turn = index % len(names)
+        for name in names[turn:] + names[:turn]:
+            once(pipelines[name], frame, kept[name])
+    return times
+
+
+def once(pipeline: Pipeline, frame: Frame, times: Times) -> None:
+    """Ask a new frame a first and a second question, another one MANY questions."""
+    fresh = replace(frame)
+    latency = ask(pipeline, fresh, 0)
+    for step in STEPS:
+        times.steps[step].append(latency[step])
+    times.second.append(ask(pipeline, fresh, 1)['total'])
+    fresh = replace(frame)
+    times.many.append(sum(ask(pipeline, fresh, index)['total'] for index in range(MANY)))
+
+
+def ask(pipeline: Pipeline, frame: Frame, index: int) -> dict[str, float]:
+    """Ask the bundle's question of that index; return milliseconds per step."""
+    from latent_vqa_ros.core.bundle import BundleError
+    from latent_vqa_ros.core.questions import Request
+
+    manifest = pipeline.bundle.manifest
+    questions: Sequence[str] = manifest.questions or manifest.vocabulary[:1]
+    detail = pipeline.respond(Request(questions[index % len(questions)]), frame)
+    if detail.latency_ms.answer is None:
+        raise BundleError(f'{detail.question!r} is listed by the bundle, yet the answer is '
+                          f'{detail.status.value}: {detail.reason}')
+    return {step: getattr(detail.latency_ms, step) or 0.0 for step in STEPS}
+
+
+def summary(times: Times) -> dict[str, Any]:
+    """Return percentiles per step, and the median of a second question and of MANY."""
+    document: dict[str, Any] = {
+        f'p{p}_ms': {step: percentile(times.steps[step], p) for step in STEPS}
+        for p in (50, 95, 99)}
+    return document | {'second_question_ms': percentile(times.second, 50),
+                       'ten_questions_ms': percentile(times.many, 50)}
+
+
+def percentile(values: Iterable[float], p: int) -> float:
+    """Return the p-th percentile (nearest rank), rounded to 0.1 µs."""
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 4)
+
+
+def ratios(times: dict[str, Times]) -> dict[str, float]:
+    """Return the ratios of medians that can be formed from these runs."""
+    total = {name: statistics.median(t.steps['total']) for name, t in times.items()}
+    found = {f'int8/{name}': total['int8'] / total[name]
+             for name in ('float', 'torch') if name in total}
+    found['second_question/first'] = statistics.median(times['int8'].second) / total['int8']
+    found['ten_questions/one'] = statistics.median(times['int8'].many) / total['int8']
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def render(document: dict[str, Any]) -> str:
+    """Return the document as a table."""
+    height, width = document['input']
+    lines = [f'{document["model"]}, {width}×{height} bgr8, one thread, batch 1, '
+             f'{document["repeat"]} repetitions; milliseconds', '',
+             f'{"":8}{"":6}' + ''.join(f'{step:>9}' for step in STEPS)]
+    for name, values in document['runs'].items():
+        for p in (50, 95, 99):
+            cells = ''.join(f'{values[f"p{p}_ms"][step]:9.3f}' for step in STEPS)
+            lines.append(f'{name if p == 50 else "":8}{f"p{p}":6}{cells}')
+    lines.append('')
+    lines += [f'{name:24}{value:8.3f}' for name, value in document['ratios'].items()]
+    lines.append(f'{"bundle loaded in":24}{document["load_ms"]:8.1f} ms')
+    lines.append(f'{"memory (RSS), int8 only":24}{document["rss_mb"]:8.1f} MB')
+    return '\n'.join(lines)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f'expected a number from 1 to 1000000, not {text!r}')
+    return int(text)

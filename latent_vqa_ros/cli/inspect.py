@@ -1,0 +1,105 @@
+"""The verb `inspect`: what a bundle holds, and whether its files are whole.
+
+example:
+  latent_vqa inspect --model models/easy_vqa
+
+Prints the manifest, the size of each file, and parameters and multiply-accumulates (MACs, one
+image and one question) per module. Compares every file with its sha256; exit code 1 when one is
+missing or differs. It runs nothing and needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latent_vqa_ros.cli.options import add_json, add_model, add_verb
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.core.bundle import FileEntry, Manifest
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `inspect` to the command line."""
+    parser = add_verb(subparsers, 'inspect', 'print a model bundle and check its files', __doc__)
+    add_model(parser)
+    add_json(parser, '{"path", "sha256", "manifest", "files", "modules"}')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a bundle; return 0 when every file is what the manifest says."""
+    from latent_vqa_ros.core.models import find_model
+
+    document = inspect(find_model(args.model))
+    if args.json:
+        print(json.dumps(document, ensure_ascii=False, default=str))
+    else:
+        print(render(document))
+    return 0 if all(file['check'] == 'ok' for file in document['files'].values()) else 1
+
+
+def inspect(folder: Path) -> dict[str, Any]:
+    """Return all that is known about a bundle; BundleError when its manifest cannot be read."""
+    import hashlib
+
+    import yaml
+
+    from latent_vqa_ros.core.bundle import MANIFEST, MAX_MANIFEST_BYTES, parse_manifest
+
+    with (folder / MANIFEST).open('rb') as file:
+        text = file.read(MAX_MANIFEST_BYTES)
+    manifest = parse_manifest(text, str(folder / MANIFEST))
+    shown = yaml.safe_load(manifest.to_yaml())
+    metrics = shown.get('metrics', {})
+    return {
+        'path': str(folder), 'sha256': hashlib.sha256(text).hexdigest(),
+        'files': {name: check(folder / name, entry) for name, entry in manifest.files.items()},
+        'modules': modules(manifest), 'manifest': shown | {
+            'metrics': {key: metrics[key] for key in metrics if key != 'modules'}},
+    }
+
+
+def check(path: Path, entry: FileEntry) -> dict[str, Any]:
+    """Compare one file with its entry: {"bytes", "sha256", "check"}, the check ok or why not."""
+    import hashlib
+
+    if not path.is_file():
+        verdict = 'missing'
+    elif path.stat().st_size != entry.bytes:
+        verdict = f'has {path.stat().st_size} bytes instead'
+    else:
+        with path.open('rb') as file:
+            whole = hashlib.sha256(file.read()).hexdigest() == entry.sha256
+        verdict = 'ok' if whole else 'another sha256'
+    return {'bytes': entry.bytes, 'sha256': entry.sha256, 'check': verdict}
+
+
+def modules(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return name, parameters and macs of each module, as counted when the bundle was made."""
+    rows = manifest.metrics.get('modules', ())
+    return [{key: row[key] for key in ('name', 'parameters', 'macs')} for row in rows]
+
+
+def render(document: dict[str, Any]) -> str:
+    """Return the document for a reader."""
+    import yaml
+
+    manifest = {key: value for key, value in document['manifest'].items() if key != 'files'}
+    parts = [f'# {document["path"]} (sha256 {document["sha256"]})',
+             yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=99,
+                            default_flow_style=None)]
+    for name, file in document['files'].items():
+        parts.append(f'{name:24}{file["bytes"]:>12,} bytes  {file["sha256"][:16]}…  '
+                     f'{file["check"]}')
+    if document['modules']:
+        parts.append(f'\n{"module":32}{"parameters":>14}{"MACs":>16}')
+        parts += [_row(row) for row in document['modules']]
+    return '\n'.join(parts)
+
+
+def _row(row: dict[str, Any]) -> str:
+    macs = '' if row['macs'] is None else f'{row["macs"]:,}'
+    return f'{row["name"]:32}{row["parameters"]:>14,}{macs:>16}'

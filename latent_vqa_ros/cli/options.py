@@ -1,0 +1,54 @@
+"""What the verbs share: their help, the options --model and --json, progress, memory."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar('T')
+
+DEFAULT_MODEL = 'easy_vqa'  # core.models.DEFAULT_MODEL; copied, so that --help loads no NumPy
+
+
+def add_verb(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str,
+             summary: str, document: str | None) -> argparse.ArgumentParser:
+    """Add a verb whose help is its module docstring, the first line replaced by the summary."""
+    body = (document or '').partition('\n')[2]
+    return subparsers.add_parser(
+        name, help=summary, description=f'{summary[0].upper()}{summary[1:]}.\n{body}',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add --model, a bundle's folder or the name of an installed one."""
+    parser.add_argument('--model', metavar='DIR', default=DEFAULT_MODEL,
+                        help='bundle folder, or the name of a shipped one (default %(default)s)')
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --json."""
+    parser.add_argument('--json', action='store_true',
+                        help=f'print one JSON document instead: {what}')
+
+
+def progress(items: Sequence[T], label: str) -> Iterable[T]:
+    """Return the items, with a bar on stderr where that is a terminal and tqdm is installed."""
+    if not sys.stderr.isatty():
+        return items
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return items
+    bar: Iterable[T] = tqdm(items, desc=label, leave=False)
+    return bar
+
+
+def resident_mb(pid: int | str = 'self') -> float:
+    """Return the resident memory of a process in MB (10^6 bytes), as Linux counts it."""
+    for line in Path(f'/proc/{pid}/status').read_text().splitlines():
+        if line.startswith('VmRSS:'):
+            return round(int(line.split()[1]) * 1024 / 1e6, 1)  # in kB of 1024 bytes
+    raise OSError(f'no VmRSS in /proc/{pid}/status')

@@ -1,0 +1,52 @@
+"""The verb `questions`: what a model can be asked.
+
+example:
+  latent_vqa questions --model easy_vqa
+
+Prints example questions, the answers it can give and the words it knows. A question may use
+these words only; any other is answered with the status unknown_words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from latent_vqa_ros.cli.options import add_json, add_model, add_verb
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.core.bundle import Manifest
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `questions` to the command line."""
+    parser = add_verb(subparsers, 'questions', 'print what the model can be asked', __doc__)
+    add_model(parser)
+    add_json(parser, '{"model", "questions", "answers", "words"}')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the questions, answers and words of a bundle."""
+    from latent_vqa_ros.core.bundle import load
+    from latent_vqa_ros.core.models import find_model
+
+    document = describe(load(find_model(args.model)).manifest)
+    if args.json:
+        print(json.dumps(document, ensure_ascii=False))
+        return 0
+    print(f'{document["model"]} can be asked, for example:')
+    print(textwrap.indent('\n'.join(document['questions']), '  '))
+    for name in ('answers', 'words'):
+        print(f'{name} ({len(document[name])}):')
+        print(textwrap.fill(', '.join(document[name]), 99, initial_indent='  ',
+                            subsequent_indent='  '))
+    return 0
+
+
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """Return what is printed, as plain types."""
+    return {'model': manifest.name, 'questions': list(manifest.questions),
+            'answers': list(manifest.answers), 'words': list(manifest.vocabulary)}

@@ -1,0 +1,68 @@
+"""`ask` answers about a picture file, and says why when it cannot."""
+
+import json
+
+
+def test_each_question_gets_its_line_in_order(latent_vqa, bundle, picture):
+    code, out, _ = latent_vqa('ask', picture, 'What color is this?', 'what shape?',
+                              '--model', bundle)
+    assert code == 0
+    assert [row.rpartition(' (')[0] for row in out.splitlines()] == [
+        'What color is this?: red', 'what shape?: circle']
+
+
+def test_json_is_a_list_of_details_and_the_picture_is_encoded_once(
+        latent_vqa_json, bundle, picture):
+    code, details = latent_vqa_json('ask', picture, 'what color', 'what shape', '--model', bundle)
+    assert code == 0
+    assert [d['answer'] for d in details] == ['red', 'circle']
+    assert [d['encoding_reused'] for d in details] == [False, True]
+    assert details[0]['v'] == 1
+    assert details[0]['model']['name'] == 'fake'
+
+
+def test_an_unknown_word_is_named_with_its_neighbour_and_fails(latent_vqa, bundle, picture):
+    code, out, _ = latent_vqa('ask', picture, 'what colour', 'what color', '--model', bundle)
+    assert code == 1
+    first, second = out.splitlines()
+    assert '[unknown_words]' in first
+    assert "'color'" in first
+    assert second.startswith('what color: red')
+
+
+def test_an_even_vote_is_unsure_and_fails(latent_vqa_json, bundle, picture):
+    code, details = latent_vqa_json('ask', picture, 'what is this', '--model', bundle)
+    assert code == 1
+    assert details[0]['status'] == 'unsure'
+    assert len(details[0]['top']) == 3
+
+
+def test_an_unfamiliar_picture_is_not_answered_about(latent_vqa, bundle, tmp_path):
+    import cv2
+    import numpy as np
+    path = tmp_path / 'white.png'
+    cv2.imwrite(str(path), np.full((48, 64, 3), 255, np.uint8))
+    code, out, _ = latent_vqa('ask', path, 'what color', '--model', bundle)
+    assert code == 1
+    assert '[unfamiliar_image]' in out
+
+
+def test_a_file_that_is_no_picture_is_bad_image(latent_vqa, bundle):
+    code, out, _ = latent_vqa('ask', bundle / 'manifest.yaml', 'what color', '--model', bundle)
+    assert code == 1
+    assert '[bad_image]' in out
+
+
+def test_a_missing_picture_and_a_missing_model_are_one_line_each(latent_vqa, bundle, picture):
+    code, out, err = latent_vqa('ask', 'gone.png', 'what color', '--model', bundle)
+    assert (code, out) == (1, '')
+    assert 'gone.png: No such file or directory' in err
+    code, out, err = latent_vqa('ask', picture, 'what color', '--model', 'no_such_model')
+    assert (code, out) == (1, '')
+    assert "no model 'no_such_model'" in err
+
+
+def test_a_non_ascii_question_survives_json(latent_vqa, bundle, picture):
+    _, out, _ = latent_vqa('ask', picture, 'couleur ça?', '--model', bundle, '--json')
+    assert json.loads(out)[0]['question'] == 'couleur ça?'
+    assert 'ça' in out

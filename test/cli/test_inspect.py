@@ -1,0 +1,47 @@
+"""`inspect` prints a bundle and finds each file that is not what the manifest says."""
+
+import pytest
+
+
+def test_a_whole_bundle_passes_and_prints_the_modules(latent_vqa, bundle):
+    code, out, _ = latent_vqa('inspect', '--model', bundle)
+    assert code == 0
+    assert out.count(' ok\n') == 2
+    assert '1,234' in out
+    assert '56,789' in out
+    assert 'name: fake' in out
+
+
+def test_json_holds_manifest_files_and_modules(latent_vqa_json, bundle):
+    code, document = latent_vqa_json('inspect', '--model', bundle)
+    assert code == 0
+    assert document['manifest']['answers'] == ['circle', 'red', 'no']
+    assert document['files']['answerer.onnx']['check'] == 'ok'
+    assert document['modules'][0] == {'name': 'image_encoder', 'parameters': 1234, 'macs': 56789}
+    assert document['sha256']
+
+
+def _flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(('damage', 'verdict'), [
+    (lambda path: path.unlink(), 'missing'),
+    (lambda path: path.write_bytes(path.read_bytes() + b'x'), 'instead'),
+    (_flip, 'another sha256')])
+def test_one_damaged_file_is_named_and_the_others_still_checked(
+        latent_vqa_json, bundle, damage, verdict):
+    damage(bundle / 'answerer.onnx')
+    code, document = latent_vqa_json('inspect', '--model', bundle)
+    assert code == 1
+    assert verdict in document['files']['answerer.onnx']['check']
+    assert document['files']['image_encoder.onnx']['check'] == 'ok'
+
+
+def test_a_manifest_that_cannot_be_read_is_one_line(latent_vqa, bundle):
+    (bundle / 'manifest.yaml').write_text('schema: 99\n')
+    code, out, err = latent_vqa('inspect', '--model', bundle)
+    assert (code, out) == (1, '')
+    assert 'schema 99' in err

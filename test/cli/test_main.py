@@ -1,0 +1,59 @@
+"""The dispatcher: exit codes, one-line errors, and help that is worth reading."""
+
+import subprocess
+import sys
+
+import pytest
+
+from latent_vqa_ros.cli import main as cli
+
+COMMAND = [sys.executable, '-m', 'latent_vqa_ros.cli.main']
+
+
+def test_help_lists_every_verb(latent_vqa):
+    code, out, _ = latent_vqa('--help')
+    assert code == 0
+    assert len(cli.VERBS) >= 6
+    for verb in cli.VERBS:
+        assert f'\n    {verb}' in out
+
+
+@pytest.mark.parametrize('verb', cli.VERBS)
+def test_each_verb_has_help(latent_vqa, verb):
+    code, out, _ = latent_vqa(verb, '--help')
+    assert code == 0
+    assert f'latent_vqa {verb}' in out
+
+
+@pytest.mark.parametrize('argv', [(), ('no_such_verb',), ('ask',), ('ask', 'picture.png')])
+def test_bad_usage_exits_with_2(latent_vqa, argv):
+    assert latent_vqa(*argv)[0] == 2
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch, latent_vqa, bundle, picture):
+    monkeypatch.setattr('latent_vqa_ros.cli.ask.answer', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        latent_vqa('ask', picture, 'what', '--model', bundle)
+
+
+def test_an_interrupt_exits_with_130(monkeypatch, latent_vqa, bundle, picture):
+    def stop(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr('latent_vqa_ros.cli.ask.answer', stop)
+    assert latent_vqa('ask', picture, 'what', '--model', bundle)[0] == 130
+
+
+def test_a_reader_that_leaves_early_is_no_error(bundle):
+    command = ' '.join([*COMMAND, 'questions', '--model', str(bundle)])
+    done = subprocess.run(['bash', '-c', f'{command} | true; exit ${{PIPESTATUS[0]}}'],
+                          capture_output=True, text=True, check=False)
+    assert done.stderr == ''
+    assert done.returncode in (0, 141)
+
+
+def test_help_loads_nothing_heavy():
+    code = ('import sys; from latent_vqa_ros.cli.main import make_parser; make_parser(); '
+            'print([m for m in ("numpy", "cv2", "yaml", "onnxruntime", "torch", "rclpy")'
+            ' if m in sys.modules])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == '[]\n'

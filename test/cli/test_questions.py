@@ -1,0 +1,24 @@
+"""`questions` says what can be asked and answered."""
+
+
+def test_json_lists_questions_answers_and_words(latent_vqa_json, bundle):
+    code, document = latent_vqa_json('questions', '--model', bundle)
+    assert code == 0
+    assert document['answers'] == ['circle', 'red', 'no']
+    assert 'color' in document['words']
+    assert document['questions'] == ['what shape is this', 'what color is this']
+
+
+def test_the_listing_names_every_answer_and_word(latent_vqa, bundle):
+    code, out, _ = latent_vqa('questions', '--model', bundle)
+    assert code == 0
+    assert 'answers (3):\n  circle, red, no' in out
+    assert 'words (7):' in out
+    assert '  what shape is this\n' in out
+
+
+def test_a_damaged_bundle_is_refused(latent_vqa, bundle):
+    (bundle / 'answerer.onnx').write_bytes(b'x')
+    code, out, err = latent_vqa('questions', '--model', bundle)
+    assert (code, out) == (1, '')
+    assert 'sha256' in err
