@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 class OnnxBackend:
-    """``image``: uint8 (1, H, W, 3) -> features, distance; ``features``, ``tokens`` -> logits."""
+    """``image``: uint8 (H, W, 3) -> features, distance; ``features``, ``tokens`` -> logits."""
 
     name = 'onnxruntime'
 
@@ -27,25 +27,25 @@ class OnnxBackend:
         backend = cls(bundle.content(IMAGE_ENCODER), bundle.content(ANSWERER), num_threads)
         size = bundle.manifest.preprocess
         try:
-            features, _ = backend.encode(np.zeros((1, size.height, size.width, 3), np.uint8))
-            logits = backend.answer(features, np.ones((1, 2), np.int64))
+            features, _ = backend.encode(np.zeros((size.height, size.width, 3), np.uint8))
+            logits = backend.answer(features, np.ones(2, np.int64))
         except Exception as error:  # ONNX Runtime has no common error class
             raise BundleError(f'{bundle.path}: the graphs do not run: '
                               f'{str(error).splitlines()[0]}') from None
-        if logits.shape != (1, len(bundle.manifest.answers)):
+        if logits.shape != (len(bundle.manifest.answers),):
             raise BundleError(f'{bundle.path}: the graphs give {logits.shape[-1]} answers, the '
                               f'manifest lists {len(bundle.manifest.answers)}')
         return backend
 
-    def encode(self, image_bhwc: Array) -> tuple[Array, Array]:
-        """Return features (1, tokens, channels) and familiarity distance (1,)."""
-        features, distance = self._image_encoder.run(None, {'image': image_bhwc})
-        return features, distance
+    def encode(self, image_hwc: Array) -> tuple[Array, float]:
+        """Return one image's features (positions, channels) and familiarity distance."""
+        features_nc, distance = self._image_encoder.run(None, {'image': image_hwc})
+        return features_nc, float(distance)
 
-    def answer(self, features_btc: Array, tokens_bt: Array) -> Array:
-        """Return logits (1, answers)."""
-        return np.asarray(self._answerer.run(
-            None, {'features': features_btc, 'tokens': tokens_bt})[0])
+    def answer(self, features_nc: Array, tokens_t: Array) -> Array:
+        """Return logits (answers,) of one question about one image."""
+        feed = {'features': features_nc, 'tokens': tokens_t}
+        return np.asarray(self._answerer.run(None, feed)[0])
 
 
 def _session(name: str, graph: bytes, num_threads: int) -> Any:

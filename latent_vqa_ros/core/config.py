@@ -56,7 +56,7 @@ class PreprocessConfig:
     height: int = 64
     width: int = 64
     resize: str = 'center_crop'
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    mean: tuple[float, ...] = (128 / 255, 128 / 255, 128 / 255)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
 
     def __post_init__(self) -> None:

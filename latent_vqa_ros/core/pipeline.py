@@ -30,11 +30,11 @@ class Backend(Protocol):
 
     name: str
 
-    def encode(self, image_bhwc: Array) -> tuple[Array, Array]:
-        """Return features (batch, tokens, channels) and familiarity distance (batch,)."""
+    def encode(self, image_hwc: Array) -> tuple[Array, float]:
+        """Return one image's features (positions, channels) and familiarity distance."""
 
-    def answer(self, features_btc: Array, tokens_bt: Array) -> Array:
-        """Return logits (1, answers) of one question about one image."""
+    def answer(self, features_nc: Array, tokens_t: Array) -> Array:
+        """Return logits (answers,) of one question about one image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Frame:
 class Encoded:
     """A frame's features, with what it cost to make them."""
 
-    features_btc: Array
+    features_nc: Array
     distance: float
     decode_ms: float
     encode_ms: float
@@ -120,7 +120,7 @@ class Pipeline:
                            reason='the image is unlike what the model was trained on (distance '
                                   f'{encoded.distance:.3g}, limit {limit:.3g})')
         start = time.perf_counter()
-        logits = self.backend.answer(encoded.features_btc, tokens_t[None])[0]
+        logits = self.backend.answer(encoded.features_nc, tokens_t)
         latency = replace(latency, answer=(time.perf_counter() - start) * 1e3)
         return self._judge(replace(detail, latency_ms=latency), logits)
 
@@ -147,9 +147,9 @@ class Pipeline:
         start = time.perf_counter()
         image_hwc = prepare(frame.decode(), self.bundle.manifest.preprocess)
         decoded = time.perf_counter()
-        features, distance = self.backend.encode(image_hwc[None])
+        features, distance = self.backend.encode(image_hwc)
         done = time.perf_counter()
-        encoded = Encoded(features, float(distance[0]), (decoded - start) * 1e3,
+        encoded = Encoded(features, distance, (decoded - start) * 1e3,
                           (done - decoded) * 1e3)
         self._encoded[frame.camera] = (frame, encoded)
         return encoded, False

@@ -1,0 +1,51 @@
+"""Parameters and multiply-accumulates (MACs) of each module, for one image and one question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.model.latent_attention import LatentAttention, LatentCrossAttention
+from latent_vqa_ros.model.vqa import LatentVqa
+
+MODULES = ('clip.image_encoder.stem', 'clip.image_encoder.project', 'clip.image_encoder.tower',
+           'clip.text_encoder', 'clip.project_image', 'clip.project_text', 'fusion',
+           'project_answer')
+
+
+@torch.no_grad()
+def count(model: LatentVqa, preprocess: PreprocessConfig, tokens: int = 8) -> list[dict[str, Any]]:
+    """Return {name, parameters, macs} per module, for a question of ``tokens`` tokens."""
+    macs: dict[nn.Module, int] = {}
+
+    def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+        macs[module] = macs.get(module, 0) + _macs(module, inputs, output)
+
+    handles = [m.register_forward_hook(hook) for m in model.modules()
+               if isinstance(m, (nn.Linear, nn.Conv2d, LatentAttention, LatentCrossAttention))]
+    image = torch.zeros(preprocess.height, preprocess.width, 3, dtype=torch.uint8)
+    features, _ = model.encode(image)
+    model.answer(features, torch.ones(tokens, dtype=torch.long))
+    for handle in handles:
+        handle.remove()
+    rows = []
+    for name in MODULES:
+        module = model.get_submodule(name)
+        rows.append({'name': name, 'parameters': sum(p.numel() for p in module.parameters()),
+                     'macs': sum(macs.get(m, 0) for m in module.modules())})
+    return rows
+
+
+def _macs(module: nn.Module, inputs: Any, output: Any) -> int:
+    if isinstance(module, nn.Linear):
+        return int(output.numel() * module.in_features)
+    if isinstance(module, nn.Conv2d):
+        return int(output.numel() * module.weight[0].numel())
+    if isinstance(module, LatentCrossAttention):
+        return int(2 * inputs[0].shape[-2] * inputs[1].shape[-2] * module.latent)
+    if isinstance(module, LatentAttention):
+        return int(2 * inputs[0].shape[-2] ** 2 * module.latent)
+    return 0

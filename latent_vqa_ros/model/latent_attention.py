@@ -1,0 +1,130 @@
+"""Latent attention: queries, keys and values are compressed from width d to r before attending.
+
+Attention follows Vaswani et al. 2017, eq. 1, carried out in r dimensions split over the heads;
+``latent=None`` keeps the width d and is the dense twin. Knows nothing of images or words.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+MASKED = -1e4  # a finite floor: -inf would ruin the range of a quantized tensor
+
+
+def attend(q: Tensor, kv: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+    """Multi-head attention of q (..., T, r) over kv (..., S, 2r), keys first; gives (..., T, r).
+
+    ``mask`` (..., S) is True where a key may be attended to. Leading dimensions broadcast; a
+    graph for one image has none, so that its linear layers export as plain matrix products.
+    """
+    def split_heads(x: Tensor) -> Tensor:
+        return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
+
+    k, v = kv.chunk(2, dim=-1)
+    scores = split_heads(q) @ split_heads(k).transpose(-1, -2)
+    scores = scores / math.sqrt(q.shape[-1] // heads)
+    if mask is not None:
+        scores = scores.masked_fill(~mask[..., None, None, :], MASKED)
+    return (scores.softmax(dim=-1) @ split_heads(v)).transpose(-3, -2).flatten(-2)
+
+
+class LatentAttention(nn.Module):
+    """Self-attention in a latent space: (..., T, d) -> (..., T, d)."""
+
+    def __init__(self, width: int, latent: int | None, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.latent = latent or width
+        self.compress = nn.Linear(width, 3 * self.latent)  # q, k and v at once
+        self.expand = nn.Linear(self.latent, width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Attend; ``mask`` is True at real tokens."""
+        q, kv = self.compress(x).split((self.latent, 2 * self.latent), dim=-1)
+        out: Tensor = self.expand(attend(q, kv, self.heads, mask))
+        return out
+
+
+class LatentCrossAttention(nn.Module):
+    """Cross-attention in a latent space. The context is compressed once for many queries."""
+
+    def __init__(self, width: int, latent: int | None, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.latent = latent or width
+        self.compress_context = nn.Linear(width, 2 * self.latent)  # k and v
+        self.compress_query = nn.Linear(width, self.latent)
+        self.expand = nn.Linear(self.latent, width)
+
+    def forward(self, x: Tensor, kv: Tensor) -> Tensor:
+        """Attend from x (..., T, d) over a context compressed to (..., S, 2r)."""
+        out: Tensor = self.expand(attend(self.compress_query(x), kv, self.heads))
+        return out
+
+
+class Mlp(nn.Sequential):
+    """Two linear layers with ReLU, which int8 represents without a tail."""
+
+    def __init__(self, width: int, ratio: int) -> None:
+        super().__init__(nn.Linear(width, ratio * width), nn.ReLU(),
+                         nn.Linear(ratio * width, width))
+
+
+class LatentBlock(nn.Module):
+    """Pre-norm transformer block with latent attention: (..., T, d) -> (..., T, d)."""
+
+    def __init__(self, width: int, latent: int | None, heads: int, mlp_ratio: int) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = LatentAttention(width, latent, heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = Mlp(width, mlp_ratio)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Attend and transform each token, each added to its input."""
+        x = x + self.attention(self.norm_attention(x), mask)
+        out: Tensor = x + self.mlp(self.norm_mlp(x))
+        return out
+
+
+class LatentTower(nn.Module):
+    """A stack of blocks. ``placement: stem`` compresses the tokens once, before all blocks."""
+
+    def __init__(self, width: int, latent: int | None, heads: int, mlp_ratio: int, blocks: int,
+                 placement: str) -> None:
+        super().__init__()
+        once = placement == 'stem' and latent is not None
+        inner, block_latent = (latent or width, None) if once else (width, latent)
+        self.compress = nn.Linear(width, inner) if once else nn.Identity()
+        self.blocks = nn.ModuleList(
+            LatentBlock(inner, block_latent, heads, mlp_ratio) for _ in range(blocks))
+        self.expand = nn.Linear(inner, width) if once else nn.Identity()
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Transform tokens (..., T, d) -> (..., T, d), normalized."""
+        x = self.compress(x)
+        for block in self.blocks:
+            x = block(x, mask)
+        out: Tensor = self.norm(self.expand(x))
+        return out
+
+
+def init_weights(module: nn.Module) -> None:
+    """Initialize linear layers and embeddings: normal, std 0.02 scaled up for narrow inputs."""
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=min(0.1, 1 / math.sqrt(module.in_features)))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
+    elif isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
+
+
+def positions(count: int, width: int) -> nn.Parameter:
+    """Return a learned position embedding (count, width)."""
+    return nn.Parameter(torch.randn(count, width) / math.sqrt(width))

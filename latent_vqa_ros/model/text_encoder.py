@@ -1,0 +1,25 @@
+"""The text tower: token ids -> latent blocks. Encodes questions, captions and answers alike."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from latent_vqa_ros.core.config import ModelConfig
+from latent_vqa_ros.model.latent_attention import LatentTower, positions
+
+
+class TextEncoder(nn.Module):
+    """Ids (..., T), CLS first -> tokens (..., T, width)."""
+
+    def __init__(self, config: ModelConfig, ids: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(ids, config.width)
+        self.position = positions(config.max_tokens, config.width)
+        self.tower = LatentTower(config.width, config.latent_dim, config.heads, config.mlp_ratio,
+                                 config.text_blocks, config.placement)
+
+    def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode; ``mask`` is True at real tokens and may be left out when all are."""
+        x = self.embedding(ids) + self.position[:ids.shape[-1]]
+        out: Tensor = self.tower(x, mask)
+        return out

@@ -1,0 +1,85 @@
+"""The whole model: CLIP towers, fusion, and answers scored against the bank of answer texts.
+
+``encode`` and ``answer`` are the two halves that become the two ONNX graphs.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+from latent_vqa_ros.core.tokenizer import PAD
+from latent_vqa_ros.model.fusion import Fusion
+from latent_vqa_ros.model.latent_attention import init_weights
+from latent_vqa_ros.model.latent_clip import LatentClip
+
+
+class LatentVqa(nn.Module):
+    """Latent CLIP-VQA. ``ids`` counts the tokenizer's ids; the bank is set by ``set_bank``."""
+
+    bank: Tensor
+    feature_mean: Tensor
+    feature_whiten: Tensor
+
+    def __init__(self, config: ModelConfig, preprocess: PreprocessConfig, ids: int,
+                 answers: int) -> None:
+        super().__init__()
+        self.clip = LatentClip(config, preprocess, ids)
+        self.fusion = Fusion(config)
+        self.project_answer = nn.Linear(config.width, config.embed_dim)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.apply(init_weights)
+        statistics = 2 * config.stem_channels[-1]
+        self.register_buffer('bank', torch.zeros(answers, config.embed_dim))
+        self.register_buffer('feature_mean', torch.zeros(statistics))
+        self.register_buffer('feature_whiten', torch.eye(statistics, min(64, statistics)))
+
+    def encode(self, image_hwc: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one image's features (N, 2r * fusion blocks) and familiarity distance ()."""
+        encoder = self.clip.image_encoder
+        stem_nc = encoder.stem_tokens(image_hwc[None])[0]
+        return self.fusion.compress(encoder.tokens(stem_nc)), self.distance(stem_nc)
+
+    def answer(self, features_nc: Tensor, ids_t: Tensor) -> Tensor:
+        """Return logits (answers,) of one unpadded question about one image."""
+        return self.score(self.fusion(self.clip.text_encoder(ids_t), features_nc), self.bank)
+
+    def distance(self, stem_nc: Tensor) -> Tensor:
+        """Mahalanobis distance of the stem's statistics (Lee et al. 2018, eq. 2), one class."""
+        whitened = (statistics(stem_nc) - self.feature_mean) @ self.feature_whiten
+        return whitened.square().mean(dim=-1).sqrt()
+
+    def score(self, fused: Tensor, bank_ae: Tensor) -> Tensor:
+        """Return scaled cosines of fused questions and answers: (..., d) -> (..., answers)."""
+        embedded = F.normalize(self.project_answer(fused), dim=-1)
+        scale = self.log_scale.clamp(max=math.log(100.0)).exp()
+        return scale * (embedded @ bank_ae.T)
+
+    def answer_many(self, tokens_bnd: Tensor, ids_ut: Tensor, index_bq: Tensor,
+                    answer_ids_at: Tensor) -> Tensor:
+        """Return logits (B, Q, answers) for training.
+
+        ``ids_ut`` holds the batch's distinct questions, padded; ``index_bq`` says which question
+        of it image b is asked q-th. The bank is embedded live, so that it learns too.
+        """
+        mask_ut = ids_ut != PAD
+        text_utd = self.clip.text_encoder(ids_ut, mask_ut)
+        features_b1nc = self.fusion.compress(tokens_bnd)[:, None]
+        fused_bqd = self.fusion(text_utd[index_bq], features_b1nc, mask_ut[index_bq])
+        return self.score(fused_bqd, self.clip.embed_text(answer_ids_at))
+
+    @torch.no_grad()
+    def set_bank(self, answer_ids_at: Tensor) -> None:
+        """Store the embeddings of the answers' texts (padded ids) in the bank."""
+        self.bank.copy_(self.clip.embed_text(answer_ids_at))
+
+
+def statistics(stem_nc: Tensor) -> Tensor:
+    """Return mean and standard deviation of each stem channel over the grid: (..., 2C)."""
+    mean = stem_nc.mean(dim=-2)
+    variance = (stem_nc - mean[..., None, :]).square().mean(dim=-2)
+    return torch.cat([mean, (variance + 1e-6).sqrt()], dim=-1)

@@ -1,0 +1,138 @@
+"""Records to tensors: images in memory, questions as indices, batches from a seed.
+
+Batches are a pure function of (seed, epoch, step), so that a resumed training sees what an
+uninterrupted one sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.datasets.record import DatasetError, Record
+from latent_vqa_ros.training.config import AugmentConfig
+from latent_vqa_ros.training.losses import IGNORED
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B images with up to Q questions each; U distinct questions and captions in the batch."""
+
+    image_bhwc: Tensor
+    question_ids_ut: Tensor
+    question_bq: Tensor  # index into question_ids_ut
+    answer_bq: Tensor  # index into the bank, IGNORED where there is no question
+    caption_ids_ut: Tensor
+    caption_b: Tensor  # index into caption_ids_ut, -1 where the image has no caption
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+def load_images(records: Sequence[Record], preprocess: PreprocessConfig) -> NDArray[np.uint8]:
+    """Return all images as the model sees them: (N, height, width, 3) RGB uint8."""
+    images = np.empty((len(records), preprocess.height, preprocess.width, 3), np.uint8)
+    for slot, record in zip(images, records, strict=True):
+        picture = cv2.imread(str(record.image), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise DatasetError(f'{record.image}: not a picture')
+        slot[:] = cv2.cvtColor(prepare(np.asarray(picture, np.uint8), preprocess),
+                               cv2.COLOR_BGR2RGB)
+    return images
+
+
+class Split:
+    """One split of a dataset, ready for batches."""
+
+    def __init__(self, records: Sequence[Record], preprocess: PreprocessConfig,
+                 tokenizer: Tokenizer, answers: Sequence[str]) -> None:
+        self.records = records
+        self.images = load_images(records, preprocess)
+        texts = sorted({q.text for record in records for q in record.questions})
+        captions = sorted({text for record in records for text in record.captions})
+        self._question_ids = tokenizer.encode_batch(texts)
+        self.caption_ids_ut = (tokenizer.encode_batch(captions) if captions
+                               else np.zeros((0, 1), np.int64))
+        text_at = {text: i for i, text in enumerate(texts)}
+        caption_at = {text: i for i, text in enumerate(captions)}
+        answer_at = {answer: i for i, answer in enumerate(answers)}
+        self._asked = [np.array([(text_at[q.text], answer_at[q.answer]) for q in r.questions],
+                                np.int64).reshape(-1, 2) for r in records]
+        self.captions = [[caption_at[text] for text in r.captions] for r in records]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def batch(self, rows: Sequence[int], rng: np.random.Generator | None = None,
+              augment: AugmentConfig | None = None) -> Batch:
+        """Return the batch of these records, augmented where both extras are given."""
+        images = self.images[np.asarray(rows)]
+        if rng is not None and augment is not None:
+            images = augmented(images, rng, augment)
+        most = max(1, *(len(self._asked[row]) for row in rows))
+        question = np.zeros((len(rows), most), np.int64)
+        answer = np.full((len(rows), most), IGNORED)
+        caption = np.full(len(rows), -1)
+        for i, row in enumerate(rows):
+            asked = self._asked[row]
+            question[i, :len(asked)], answer[i, :len(asked)] = asked.T
+            if self.captions[row]:
+                pick = 0 if rng is None else int(rng.integers(len(self.captions[row])))
+                caption[i] = self.captions[row][pick]
+        used, question = np.unique(question, return_inverse=True)
+        present, index = np.unique(caption[caption >= 0], return_inverse=True)
+        caption[caption >= 0] = index
+        return Batch(*map(torch.from_numpy, (
+            images, _trim(self._question_ids[used]), question.reshape(len(rows), most), answer,
+            _trim(self.caption_ids_ut[present]), caption)))
+
+    def epoch(self, seed: Sequence[int], size: int) -> Iterator[list[int]]:
+        """Yield the rows of each batch of one shuffled epoch; a short rest is left out."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        for start in range(0, self.steps(size) * size, size):
+            yield order[start:start + size].tolist()
+
+    def steps(self, size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return max(1, len(self) // size)
+
+
+def augmented_epoch(split: Split, seed: Sequence[int], size: int, augment: AugmentConfig,
+                    device: torch.device) -> Iterator[Batch]:
+    """Yield the augmented batches of one epoch, a pure function of ``seed``."""
+    for step, rows in enumerate(split.epoch(seed, size)):
+        yield split.batch(rows, np.random.default_rng((*seed, step)), augment).to(device)
+
+
+def _trim(ids_ut: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cut columns that hold nothing but padding."""
+    used = int((ids_ut != 0).sum(axis=1).max(initial=1))
+    return np.ascontiguousarray(ids_ut[:, :used])
+
+
+def augmented(images: NDArray[np.uint8], rng: np.random.Generator,
+              config: AugmentConfig) -> NDArray[np.uint8]:
+    """Return changed copies of images (B, H, W, 3); see AugmentConfig."""
+    out = np.empty_like(images)
+    for slot, image in zip(out, images, strict=True):
+        if config.symmetries:
+            image = np.rot90(image, int(rng.integers(4)))
+            image = image[:, ::-1] if rng.integers(2) else image
+        x = image.astype(np.float32)
+        share = config.blur * rng.random()
+        x = (1 - share) * x + share * np.asarray(cv2.blur(x, (3, 3)))
+        x = x * (1 + config.gain * rng.uniform(-1, 1, size=3).astype(np.float32) / 2
+                 + config.gain * rng.uniform(-1, 1) / 2)
+        x += rng.standard_normal(x.shape, dtype=np.float32) * (config.noise * rng.random())
+        slot[:] = np.clip(np.rint(x), 0, 255)
+    return out

@@ -1,0 +1,96 @@
+"""A training recipe: ``config/train/<name>.yaml`` as frozen dataclasses.
+
+Says what to train, on which data and how long. Picks no device and reads no environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from latent_vqa_ros.core.config import ConfigError, ModelConfig, PreprocessConfig, from_mapping
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes to training pictures that leave every answer true.
+
+    ``symmetries``: the eight flips and quarter turns of a square picture (not for data that asks
+    about left and right). ``noise`` is the highest standard deviation in grey levels, ``gain``
+    the highest relative change of brightness, ``blur`` the highest share of a 3x3 mean mixed in.
+    """
+
+    symmetries: bool = False
+    noise: float = 4.0
+    gain: float = 0.1
+    blur: float = 0.5
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of the loop. ``batch`` counts images; ``warmup`` is a share of the steps.
+
+    The stage ends after ``epochs``, or at the first epoch whose validation score is ``stop_at``.
+    ``contrastive_weight`` keeps the contrastive loss beside the answer loss.
+    """
+
+    epochs: int = 10
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    stop_at: float | None = None
+    contrastive_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch) < 1 or not 0 <= self.warmup < 1:
+            raise ConfigError('a stage needs epochs and batch above 0 and warmup from 0 to 1')
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result of a training."""
+
+    name: str
+    data: str
+    version: str = '0.1.0'
+    license: str = 'Apache-2.0'
+    seed: int = 0
+    threads: int = 2
+    calibration_images: int = 256
+    model: ModelConfig = field(default_factory=ModelConfig)
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    pretrain: StageConfig = field(default_factory=StageConfig)
+    finetune: StageConfig = field(default_factory=StageConfig)
+    sha256: str = ''  # of the recipe file
+
+    def smoke(self) -> Recipe:
+        """Return the recipe cut down to what shows that every stage runs."""
+        return replace(self, name=f'{self.name}_smoke', calibration_images=16,
+                       pretrain=replace(self.pretrain, epochs=2, stop_at=None, batch=32),
+                       finetune=replace(self.finetune, epochs=2, stop_at=None, batch=32))
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; ConfigError names the key that is wrong."""
+    try:
+        text = path.read_bytes()
+        document = yaml.safe_load(text)
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f'{path}: {str(error).splitlines()[0]}') from None
+    if not isinstance(document, dict):
+        raise ConfigError(f'{path}: not a mapping')
+    values: dict[str, Any] = dict(document)
+    hints = get_type_hints(Recipe)
+    for item in fields(Recipe):
+        if is_dataclass(hints[item.name]) and item.name in values:
+            values[item.name] = from_mapping(hints[item.name], values[item.name], item.name)
+    values['sha256'] = hashlib.sha256(text).hexdigest()
+    recipe = from_mapping(Recipe, values, str(path))
+    recipe.model.check_input(recipe.preprocess)
+    return recipe

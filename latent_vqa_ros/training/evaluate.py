@@ -1,0 +1,143 @@
+"""Accuracy of a bundle on data: per group of questions, beside what a blind model reaches.
+
+Runs the deployed graphs through the runtime's own preprocessing and tokenizer. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from latent_vqa_ros.core.answer import softmax
+from latent_vqa_ros.core.bundle import Manifest
+from latent_vqa_ros.core.pipeline import Backend
+from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.datasets.record import DatasetError, Question, Record, questions_of
+
+BINS = 15  # of the calibration error, equal widths
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits (questions, answers) beside the truth; -1 is a true answer outside the bank."""
+
+    logits: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    groups: tuple[str, ...]
+    distances: NDArray[np.float64]  # of each image
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Return which questions are answered right."""
+        return np.asarray(self.logits.argmax(axis=1) == self.truth)
+
+
+def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
+            title: str = 'evaluate') -> Predictions:
+    """Encode each image once and answer all its questions."""
+    tokenizer = manifest.tokenizer
+    bank = {answer: i for i, answer in enumerate(manifest.answers)}
+    logits, truth, groups, distances = [], [], [], []
+    for record in tqdm(records, title, leave=False, mininterval=1):
+        features, distance = backend.encode(prepare(read_rgb(record), manifest.preprocess))
+        distances.append(distance)
+        for question in record.questions:
+            logits.append(backend.answer(features, tokenizer.encode(question.text)))
+            truth.append(bank.get(question.answer, -1))
+            groups.append(question.group)
+    return Predictions(np.asarray(logits, np.float64), np.asarray(truth), tuple(groups),
+                       np.asarray(distances))
+
+
+def read_rgb(record: Record) -> NDArray[np.uint8]:
+    """Return a record's picture as RGB uint8 (H, W, 3)."""
+    picture = cv2.imread(str(record.image), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DatasetError(f'{record.image}: not a picture')
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def blind_answers(train: Sequence[Record], asked: Sequence[Question]) -> list[str]:
+    """Answer without looking: the most frequent answer to the same question text in training.
+
+    A text that training never asks gets the most frequent answer of its group.
+    """
+    by_text: dict[str, Counter[str]] = defaultdict(Counter)
+    by_group: dict[str, Counter[str]] = defaultdict(Counter)
+    for _, question in questions_of(train):
+        by_text[question.text][question.answer] += 1
+        by_group[question.group][question.answer] += 1
+    found = []
+    for question in asked:
+        counts = by_text.get(question.text) or by_group.get(question.group) or Counter([''])
+        found.append(min(counts, key=lambda answer: (-counts[answer], answer)))
+    return found
+
+
+def calibration_error(p: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error of top confidences (Guo et al. 2017, eq. 3)."""
+    confidence = p.max(axis=1)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [abs(float(right[bins == b].mean()) - float(confidence[bins == b].mean()))
+            * float((bins == b).mean()) for b in np.unique(bins)]
+    return float(sum(gaps))
+
+
+def report(predictions: Predictions, manifest: Manifest, records: Sequence[Record],
+           train: Sequence[Record], data: str, split: str) -> dict[str, Any]:
+    """Return the document of ``latent_vqa evaluate --json``; accuracies from 0 to 1."""
+    asked = [question for _, question in questions_of(records)]
+    blind = np.array([answer == question.answer for answer, question
+                      in zip(blind_answers(train, asked), asked, strict=True)])
+    right, groups = predictions.right, np.array(predictions.groups)
+    p = softmax(predictions.logits, manifest.temperature)
+    sure = p.max(axis=1) >= manifest.min_confidence
+    return {
+        'model': manifest.name, 'data': data, 'split': split, 'n': len(asked),
+        'accuracy': float(right.mean()), 'blind_accuracy': float(blind.mean()),
+        'groups': {name: {'n': int((groups == name).sum()),
+                          'accuracy': float(right[groups == name].mean()),
+                          'blind': float(blind[groups == name].mean())}
+                   for name in sorted(set(groups))},
+        'ece': calibration_error(p, right),
+        'ece_uncalibrated': calibration_error(softmax(predictions.logits), right),
+        'answered': float(sure.mean()),
+        'accuracy_answered': float(right[sure].mean()) if sure.any() else 0.0,
+        'confusion': confusion(predictions, manifest),
+    }
+
+
+def confusion(predictions: Predictions, manifest: Manifest) -> dict[str, dict[str, int]]:
+    """Return counts of wrong answers: truth -> answer -> count."""
+    names = (*manifest.answers, '(not in the bank)')
+    wrong: dict[str, Counter[str]] = defaultdict(Counter)
+    for given, true in zip(predictions.logits.argmax(axis=1), predictions.truth, strict=True):
+        if given != true:
+            wrong[names[true]][names[given]] += 1
+    return {name: dict(counts) for name, counts in sorted(wrong.items())}
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the report as text: one line per group, the blind floor beside it."""
+    rows = [(name, g['n'], g['accuracy'], g['blind']) for name, g in document['groups'].items()]
+    rows.append(('all', document['n'], document['accuracy'], document['blind_accuracy']))
+    lines = [f'{"group":<16}{"questions":>10}{"right":>10}{"blind":>10}']
+    lines += [f'{name:<16}{n:>10}{right:>10.2%}{blind:>10.2%}' for name, n, right, blind in rows]
+    lines.append(f'calibration error {document["ece"]:.3%} '
+                 f'({document["ece_uncalibrated"]:.3%} before temperature scaling)')
+    return '\n'.join(lines)
+
+
+def disagreement(a: Predictions, b: Predictions) -> dict[str, float]:
+    """Return the share of questions that two runs answer differently, per group and for all."""
+    differ = a.logits.argmax(axis=1) != b.logits.argmax(axis=1)
+    groups = np.array(a.groups)
+    shares = {name: float(differ[groups == name].mean()) for name in sorted(set(groups))}
+    return {**shares, 'all': float(differ.mean())}

@@ -1,0 +1,134 @@
+"""Stage 5: the model as two float ONNX graphs, checked against torch, and the bundle on disk.
+
+Export refuses; it never adapts silently. One image, one question: the graphs have no batch
+dimension, so that linear layers become plain matrix products and no mask is needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from latent_vqa_ros.core.bundle import WEIGHTS, Bundle, Manifest, describe_file
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.tokenizer import CLS
+from latent_vqa_ros.model.vqa import LatentVqa
+from latent_vqa_ros.training import checkpoint
+
+FLOAT_IMAGE_ENCODER, FLOAT_ANSWERER = 'image_encoder.float.onnx', 'answerer.float.onnx'
+_OPSET = 18
+_TOLERANCE = 1e-4
+_TRIALS = 8
+
+
+class ExportError(RuntimeError):
+    """A graph that does not do what the model does."""
+
+
+class _Half(nn.Module):
+    """One of the model's two halves as a module of its own, as the exporter wants it."""
+
+    def __init__(self, model: LatentVqa, half: str) -> None:
+        super().__init__()
+        self.model, self.half = model, half
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return getattr(self.model, self.half)(*inputs)
+
+
+def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int,
+                  folder: Path) -> tuple[Path, Path]:
+    """Write both float graphs and check them; ExportError where they differ from torch."""
+    model = model.eval().cpu()
+    image = torch.zeros(preprocess.height, preprocess.width, 3, dtype=torch.uint8)
+    tokens = torch.full((4,), CLS)
+    with torch.no_grad():
+        features, _ = model.encode(image)
+    paths = folder / FLOAT_IMAGE_ENCODER, folder / FLOAT_ANSWERER
+    _export(_Half(model, 'encode'), (image,), paths[0], ['image'], ['features', 'distance'], None)
+    length = torch.export.Dim('tokens', min=2, max=max_tokens)
+    _export(_Half(model, 'answer'), (features, tokens), paths[1], ['features', 'tokens'],
+            ['logits'], {'inputs': (None, {0: length})})
+    check_graphs(model, preprocess, max_tokens, *paths)
+    return paths
+
+
+def _export(half: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str],
+            outputs: list[str], dynamic: Any) -> None:
+    for noisy in ('torch.onnx', 'onnxscript', 'onnx_ir'):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(half, inputs, str(path), input_names=names, output_names=outputs,
+                          dynamic_shapes=dynamic, opset_version=_OPSET, dynamo=True,
+                          external_data=False, verbose=False)
+
+
+@torch.no_grad()
+def check_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int,
+                 image_encoder: Path, answerer: Path) -> float:
+    """Return the largest difference between torch and ONNX on random inputs, relative to 1.
+
+    ExportError where it is above 1e-4 of the output's scale.
+    """
+    from latent_vqa_ros.backends.onnx_backend import OnnxBackend
+    backend = OnnxBackend(image_encoder.read_bytes(), answerer.read_bytes())
+    rng, worst = np.random.default_rng(0), 0.0
+    for _ in range(_TRIALS):
+        shape = preprocess.height, preprocess.width, 3
+        image = rng.integers(0, 256, shape, dtype=np.uint8)
+        ids = model.clip.text_encoder.embedding.num_embeddings
+        tokens = rng.integers(CLS, ids, int(rng.integers(2, max_tokens + 1)))
+        features, distance = model.encode(torch.from_numpy(image))
+        logits = model.answer(features, torch.from_numpy(tokens))
+        got_features, got_distance = backend.encode(image)
+        got_logits = backend.answer(got_features, tokens)
+        worst = max(worst, _difference(features.numpy(), got_features),
+                    _difference(distance.numpy(), np.asarray(got_distance)),
+                    _difference(logits.numpy(), got_logits))
+    if not worst <= _TOLERANCE:
+        raise ExportError(f'torch and float ONNX differ by {worst:.2g}, at most {_TOLERANCE:g} '
+                          'is taken')
+    return worst
+
+
+def _difference(a: Any, b: Any) -> float:
+    return float(np.abs(a - b).max() / max(1.0, float(np.abs(a).max())))
+
+
+def save_weights(model: LatentVqa, folder: Path) -> None:
+    """Write the float weights, for fine-tuning and for the torch backend."""
+    checkpoint.save_tensors(folder / WEIGHTS, model.state_dict(), {})
+
+
+def load_model(bundle: Bundle) -> LatentVqa:
+    """Return the float model of a bundle, in evaluation mode."""
+    from safetensors.torch import load
+    manifest = bundle.manifest
+    model = LatentVqa(manifest.model, manifest.preprocess, manifest.tokenizer.size,
+                      len(manifest.answers))
+    model.load_state_dict(load(bundle.content(WEIGHTS)))
+    return model.eval()
+
+
+def export_float(bundle: Bundle, folder: Path) -> tuple[Path, Path]:
+    """Write the float graphs of a bundle into a folder, for comparisons."""
+    manifest = bundle.manifest
+    return export_graphs(load_model(bundle), manifest.preprocess, manifest.model.max_tokens,
+                         folder)
+
+
+def write_manifest(folder: Path, manifest: Manifest, names: tuple[str, ...]) -> None:
+    """Write ``manifest.yaml`` with size and digest of the named files, atomically."""
+    from dataclasses import replace
+
+    from latent_vqa_ros.core.bundle import MANIFEST
+    files = {name: describe_file(folder / name) for name in names}
+    text = replace(manifest, files=files).to_yaml()
+    checkpoint.write_atomic(folder / MANIFEST, text.encode())

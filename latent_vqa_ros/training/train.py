@@ -1,0 +1,93 @@
+"""A recipe from data to bundle: pretrain, finetune, calibrate, export, quantize, evaluate.
+
+Every stage leaves its result in the run folder; a run that was killed goes on where it was and
+reaches the same result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latent_vqa_ros import datasets
+from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.datasets.record import DatasetError, Record, questions_of
+from latent_vqa_ros.model.vqa import LatentVqa
+from latent_vqa_ros.training import finetune, loop, pretrain
+from latent_vqa_ros.training.batches import Split
+from latent_vqa_ros.training.config import Recipe
+
+
+@dataclass(frozen=True)
+class Data:
+    """A dataset as a recipe sees it: records by split, words and answers of its training part."""
+
+    name: str
+    train: tuple[Record, ...]
+    val: tuple[Record, ...]
+    test: tuple[Record, ...]
+    tokenizer: Tokenizer
+    answers: tuple[str, ...]
+    questions: tuple[str, ...]
+
+
+def load_data(recipe: Recipe, limit: int | None = None) -> Data:
+    """Load the recipe's data; ``limit`` keeps that many records of each split."""
+    dataset = datasets.load(recipe.data)
+    train, val, test = (dataset.split(name)[:limit] for name in ('train', 'val', 'test'))
+    everything = dataset.split('train')
+    asked = [question for _, question in questions_of(everything)]
+    answers = tuple(sorted({question.answer for question in asked}))
+    captions = [text for record in everything for text in record.captions]
+    texts = tuple(sorted({question.text for question in asked}))
+    tokenizer = Tokenizer.from_texts((*texts, *captions, *answers), recipe.model.max_tokens)
+    unknown = {q.answer for _, q in questions_of(val)} - set(answers)
+    if unknown:
+        raise DatasetError(f'{dataset.name}: validation answers that training has not: '
+                           f'{", ".join(sorted(unknown)[:5])}')
+    return Data(dataset.name, train, val, test, tokenizer, answers, texts)
+
+
+def build(recipe: Recipe, data: Data) -> LatentVqa:
+    """Return a new model, its weights drawn from the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    return LatentVqa(recipe.model, recipe.preprocess, data.tokenizer.size, len(data.answers))
+
+
+def bank_ids(data: Data) -> Tensor:
+    """Return the padded ids of the answer texts."""
+    return torch.from_numpy(data.tokenizer.encode_batch(data.answers))
+
+
+def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> LatentVqa:
+    """Run both training stages, or go on from what is in the folder; return the model."""
+    torch.set_num_threads(recipe.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    train_split, val_split = (Split(records, recipe.preprocess, data.tokenizer, data.answers)
+                              for records in (data.train, data.val))
+    model = build(recipe, data).to(device)
+    metrics = loop.Metrics(folder)
+    if any(record.captions for record in data.train):
+        task = pretrain.task(recipe, model, train_split, val_split, device)
+        loop.run(task, model, recipe.pretrain, folder, metrics)
+    bank = bank_ids(data).to(device)
+    task = finetune.task(recipe, model, train_split, val_split, bank, device)
+    loop.run(task, model, recipe.finetune, folder, metrics)
+    return model
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """Return epochs and seconds of each stage, read from the metrics file."""
+    import json
+    stages: dict[str, dict[str, float]] = {}
+    for line in (folder / 'metrics.jsonl').read_text('utf-8').splitlines():
+        row = json.loads(line)
+        stage = stages.setdefault(row['stage'], {'epochs': 0, 'seconds': 0.0})
+        stage['epochs'] += 1
+        stage['seconds'] = round(stage['seconds'] + row['seconds'], 1)
+        stage['validation'] = row['score']
+    return stages
