@@ -17,14 +17,21 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.options import add_json, add_model, add_verb, progress, resident_mb
+from latent_vqa_ros.cli.common import (
+    add_json,
+    add_model,
+    add_verb,
+    percentile,
+    progress,
+    resident_mb,
+)
 
 if TYPE_CHECKING:
     from latent_vqa_ros.core.bundle import Bundle
@@ -186,12 +193,6 @@ def summary(times: Times) -> dict[str, Any]:
         for p in (50, 95, 99)}
     return document | {'second_question_ms': percentile(times.second, 50),
                        'ten_questions_ms': percentile(times.many, 50)}
-
-
-def percentile(values: Iterable[float], p: int) -> float:
-    """Return the p-th percentile (nearest rank), rounded to 0.1 µs."""
-    ordered = sorted(values)
-    return round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 4)
 
 
 def ratios(times: dict[str, Times]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from latent_vqa_ros import __version__
 
-VERBS = ('ask', 'questions', 'inspect', 'bench', 'replay')
+VERBS = ('ask', 'questions', 'inspect', 'bench', 'replay', 'demo')
 EPILOG = "latent_vqa VERB --help shows a verb's options and an example."
 
 log = logging.getLogger('latent_vqa')

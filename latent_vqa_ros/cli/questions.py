@@ -14,7 +14,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.options import add_json, add_model, add_verb
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb
 
 if TYPE_CHECKING:
     from latent_vqa_ros.core.bundle import Manifest

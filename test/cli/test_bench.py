@@ -41,9 +41,3 @@ def test_an_impossible_number_of_repetitions_is_bad_usage(latent_vqa, bundle, wr
     code, _, err = latent_vqa('bench', '--model', bundle, '--repeat', wrong)
     assert code == 2
     assert '--repeat' in err
-
-
-def test_percentiles_are_of_the_values_measured():
-    assert bench.percentile(range(100), 50) == 50
-    assert bench.percentile(range(100), 99) == 99
-    assert bench.percentile([7.0], 99) == 7.0

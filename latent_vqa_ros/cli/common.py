@@ -1,4 +1,4 @@
-"""What the verbs share: their help, the options --model and --json, progress, memory."""
+"""What the verbs share: help, the options --model and --json, progress, memory, percentiles."""
 
 from __future__ import annotations
 
@@ -52,3 +52,10 @@ def resident_mb(pid: int | str = 'self') -> float:
         if line.startswith('VmRSS:'):
             return round(int(line.split()[1]) * 1024 / 1e6, 1)  # in kB of 1024 bytes
     raise OSError(f'no VmRSS in /proc/{pid}/status')
+
+
+def percentile(values: Iterable[float], p: int) -> float:
+    """Return the p-th percentile by nearest rank, rounded to four digits after the point."""
+    ordered = sorted(values)
+    rank = -(-len(ordered) * p // 100)  # from 1
+    return round(ordered[max(rank, 1) - 1], 4)

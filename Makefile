@@ -1,0 +1,61 @@
+# make demo | test | lint | train | bench | clean; PYTHON=python3.12 chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# torch from the package index is the CUDA build; for the CPU build, set in the environment
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+PIP := $(RUN) -m pip --disable-pip-version-check -qq
+VQA := $(RUN) -m latent_vqa_ros.cli.main
+RECIPE ?= config/train/easy_vqa.yaml
+# What a shell that has sourced another ROS must not bring in: its Python modules would be mixed
+# with those of $(VENV).
+CLEAN_ENV := env -u PYTHONPATH -u AMENT_PREFIX_PATH
+
+.PHONY: help demo test lint train bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    the real node answers about a shipped bag (first run installs into $(VENV))'
+	@echo 'make test    install what the tests need and run all of them'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make train   train the shipped model again (RECIPE=$(RECIPE))'
+	@echo 'make bench   time and memory of an answer: int8, float, torch'
+	@echo 'make clean   remove $(VENV), runs/ and caches'
+
+demo: $(VENV)/demo.stamp
+	@$(CLEAN_ENV) $(VQA) demo
+
+test: $(VENV)/test.stamp
+	@$(CLEAN_ENV) $(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/test.stamp
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+train: $(VENV)/test.stamp
+	@$(CLEAN_ENV) $(VQA) train $(RECIPE)
+
+bench: $(VENV)/test.stamp
+	@$(CLEAN_ENV) $(VQA) bench
+
+clean:
+	rm -rf $(VENV) runs build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { \
+	  echo 'Python 3.10 to 3.13 is needed: make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo 'Python cannot make a virtual environment: sudo apt install python3-venv' >&2; exit 1; }
+	@echo 'making $(VENV) with '"$$($(PYTHON) --version)" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(VENV)/demo.stamp: requirements/demo.txt setup.py setup.cfg | $(VENV)/bin/python
+	@echo 'installing requirements/demo.txt' >&2
+	@$(CLEAN_ENV) $(PIP) install --use-pep517 -r requirements/demo.txt -e .
+	@touch $@
+
+$(VENV)/test.stamp: requirements/test.txt requirements/train.txt $(VENV)/demo.stamp
+	@echo 'installing requirements/test.txt' >&2
+	@$(CLEAN_ENV) $(PIP) install -r requirements/test.txt
+	@touch $@
