@@ -1,0 +1,104 @@
+"""What the node says about itself on /diagnostics: counts, rates, latencies, levels that mean it.
+
+The node feeds ``Statistics`` and publishes what ``report`` makes of it. No diagnostic_updater: a
+timer and a DiagnosticArray are all it takes. Refuses to know lifecycle, cameras and models.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from latent_vqa_ros.core.statuses import Status
+
+OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
+ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+WINDOW = 1000  # answers that the latency percentiles look back on
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What happened since the last snapshot, and since the start (``counts``)."""
+
+    counts: Mapping[Status, int]
+    seconds: float
+    answered: int
+    overloaded: int
+    failures: tuple[str, ...]
+    latencies_ms: tuple[float, ...]  # of the last WINDOW answers
+
+
+class Statistics:
+    """Counts what the node does; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[Status] = Counter()
+        self._latencies_ms: deque[float] = deque(maxlen=WINDOW)
+        self._failures: list[str] = []
+        self._since = (time.monotonic(), 0, 0)  # time, questions, overloaded
+
+    def count(self, status: Status, latency_ms: float | None = None) -> None:
+        """Count one detail; ``latency_ms`` from the question's arrival to its answer."""
+        with self._lock:
+            self._counts[status] += 1
+            if latency_ms is not None:
+                self._latencies_ms.append(latency_ms)
+
+    def fail(self, reason: str) -> None:
+        """Remember an error of the node's own; the next snapshot shows the first ten."""
+        with self._lock:
+            if len(self._failures) < 10:
+                self._failures.append(reason)
+
+    def snapshot(self) -> Snapshot:
+        """Return the figures and begin a new period."""
+        with self._lock:
+            now, total = time.monotonic(), self._counts.total()
+            overloaded = self._counts[Status.OVERLOADED]
+            then, total_then, overloaded_then = self._since
+            failures, self._failures = tuple(self._failures), []
+            self._since = (now, total, overloaded)
+            return Snapshot(dict(self._counts), now - then, total - total_then,
+                            overloaded - overloaded_then, failures, tuple(self._latencies_ms))
+
+
+def answering(snapshot: Snapshot, name: str, waiting: int) -> DiagnosticStatus:
+    """Return rates, latencies and drops; ERROR after a failure, WARN after a dropped question."""
+    level, message = OK, 'answering'
+    if snapshot.overloaded:
+        level, message = WARN, f'{snapshot.overloaded} questions dropped from a full queue'
+    if snapshot.failures:
+        level, message = ERROR, snapshot.failures[0]
+    values: dict[str, Any] = {
+        'questions_per_second': round(snapshot.answered / max(snapshot.seconds, 1e-9), 3),
+        'waiting': waiting, 'dropped': snapshot.counts.get(Status.OVERLOADED, 0)}
+    if snapshot.latencies_ms:
+        p50, p95 = np.percentile(snapshot.latencies_ms, (50, 95))
+        values |= {'latency_p50_ms': f'{p50:.3f}', 'latency_p95_ms': f'{p95:.3f}'}
+    values |= {f'status_{kind.value}': snapshot.counts.get(kind, 0) for kind in Status}
+    return status(name, level, message, values)
+
+
+def status(name: str, level: bytes, message: str, values: Mapping[str, Any]) -> DiagnosticStatus:
+    """Return a DiagnosticStatus with ``values`` as text."""
+    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    return DiagnosticStatus(name=name, level=level, message=message, values=pairs)
+
+
+def rss_mb() -> float:
+    """Return the resident memory of this process in MB (10^6 bytes); NaN outside Linux."""
+    try:
+        lines = Path('/proc/self/status').read_text(encoding='ascii').splitlines()
+    except OSError:
+        return float('nan')
+    kib = next((line.split()[1] for line in lines if line.startswith('VmRSS:')), 'nan')
+    return round(float(kib) * 1.024e-3, 1)

@@ -1,0 +1,115 @@
+"""The executable ``vqa_node``: starts the node, spins it, ends it cleanly on SIGINT and SIGTERM.
+
+    vqa_node --ros-args -p model:=easy_vqa -r image_raw:=/camera/image_raw
+
+Exit status: 0 stopped on request, 1 cannot start, 2 bad arguments or parameters. Everything heavy
+is imported after the signal handlers stand, so that an early Ctrl-C leaves no traceback.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+
+    from latent_vqa_ros.ros.node import VqaNode
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT, SIGTERM or the end of the ROS context; return the exit status."""
+    stop = _StopRequest()
+    try:
+        import rclpy
+        from rclpy.signals import SignalHandlerOptions
+    except ImportError as error:
+        return _fail(1, f'vqa_node needs ROS 2 ({error}): source /opt/ros/$ROS_DISTRO/setup.bash, '
+                        'or install the ros-jazzy wheels named in the README')
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rcl's errors about arguments have no common class
+        return _fail(2, f'vqa_node: {" ".join(str(error).split())}')
+    try:
+        return _run(stop)
+    finally:
+        if rclpy.ok():  # type: ignore[attr-defined]
+            rclpy.shutdown()
+
+
+def _run(stop: _StopRequest) -> int:
+    from rclpy.executors import SingleThreadedExecutor
+
+    from latent_vqa_ros.ros.node import VqaNode
+    from latent_vqa_ros.ros.parameters import ParameterError
+
+    try:
+        node = VqaNode()
+    except ParameterError as error:
+        return _fail(2, f'vqa_node: {error}')
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.settings.autostart and not stop.requested:
+            node.start()  # where this fails the node stays: set the parameter, configure again
+        stop.then(lambda: executor.create_task(lambda: None))  # wakes spin_once
+        _spin(executor, node, stop)
+    finally:
+        executor.remove_node(node)
+        node.close()
+        executor.shutdown()
+    return 0
+
+
+def _spin(executor: Executor, node: VqaNode, stop: _StopRequest) -> None:
+    """Execute callbacks; what one of them raises is logged and does not end the process."""
+    from rclpy.executors import ExternalShutdownException
+
+    while not stop.requested and executor.context.ok():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            node.report_failure(error)
+
+
+class _StopRequest:
+    """SIGINT and SIGTERM as a flag, and as a call from a thread of its own.
+
+    Python runs a signal handler only when the main thread comes back from the middleware's wait;
+    the wakeup descriptor is written to at once.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._request)
+        signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+
+    def _request(self, number: int, frame: object) -> None:
+        self.requested = True
+
+    def then(self, wake: Callable[[], object]) -> None:
+        """Call ``wake`` once, from another thread, when a stop is or was requested."""
+        def wait() -> None:
+            self._receiver.recv(1)
+            self.requested = True
+            wake()
+
+        threading.Thread(target=wait, name='vqa_signals', daemon=True).start()
+
+
+def _fail(code: int, line: str) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""One thread that handles queued items in their order, so that callbacks never compute.
+
+    worker = Worker(handle, failed)
+    worker.put(item, limit=10)     # False: the queue is full, the caller keeps the item
+    waiting = worker.stop()        # what was not handled
+
+Refuses to know what an item is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar('T')
+
+
+class Worker(Generic[T]):
+    """Runs ``handle(item)``; an exception goes to ``failed(error)``, the thread goes on."""
+
+    def __init__(self, handle: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        self._handle, self._failed = handle, failed
+        self._waiting: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name='vqa_worker', daemon=True)
+        self._thread.start()
+
+    def put(self, item: T, limit: int) -> bool:
+        """Queue an item; False when ``limit`` items wait already or the worker was stopped."""
+        with self._changed:
+            if self._stopping or len(self._waiting) >= limit:
+                return False
+            self._waiting.append(item)
+            self._changed.notify()
+            return True
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def stop(self) -> list[T]:
+        """Let the item in hand be finished, end the thread, return the items still waiting."""
+        with self._changed:
+            self._stopping = True
+            left = list(self._waiting)
+            self._waiting.clear()
+            self._changed.notify()
+        self._thread.join()
+        return left
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                if self._stopping:
+                    return
+                item = self._waiting.popleft()
+            try:
+                self._handle(item)
+            except Exception as error:  # nothing that arrives may end the thread
+                self._failed(error)
