@@ -48,6 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except ModuleNotFoundError as error:
+        if (error.name or '').startswith('latent_vqa_ros'):
+            raise
+        log.error('latent_vqa: %s; on a robot: rosdep install --from-paths src, else: '
+                  'pip install -r requirements/demo.txt (train.txt to train)', error)
+        return 1
     except _user_errors() as error:
         log.error('latent_vqa: %s', describe(error))
         return 1

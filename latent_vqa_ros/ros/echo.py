@@ -26,7 +26,7 @@ def main() -> None:
         pass
     finally:
         node.destroy_node()
-        rclpy.try_shutdown()
+        rclpy.try_shutdown()  # type: ignore[attr-defined]
 
 
 if __name__ == '__main__':

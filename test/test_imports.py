@@ -1,0 +1,112 @@
+"""Who may import whom: seen in sys.modules after importing, and in the sources' text."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from sources import PACKAGE, imports, python_files, third_party
+
+ROS = {'rclpy', 'launch', 'launch_ros', 'cv_bridge', 'sensor_msgs_py', 'std_msgs', 'std_srvs',
+       'sensor_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'rosgraph_msgs',
+       'builtin_interfaces', 'vision_msgs', 'ament_index_python'}
+TORCH = {'torch', 'onnx', 'onnxscript', 'tensorboard', 'matplotlib', 'safetensors', 'easy_vqa'}
+SIMULATION = {'mujoco'}
+RUNTIME = {'onnxruntime'}
+BAGS = {'rosbags'}
+MAKERS = {f'latent_vqa_ros.{name}' for name in ('training', 'model', 'datasets', 'simulation')}
+EVERYTHING = ROS | TORCH | SIMULATION | RUNTIME | BAGS | MAKERS | {'numpy', 'cv2', 'yaml'}
+LIGHT = EVERYTHING - {'numpy', 'cv2', 'yaml'}
+# What importing all modules of a package must not load. The floor keeps this test from passing
+# over an empty list.
+RULES = {
+    'core': (LIGHT, 11),
+    'backends': (LIGHT, 2),
+    'bags': (LIGHT, 4),
+    'cli': (EVERYTHING, 9),
+    'ros': (TORCH | SIMULATION | RUNTIME | BAGS | MAKERS, 9),
+    'datasets': (ROS | RUNTIME | BAGS, 2),
+    'model': (ROS | RUNTIME | BAGS | SIMULATION, 6),
+    'training': (ROS | BAGS | SIMULATION, 3),
+}
+
+LOADED = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules(package):
+    """Return the names of a package's modules; torch_backend is imported on request only."""
+    found = []
+    for path in python_files(PACKAGE / package):
+        name = '.'.join(['latent_vqa_ros', *path.relative_to(PACKAGE).with_suffix('').parts])
+        found.append(name.removesuffix('.__init__'))
+    return [name for name in found if name != 'latent_vqa_ros.backends.torch_backend']
+
+
+def loaded_by(names):
+    done = subprocess.run([sys.executable, '-c', LOADED, *names], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize('package', RULES)
+def test_importing_a_package_loads_nothing_it_may_not_know(package):
+    forbidden, floor = RULES[package]
+    names = modules(package)
+    assert len(names) >= floor, f'found only {names}'
+    assert loaded_by(names) & forbidden == set()
+
+
+def test_each_package_has_its_rule():
+    found = {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+    assert found - {'simulation'} == set(RULES)
+
+
+def test_importing_the_package_costs_nothing():
+    assert loaded_by(['latent_vqa_ros']) & EVERYTHING == set()
+
+
+def _who_imports(names):
+    """Return the files, relative to the package, that name one of these top-level modules."""
+    files = python_files(PACKAGE)
+    assert len(files) >= 50, f'found only {len(files)}'
+    return {str(path.relative_to(PACKAGE)) for path in files if third_party(path) & names}
+
+
+def test_only_ros_names_rclpy_and_messages():
+    users = _who_imports(ROS)
+    assert len(users) >= 6
+    assert {user for user in users if not user.startswith('ros/')} == set()
+
+
+def test_only_bags_names_rosbags():
+    users = _who_imports(BAGS)
+    assert len(users) >= 2
+    assert {user for user in users if not user.startswith('bags/')} == set()
+
+
+def test_only_training_model_and_the_torch_backend_name_torch():
+    users = _who_imports({'torch'})
+    assert len(users) >= 6
+    assert {user for user in users if not user.startswith(('training/', 'model/'))
+            and user != 'backends/torch_backend.py'} == set()
+
+
+def test_the_runtime_never_names_what_makes_a_bundle():
+    files = [path for package in ('core', 'backends', 'ros', 'bags')
+             for path in python_files(PACKAGE / package) if path.name != 'torch_backend.py']
+    assert len(files) >= 25
+    guilty = {str(path.relative_to(PACKAGE)): name for path in files for name in imports(path)
+              if '.'.join(name.split('.')[:2]) in MAKERS}
+    assert guilty == {}
+
+
+def test_core_names_numpy_opencv_and_yaml_only():
+    files = python_files(PACKAGE / 'core')
+    assert len(files) >= 11
+    assert set().union(*map(third_party, files)) == {'numpy', 'cv2', 'yaml'}
