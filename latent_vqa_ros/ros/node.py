@@ -35,7 +35,7 @@ from latent_vqa_ros.ros.worker import Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 WARN_AGAIN = 60.0  # s until the same cause of a missing frame is logged again
-BURST = 1000  # questions and details that the middleware holds: with 10 a burst loses some silently
+BURST = 1000  # questions and details the middleware holds: with 10 it loses some of a burst
 LAST_WORDS = Duration(seconds=0.5)  # that deactivate waits for `inactive` details to be received
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def statuses(node: VqaNode) -> list[DiagnosticStatus]:
     """Return one status for the node, one for its answering, one per camera while active."""
     name = node.get_fully_qualified_name()
-    waiting = len(node.worker) if node.worker else 0
+    waiting = node.worker.waiting if node.worker else 0
     found = [_node(node, name),
              answering(node.statistics.snapshot(), f'{name}: questions', waiting)]
     if node.source:

@@ -37,7 +37,9 @@ class Worker(Generic[T]):
             self._changed.notify()
             return True
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> int:
+        """The number of items in the queue, the one in hand not counted."""
         return len(self._waiting)
 
     def stop(self) -> list[T]:

@@ -1,0 +1,41 @@
+"""Fixtures of all tests: the bundle to test with, and one ROS context in a domain of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOMAIN = str(100 + os.getpid() % 100)  # Fast DDS takes domains up to 232
+
+
+@pytest.fixture(scope='session')
+def bundle_path() -> Path:
+    """Return a bundle with EasyVQA's words; the tiny one knows them all and answers at random."""
+    return ROOT / 'test' / 'data' / 'tiny_bundle'
+
+
+@pytest.fixture(scope='session')
+def ros_environment():
+    """Return the environment of every ROS process of the tests, this one included."""
+    os.environ['ROS_DOMAIN_ID'] = DOMAIN
+    os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'DEFAULT?sockets_size=5MB')
+    for name in ('ROS_LOCALHOST_ONLY', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
+        os.environ.pop(name, None)  # they undo the transport setting
+    python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    return {**os.environ, 'PYTHONPATH': python_path}
+
+
+@pytest.fixture(scope='session')
+def ros(ros_environment):
+    """Start rclpy for the session."""
+    rclpy = pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        yield rclpy
+    finally:
+        rclpy.shutdown()

@@ -1,0 +1,150 @@
+"""Frames are taken on demand, the newest one, and a missing one has a reason."""
+
+from __future__ import annotations
+
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from node_harness import Spinner, header, image, until
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
+
+from latent_vqa_ros.ros.frame_source import FrameSource
+
+_names = itertools.count()
+
+
+@pytest.fixture
+def node(ros):
+    """Return a node that is spun, as the real one is, in a namespace of its own."""
+    made = ros.create_node('seer', namespace=f'/source_{next(_names)}')
+    spinner = Spinner(made)
+    yield made
+    spinner.stop()
+    made.destroy_node()
+    assert not spinner.errors
+
+
+@pytest.fixture
+def source(node):
+    """Return a function that makes a source which is closed with the test."""
+    made = []
+
+    def make(cameras=('',), transport='raw', qos='sensor_data'):
+        made.append(FrameSource(node, cameras, transport, qos))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def publish_until_seen(source, publisher, message, camera=''):
+    stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+    def seen():
+        publisher.publish(message)
+        frame = source.newest(camera)
+        return frame is not None and frame.stamp_ns == stamp and frame
+    return until(seen, 'the frame')
+
+
+def test_the_newest_frame_wins_and_is_the_same_object_until_a_newer_one_comes(node, source):
+    frames = source()
+    publisher = node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+    assert frames.newest('') is None
+    first = publish_until_seen(frames, publisher, image(stamp_ns=1, frame_id='first'))
+    until(lambda: frames.newest('') is frames.newest(''))
+    for stamp in range(2, 30):
+        publisher.publish(image(stamp_ns=stamp))
+    newest = until(lambda: (frame := frames.newest('')).stamp_ns == 29 and frame)
+    assert newest is frames.newest('')
+    assert first.frame_id == 'first'
+    assert newest.received_ns > 0
+
+
+def test_the_executor_never_takes_a_frame(node, source):
+    frames = source()
+    publisher = node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+    publish_until_seen(frames, publisher, image(stamp_ns=1))
+    subscription = next(s for s in node.subscriptions if s.topic_name.endswith('image_raw'))
+    assert not node.executor.can_execute(subscription)
+    other = node.create_publisher(Image, 'other', 1)  # wakes the executor, which rebuilds its set
+    publisher.publish(image(stamp_ns=2))
+    other.publish(image())
+    until(lambda: frames.newest('').stamp_ns == 2)
+
+
+def test_raw_compressed_and_points_give_the_same_pixels(node, source):
+    rgb = np.zeros((6, 8, 3), np.uint8)
+    rgb[:3] = (250, 20, 40)
+    raw = Image(header=header(1, 'c'), height=6, width=8, encoding='rgb8', step=24,
+                data=rgb.tobytes())
+    png = CompressedImage(header=header(1, 'c'), format='png',
+                          data=cv2.imencode('.png', rgb[:, :, ::-1])[1].tobytes())
+    packed = np.concatenate([rgb[:, :, ::-1], np.zeros((6, 8, 1), np.uint8)], axis=2)
+    cloud = PointCloud2(
+        header=header(1, 'c'), height=6, width=8, point_step=4, row_step=32, data=packed.tobytes(),
+        fields=[PointField(name='rgb', offset=0, datatype=PointField.FLOAT32, count=1)])
+    for transport, message, topic in (
+            ('raw', raw, 'image_raw'), ('compressed', png, 'image_raw/compressed'),
+            ('points', cloud, 'points')):
+        frames = source(transport=transport)
+        assert frames.topic('') == f'{node.get_namespace()}/{topic}'
+        publisher = node.create_publisher(type(message), topic, qos_profile_sensor_data)
+        frame = publish_until_seen(frames, publisher, message)
+        assert np.array_equal(frame.decode(), rgb), transport
+        assert frame.frame_id == 'c'
+
+
+def test_the_compressed_topic_follows_a_remapped_base(ros):
+    node = ros.create_node('remapped', cli_args=['--ros-args', '-r', 'image_raw:=/kinect/rgb'])
+    frames = FrameSource(node, ('',), 'compressed', 'reliable')
+    assert frames.topic('') == '/kinect/rgb/compressed'
+    frames.close()
+    node.destroy_node()
+
+
+def test_each_camera_has_its_own_topic_and_frames(node, source):
+    frames = source(('front', 'arm/left'))
+    publishers = {name: node.create_publisher(Image, f'{name}/image_raw', 1)
+                  for name in ('front', 'arm/left')}
+    for number, (name, publisher) in enumerate(publishers.items(), 1):
+        frame = publish_until_seen(frames, publisher, image(stamp_ns=number), name)
+        assert frame.camera == name
+    assert frames.newest('front').stamp_ns == 1
+
+
+def test_a_missing_frame_has_its_reason(node, source):
+    topic = f'{node.get_namespace()}/image_raw'
+    assert 'no publisher on ' + topic in source().why_absent('')
+    node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+    strict = source(qos='reliable')
+    until(lambda: node.count_publishers(topic))
+    assert 'incompatible QoS' in strict.why_absent('')
+    assert 'set image_qos to sensor_data' in strict.why_absent('')
+    assert 'fastdds_large_frames.xml' in source().why_absent('')
+
+
+def test_a_topic_of_another_type_is_named(ros, node, source):
+    frames = source()
+    context = ros.Context()  # one participant cannot hold two types of a topic
+    ros.init(context=context)
+    camera = ros.create_node('camera', context=context)
+    camera.create_publisher(CompressedImage, frames.topic(''), 1)
+    until(lambda: node.count_publishers(frames.topic('')))
+    assert 'sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image' in frames.why_absent('')
+    camera.destroy_node()
+    context.shutdown()
+
+
+def test_closing_leaves_no_subscription(node, source):
+    before = len(list(node.subscriptions))
+    frames = source(('a', 'b'))
+    assert len(list(node.subscriptions)) == before + 2
+    frames.close()
+    assert len(list(node.subscriptions)) == before

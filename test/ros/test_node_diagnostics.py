@@ -1,0 +1,97 @@
+"""What stands on /diagnostics is true: levels, rates, latencies, model, memory."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from node_harness import image, until
+
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, Statistics, answering, rss_mb
+
+
+def values(status) -> dict[str, str]:
+    return {pair.key: pair.value for pair in status.values}
+
+
+def await_level(node, name, level):
+    until(lambda: name in node.diagnostics and node.diagnostics[name].level == level,
+          f'{name} at level {level}')
+    return node.diagnostics[name]
+
+
+def test_an_unconfigured_node_reports_and_warns(robot):
+    node = robot(autostart=False, diagnostics_period=0.1)
+    status = await_level(node, 'node', WARN)
+    assert values(status)['state'] == 'unconfigured'
+    assert float(values(status)['memory_rss_mb']) > 1
+    assert not any(name.startswith('camera') for name in node.diagnostics)
+
+
+def test_model_latency_and_image_age_are_reported(robot):
+    node = robot(min_confidence=0.0, diagnostics_period=0.1, cameras=['front'])
+    await_level(node, 'camera front', WARN)
+    assert 'no publisher' in node.diagnostics['camera front'].message
+    node.show(image(node.now_ns()), 'front', 'front/image_raw')
+    assert node.ask()['status'] == 'ok'
+    status = await_level(node, 'node', OK)
+    name, version, sha256 = node.vqa.pipeline.bundle.identity
+    found = values(status)
+    assert (found['model'], found['model_version'], found['model_sha256']) == (
+        name, version, sha256)
+    assert (found['backend'], found['state']) == ('onnxruntime', 'active')
+    camera = values(await_level(node, 'camera front', OK))
+    assert float(camera['image_age_ms']) >= 0
+    assert camera['topic'] == f'{node.node.get_namespace()}/front/image_raw'
+    until(lambda: values(node.diagnostics['questions'])['status_ok'] == '1')
+    figures = values(node.diagnostics['questions'])
+    assert 0 < float(figures['latency_p50_ms']) <= float(figures['latency_p95_ms'])
+
+
+def test_a_silent_camera_goes_stale(robot):
+    node = robot(diagnostics_period=0.1)
+    node.show(image(stamp_ns=node.now_ns() - 10**10))
+    status = await_level(node, 'camera', STALE)
+    assert float(values(status)['image_age_ms']) >= 10e3
+    node.set(max_image_age=0)
+    await_level(node, 'camera', OK)
+
+
+def test_a_disabled_node_warns(robot):
+    node = robot(diagnostics_period=0.1)
+    await_level(node, 'node', OK)
+    node.enable(False)
+    assert 'enable' in await_level(node, 'node', WARN).message
+
+
+def test_levels_rates_and_percentiles_follow_what_happened():
+    statistics = Statistics()
+    for latency in range(1, 101):
+        statistics.count(Status.OK, float(latency))
+    first = statistics.snapshot()
+    status = answering(first, 'n', 3)
+    figures = values(status)
+    assert status.level == OK
+    assert (figures['latency_p50_ms'], figures['latency_p95_ms']) == ('50.500', '95.050')
+    assert (figures['status_ok'], figures['waiting']) == ('100', '3')
+    assert first.answered == 100
+    statistics.count(Status.OVERLOADED)
+    dropped = answering(statistics.snapshot(), 'n', 0)
+    assert dropped.level == WARN
+    assert values(dropped)['dropped'] == '1'
+    statistics.fail('broken')
+    failed = answering(statistics.snapshot(), 'n', 0)
+    assert (failed.level, failed.message) == (ERROR, 'broken')
+    assert answering(statistics.snapshot(), 'n', 0).level == OK
+
+
+def test_the_latency_window_is_bounded():
+    statistics = Statistics()
+    for _ in range(5000):
+        statistics.count(Status.OK, 1.0)
+    assert len(statistics.snapshot().latencies_ms) == 1000
+
+
+def test_memory_is_that_of_this_process():
+    assert 10 < rss_mb() < 100_000

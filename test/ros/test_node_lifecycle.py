@@ -1,0 +1,122 @@
+"""Transitions over the lifecycle services: what is acquired, freed, refused, and never lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from node_harness import LIMIT, QUESTION, until
+
+
+def own_topics(robot) -> list[tuple[str, int]]:
+    """Return the topics and services that the node offers or uses, with their number."""
+    name, space = 'vqa', robot.node.get_namespace()
+    found = [*robot.vqa.get_publisher_names_and_types_by_node(name, space),
+             *robot.vqa.get_subscriber_names_and_types_by_node(name, space),
+             *robot.vqa.get_service_names_and_types_by_node(name, space)]
+    return sorted((topic, len(types)) for topic, types in found)
+
+
+def test_an_inactive_node_answers_inactive_and_an_unconfigured_one_not_at_all(robot):
+    node = robot(autostart=False)
+    assert node.vqa.state == 'unconfigured'
+    unconfigured = own_topics(node)
+    assert node.transition('configure')
+    node.greet()
+    detail = node.ask()
+    assert detail['status'] == 'inactive'
+    assert detail['model']['name'] == node.vqa.pipeline.bundle.manifest.name
+    assert node.transition('activate')
+    assert node.ask()['status'] == 'no_image'
+    node.set(min_confidence=0.0)
+    node.show_now()
+    assert node.ask()['status'] == 'ok'
+    assert node.transition('deactivate')
+    assert node.ask()['status'] == 'inactive'
+    assert node.transition('cleanup')
+    until(lambda: own_topics(node) == unconfigured, 'everything to be given back')
+
+
+def test_a_hundred_transitions_leave_nothing_behind(robot):
+    node = robot(autostart=False)
+    for name in ('configure', 'activate', 'deactivate', 'cleanup'):
+        assert node.transition(name)
+    until(lambda: not any(topic.endswith('/answer') for topic, _ in own_topics(node)))
+    before, threads = own_topics(node), threading.active_count()
+    for _ in range(25):
+        for name in ('configure', 'activate', 'deactivate', 'cleanup'):
+            assert node.transition(name)
+    assert threading.active_count() == threads, threading.enumerate()
+    until(lambda: own_topics(node) == before, 'everything to be given back')
+    assert not list(node.vqa.clients)
+    assert node.transition('configure')
+    assert node.transition('activate')
+    node.greet()
+    node.set(min_confidence=0.0)
+    node.show_now()
+    assert node.ask()['status'] == 'ok'
+
+
+def test_questions_that_wait_at_deactivate_get_inactive(robot, monkeypatch):
+    node = robot(min_confidence=0.0)
+    node.show_now()
+    gate, respond = threading.Event(), node.vqa.pipeline.respond
+    monkeypatch.setattr(
+        node.vqa.pipeline, 'respond', lambda *given: gate.wait(LIMIT) and respond(*given))
+    for number in range(5):
+        node.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
+    until(lambda: node.vqa.worker.waiting == 4, 'four questions to wait')
+    threading.Timer(0.2, gate.set).start()
+    assert node.transition('deactivate')
+    until(lambda: len(node.details) == 5, 'five details')
+    statuses = {detail['id']: detail['status'] for detail in node.details}
+    assert statuses == {0: 'ok', 1: 'inactive', 2: 'inactive', 3: 'inactive', 4: 'inactive'}
+
+
+@pytest.mark.parametrize('break_bundle', ['missing', 'digest', 'manifest'])
+def test_a_broken_bundle_fails_configure_with_one_line_and_can_be_repaired(
+        robot, bundle_path, tmp_path, break_bundle, capfd):
+    broken = tmp_path / 'broken'
+    if break_bundle != 'missing':
+        broken.mkdir()
+        for file in bundle_path.iterdir():
+            (broken / file.name).write_bytes(file.read_bytes())
+    if break_bundle == 'digest':
+        with (broken / 'answerer.onnx').open('r+b') as graph:
+            graph.write(b'X')
+    if break_bundle == 'manifest':
+        (broken / 'manifest.yaml').write_text('schema: 99\n')
+    node = robot(model=str(broken))
+    assert node.vqa.state == 'unconfigured'
+    errors = [line for line in capfd.readouterr().err.splitlines() if 'ERROR' in line]
+    assert len(errors) == 1
+    assert str(broken) in errors[0]
+    until(lambda: node.diagnostics.get('node')
+          and node.diagnostics['node'].level == b'\x02', 'ERROR on /diagnostics')
+    assert node.diagnostics['node'].message in errors[0]
+    assert not node.transition('configure')
+    assert node.set(model=str(bundle_path))[0].successful
+    assert node.transition('configure')
+    assert node.transition('activate')
+    node.greet()
+    assert node.ask()['status'] == 'no_image'
+
+
+def test_an_impossible_transition_is_refused_and_survived(robot):
+    node = robot()
+    assert not node.transition('configure')
+    assert node.vqa.state == 'active'
+    assert node.ask()['status'] == 'no_image'
+
+
+def test_the_node_needs_no_torch_and_no_training_code(ros_environment):
+    program = ('import sys, latent_vqa_ros.ros.node, latent_vqa_ros.ros.main\n'
+               'bad = ("torch", "latent_vqa_ros.model", "latent_vqa_ros.training", "rosbags")\n'
+               'print([name for name in sys.modules if name.startswith(bad)])')
+    result = subprocess.run([sys.executable, '-c', program], env=ros_environment, check=True,
+                            capture_output=True, text=True, timeout=60)
+    assert result.stdout.strip() == '[]'

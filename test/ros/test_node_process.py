@@ -1,0 +1,135 @@
+"""The executable as a real process: signals, bad arguments, a bundle repaired while it runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from node_harness import QUESTION, Asker, image, until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def start(ros_environment, tmp_path):
+    """Return a function that starts vqa_node with its output in files; ends what still runs."""
+    processes = []
+
+    def starter(*arguments, environment=None):
+        out = (tmp_path / f'{len(processes)}.txt').open('w+')
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'latent_vqa_ros.ros.main', '--ros-args', *arguments],
+            env=environment or ros_environment, stdout=out, stderr=subprocess.STDOUT, text=True)
+        process.said = lambda: Path(out.name).read_text()
+        processes.append(process)
+        return process
+
+    yield starter
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def asker(ros):
+    """Return somebody who asks in the namespace of the process."""
+    asker = Asker(f'/process_{os.getpid()}')
+    yield asker
+    asker.close()
+
+
+def arguments(asker, model) -> tuple[str, ...]:
+    return ('-r', f'__ns:={asker.node.get_namespace()}', '-p', f'model:={model}',
+            '-p', 'min_confidence:=0', '-p', 'max_image_age:=0')
+
+
+def answered(asker) -> dict:
+    """Show and ask until the process has answered about a frame."""
+    def ok() -> bool:
+        asker.publish(image(stamp_ns=1), 'image_raw')
+        return asker.ask()['status'] == 'ok'
+    until(ok, 'an answer about a frame')
+    return asker.details[-1]
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_cleanly(start, asker, bundle_path, number):
+    process = start(*arguments(asker, bundle_path))
+    asker.greet()
+    assert answered(asker)['question'] == QUESTION
+    process.send_signal(number)
+    assert process.wait(20) == 0
+    assert 'Traceback' not in process.said()
+    assert 'rror' not in process.said()
+
+
+def test_a_signal_while_starting_ends_the_node_cleanly(start, asker, bundle_path):
+    def handled(process) -> bool:
+        """Return whether the process catches SIGTERM already."""
+        lines = Path(f'/proc/{process.pid}/status').read_text().splitlines()
+        caught = next(line.split()[1] for line in lines if line.startswith('SigCgt'))
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+    process = start(*arguments(asker, bundle_path))
+    until(lambda: handled(process), 'the signal handlers')
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert 'Traceback' not in process.said()
+
+
+def test_a_wrong_parameter_ends_the_start_with_one_line(start):
+    for given, reason in (('top_k:=0', 'top_k'), ('top_k:=many', 'top_k'),
+                          ('image_qos:=perfect', 'sensor_data, reliable'),
+                          ('cameras:=[all]', 'cannot be a camera name'),
+                          ('max_image_age:=-1.0', 'max_image_age')):
+        process = start('-p', given)
+        assert process.wait(30) == 2, process.said()
+        lines = process.said().strip().splitlines()
+        assert len(lines) == 1, lines
+        assert reason in lines[0]
+
+
+def test_wrong_arguments_end_the_start_with_one_line(start):
+    process = start('--made-up')
+    assert process.wait(30) == 2
+    assert 'Traceback' not in process.said()
+    assert 'made-up' in process.said()
+
+
+def test_a_broken_bundle_leaves_the_process_alive(start, asker, tmp_path):
+    process = start(*arguments(asker, tmp_path))
+    until(lambda: 'configure failed' in process.said(), 'the error')
+    until(lambda: asker.diagnostics.get('node'), 'diagnostics')
+    assert asker.diagnostics['node'].level == b'\x02'
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    assert process.said().count('ERROR') == 1
+
+
+def test_an_unknown_parameter_is_named(start, asker, tmp_path):
+    process = start(*arguments(asker, tmp_path), '-p', 'max_imge_age:=1.0')
+    until(lambda: 'max_imge_age is ignored' in process.said(), 'the warning')
+
+
+def test_large_frames_arrive_with_the_shipped_profile(ros_environment, start, bundle_path):
+    """Camera and node both use the profile; a frame of 2.7 MB is answered about."""
+    environment = {**ros_environment}
+    environment.pop('FASTDDS_BUILTIN_TRANSPORTS', None)
+    profile = str(ROOT / 'config' / 'fastdds_large_frames.xml')
+    environment['FASTRTPS_DEFAULT_PROFILES_FILE'] = profile  # until Fast DDS 2
+    environment['FASTDDS_DEFAULT_PROFILES_FILE'] = profile  # from Fast DDS 3
+    camera = ROOT / 'test' / 'ros' / 'large_camera.py'
+    node = start('-r', '__ns:=/large', '-p', f'model:={bundle_path}',
+                 '-p', 'min_confidence:=0', environment=environment)
+    result = subprocess.run([sys.executable, str(camera), '/large'], env=environment,
+                            capture_output=True, text=True, timeout=120)
+    assert result.stdout.split() == ['ok'] * 10, result.stdout + result.stderr + node.said()
+    assert 'XML' not in node.said() + result.stderr

@@ -1,0 +1,119 @@
+"""One table of parameters: code and YAML agree, all are used, bad values are refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from rclpy.parameter import Parameter
+
+from latent_vqa_ros.ros.parameters import LIVE, START, TABLE, UNCONFIGURED, Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def node(robot):
+    """Return an unconfigured node."""
+    return robot(autostart=False)
+
+
+def test_the_table_is_not_empty_and_each_row_says_when_it_may_change():
+    assert len(TABLE) >= 13
+    assert {row.metadata['when'] for row in TABLE.values()} == {START, UNCONFIGURED, LIVE}
+    assert all(row.metadata['description'] for row in TABLE.values())
+
+
+def test_the_yaml_file_holds_each_parameter_at_its_default():
+    document = yaml.safe_load((ROOT / 'config' / 'vqa.yaml').read_text())
+    written = document['/**']['ros__parameters']
+    defaults = {row.name: list(row.default) if isinstance(row.default, tuple) else row.default
+                for row in TABLE.values()}
+    assert written == defaults
+    assert {name: type(value) for name, value in written.items()} == {
+        name: type(value) for name, value in defaults.items()}
+
+
+def test_each_parameter_is_declared_with_its_description(node):
+    for row in TABLE.values():
+        descriptor = node.vqa.describe_parameter(row.name)
+        assert descriptor.description == row.metadata['description']
+        assert bool(descriptor.integer_range or descriptor.floating_point_range) == bool(
+            row.metadata['between'])
+        assert descriptor.read_only == (row.metadata['when'] == START)
+
+
+def test_each_declared_parameter_is_read_somewhere():
+    code = ''.join(path.read_text() for path in (ROOT / 'latent_vqa_ros' / 'ros').glob('*.py'))
+    for name in TABLE:
+        read = 'camera_names' if name == 'cameras' else name
+        assert re.search(rf'settings\.{read}\b', code), f'{name} is declared but never read'
+
+
+@pytest.mark.parametrize(('name', 'value', 'reason'), [
+    ('top_k', 0, 'ange'), ('top_k', 'three', 'type'), ('queue_depth', -1, 'ange'),
+    ('min_confidence', 1.5, 'ange'), ('min_confidence', 'much', 'expected a number'),
+    ('min_confidence', float('nan'), 'ange'), ('min_confidence', True, 'expected a number'),
+    ('max_image_age', -1.0, 'ange'), ('max_image_age', -1, 'is not from'),
+    ('image_qos', 'best', 'sensor_data, reliable'), ('image_transport', '', 'raw, compressed'),
+    ('backend', 'abacus', 'onnxruntime, torch'), ('model', ' ', 'bundle'),
+    ('cameras', ['a', 'a'], 'twice'), ('cameras', ['all'], 'all'), ('cameras', ['a b'], 'letters'),
+    ('autostart', False, 'read-only'), ('diagnostics_period', 0.0, 'ange'),
+    ('max_question_length', 10**9, 'ange'), ('num_threads', 0, 'ange'),
+])
+def test_a_bad_value_is_refused_with_its_reason_and_nothing_changes(node, name, value, reason):
+    before = node.vqa.settings
+    result = node.set(**{name: value})[0]
+    assert not result.successful
+    assert reason in result.reason
+    assert name in result.reason or reason == 'type'  # rclpy's own words
+    assert node.vqa.settings == before
+
+
+def test_a_set_with_one_bad_value_changes_nothing(node):
+    result = node.vqa.set_parameters_atomically(
+        [Parameter('top_k', value=5), Parameter('image_qos', value='none')])
+    assert not result.successful
+    assert node.vqa.settings.top_k == 3
+
+
+def test_a_parameter_cannot_be_deleted(node):
+    for name in ('max_image_age', 'top_k', 'model'):
+        assert not node.vqa.set_parameters([Parameter(name)])[0].successful
+        assert node.vqa.has_parameter(name)
+
+
+def test_what_configure_reads_is_refused_while_configured(robot):
+    node = robot()
+    for row in TABLE.values():
+        if row.metadata['when'] == UNCONFIGURED:
+            value = list(row.default) if isinstance(row.default, tuple) else row.default
+            result = node.set(**{row.name: value})[0]
+            assert not result.successful
+            assert 'clean up' in result.reason
+
+
+def test_live_parameters_take_effect_at_once(robot):
+    node = robot(min_confidence=0.0)
+    node.show_now()
+    node.set(top_k=1)
+    assert len(node.ask()['top']) == 1
+    node.set(top_k=2)
+    assert len(node.ask()['top']) == 2
+    node.set(max_question_length=5)
+    assert node.ask()['status'] == 'bad_question'
+
+
+def test_a_number_may_be_given_without_a_point(robot):
+    node = robot(max_image_age=7, autostart=False)
+    assert node.vqa.settings.max_image_age == 7.0
+    assert isinstance(node.vqa.settings.max_image_age, float)
+
+
+def test_one_camera_without_a_name_is_the_default():
+    assert Settings().camera_names == ('',)
+    assert Settings(cameras=('front', '', 'rear')).camera_names == ('front', 'rear')
