@@ -6,6 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = 'latent_vqa_ros'
+SOURCE = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file
 SHARE = Path('share') / NAME
 FOLDERS = {'launch': 'launch', 'config': 'config', 'models': 'models',
            'test/data/demo_bag': 'demo_bag'}  # source: place below share/latent_vqa_ros
@@ -32,7 +33,7 @@ setup(
     name=NAME,
     version='0.1.0',
     description="Ask a robot's camera a question and get an answer, on board",
-    long_description=Path('README.md').read_text(encoding='utf-8'),
+    long_description=(SOURCE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     maintainer='latent_vqa_ros maintainers',

@@ -37,8 +37,8 @@ def dependencies():
 
 def setup_arguments():
     """Return the arguments that setup.py gives to setuptools."""
-    code = ('import setuptools, json; setuptools.setup = lambda **kw: print(json.dumps(kw)); '
-            'exec(open("setup.py").read())')
+    code = ('import setuptools, json, runpy; '
+            'setuptools.setup = lambda **kw: print(json.dumps(kw)); runpy.run_path("setup.py")')
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
                           check=True)
     return json.loads(done.stdout)
