@@ -19,7 +19,8 @@ from collections.abc import Sequence
 
 from latent_vqa_ros import __version__
 
-VERBS = ('ask', 'questions', 'inspect', 'bench', 'replay', 'demo')
+VERBS = ('ask', 'questions', 'inspect', 'evaluate', 'bench', 'replay', 'demo', 'train', 'quantize',
+         'export')
 EPILOG = "latent_vqa VERB --help shows a verb's options and an example."
 
 log = logging.getLogger('latent_vqa')
@@ -66,8 +67,9 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from latent_vqa_ros.core.bundle import BundleError
     from latent_vqa_ros.core.config import ConfigError
     from latent_vqa_ros.core.image_formats import ImageError
+    from latent_vqa_ros.datasets.record import DatasetError
 
-    return BagError, BundleError, ConfigError, ImageError, OSError
+    return BagError, BundleError, ConfigError, DatasetError, ImageError, OSError
 
 
 def describe(error: Exception) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core.answer import Detail, Latency, softmax
 from latent_vqa_ros.core.bundle import Bundle
-from latent_vqa_ros.core.image_formats import ImageError
+from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
@@ -39,13 +39,15 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One camera frame, not yet decoded. ``decode`` returns RGB uint8 (H, W, 3) or ImageError.
+    """One camera frame, not yet decoded.
 
+    ``decode`` returns pixels uint8 (H, W[, channels]) and the OpenCV code that makes them RGB
+    after the resize, None where they are (as ``image_formats.raw_to_view``); or ImageError.
     Times are nanoseconds of the node's clock; ``stamp_ns`` 0 means that the camera sets none,
     the age then counts from ``received_ns``.
     """
 
-    decode: Callable[[], NDArray[np.uint8]]
+    decode: Callable[[], tuple[NDArray[np.uint8], int | None]]
     stamp_ns: int = 0
     received_ns: int = 0
     frame_id: str = ''
@@ -145,7 +147,8 @@ class Pipeline:
         if last is not None and last[0] is frame:
             return last[1], True
         start = time.perf_counter()
-        image_hwc = prepare(frame.decode(), self.bundle.manifest.preprocess)
+        pixels, code = frame.decode()
+        image_hwc = finish_rgb(prepare(pixels, self.bundle.manifest.preprocess), code)
         decoded = time.perf_counter()
         features, distance = self.backend.encode(image_hwc)
         done = time.perf_counter()

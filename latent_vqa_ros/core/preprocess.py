@@ -28,7 +28,7 @@ def source_box(height: int, width: int, config: PreprocessConfig) -> Box:
 
 
 def prepare(image_hwc: Image, config: PreprocessConfig) -> Image:
-    """Crop and resize a frame (H, W, channels) to (config.height, config.width, channels).
+    """Crop and resize a frame (H, W[, channels]) to the config's height and width.
 
     Shrinking goes through bilinear sampling at twice the target and a 2x2 mean: for 640x480 it is
     14 times faster than an area resize by an uneven factor. An image of the right size is

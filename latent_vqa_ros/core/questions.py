@@ -7,6 +7,7 @@ that each question gets exactly one answer per camera asked.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +31,7 @@ def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -
     if len(message) > max_length + 256:  # room for the JSON around a question
         return [_broken(message, f'the message has {len(message)} characters, at most '
                                  f'{max_length} are taken')]
-    text = message.strip()
+    text = message.encode('utf-8', 'replace').decode('utf-8').strip()  # no lone surrogates
     if text.startswith('{'):
         return _parse_json(text, cameras, max_length)
     camera = None
@@ -42,11 +43,12 @@ def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -
 
 def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Request]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return [_broken(text, 'broken JSON; write {"id": 1, "question": "…", "camera": "…"}')]
-    question, camera, id_ = value.get('question'), value.get('camera'), value.get('id')
-    if id_ is not None and not isinstance(id_, (str, int, float)):
+    question, camera, id_ = (_plain(value.get(key)) for key in ('question', 'camera', 'id'))
+    if not (id_ is None or isinstance(id_, (str, int))
+            or isinstance(id_, float) and math.isfinite(id_)):
         return [_broken(text, 'the id must be a string or a number')]
     if not isinstance(question, str):
         return [replace(_broken(text, 'the JSON has no text under "question"'), id=id_)]
@@ -72,5 +74,14 @@ def _address(request: Request, camera: str | None, cameras: Sequence[str],
     return [request]
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f'{constant} is not JSON')  # json.loads takes NaN and Infinity
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of JSON without lone surrogates, which a topic cannot carry."""
+    return value.encode('utf-8', 'replace').decode('utf-8') if isinstance(value, str) else value
+
+
 def _broken(text: str, error: str) -> Request:
-    return Request(text[:_SHOWN], error=error)
+    return Request(_plain(text[:_SHOWN]), error=error)

@@ -15,13 +15,14 @@ from typing import Any
 from latent_vqa_ros.datasets.record import SPLITS, Dataset, DatasetError, Question, Record
 
 _DEFAULT_GROUP = 'all'
+_KEYS = ('image', 'question', 'answer', 'split')
 
 
 def load(folder: Path) -> Dataset:
     """Return the folder's records; DatasetError names file and line of what is wrong."""
     questions: dict[str, list[Question]] = defaultdict(list)
     splits: dict[str, str] = {}
-    for where, line in _lines(folder / 'questions.jsonl', ('image', 'question', 'answer', 'split')):
+    for where, line in _lines(folder / 'questions.jsonl', _KEYS):
         image, split = line['image'], line['split']
         if split not in SPLITS:
             raise DatasetError(f'{where}: split {split!r} is none of {", ".join(SPLITS)}')

@@ -28,7 +28,8 @@ def attend(q: Tensor, kv: Tensor, heads: int, mask: Tensor | None = None) -> Ten
     scores = scores / math.sqrt(q.shape[-1] // heads)
     if mask is not None:
         scores = scores.masked_fill(~mask[..., None, None, :], MASKED)
-    return (scores.softmax(dim=-1) @ split_heads(v)).transpose(-3, -2).flatten(-2)
+    out: Tensor = (scores.softmax(dim=-1) @ split_heads(v)).transpose(-3, -2).flatten(-2)
+    return out
 
 
 class LatentAttention(nn.Module):

@@ -8,29 +8,37 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latent_vqa_ros.model.vqa import LatentVqa, statistics
-from latent_vqa_ros.training.batches import Split
 
 _BATCH = 100
 _FLOOR = 1e-3  # share of the largest variance below which a direction counts as noise
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
-    """Return the temperature with the least cross-entropy, searched from 0.05 to 20."""
+    """Return the temperature with the least cross-entropy, searched from 0.05 to 20.
+
+    Targets are smoothed by the rule of succession, as in Platt 1999, sec. 2.2: n right answers
+    out of n do not prove that none will ever be wrong.
+    """
+    known = targets >= 0
+    logits, targets = logits[known].double(), targets[known]
     grid = torch.logspace(np.log10(0.05), np.log10(20), 600, dtype=torch.float64)
-    losses = [torch.nn.functional.cross_entropy(logits.double() / t, targets) for t in grid]
+    smoothing = 2 / (len(targets) + 2)
+    losses = [torch.nn.functional.cross_entropy(logits / t, targets, label_smoothing=smoothing)
+              for t in grid]
     return float(grid[int(torch.stack(losses).argmin())])
 
 
 @torch.no_grad()
-def fit_familiarity(model: LatentVqa, split: Split, device: torch.device) -> None:
-    """Store mean and whitening of the stem's statistics over a split's images in the model."""
+def fit_familiarity(model: LatentVqa, images: NDArray[np.uint8]) -> None:
+    """Store mean and whitening of the stem's statistics over images (N, H, W, 3) in the model."""
     rows = [statistics(model.clip.image_encoder.stem_tokens(
-        torch.from_numpy(split.images[start:start + _BATCH]).to(device)))
-        for start in range(0, len(split), _BATCH)]
-    x = torch.cat(rows).double().cpu()
+        torch.from_numpy(images[start:start + _BATCH])))
+        for start in range(0, len(images), _BATCH)]
+    x = torch.cat(rows).double()
     mean = x.mean(dim=0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
     kept = model.feature_whiten.shape[1]

@@ -90,6 +90,19 @@ def calibration_error(p: NDArray[np.float64], right: NDArray[np.bool_]) -> float
     return float(sum(gaps))
 
 
+def reliability(predictions: Predictions, manifest: Manifest) -> dict[str, Any]:
+    """Return accuracy and count per bin of confidence, before and after temperature scaling."""
+    curves = {}
+    for name, temperature in (('before', 1.0), ('after', manifest.temperature)):
+        p = softmax(predictions.logits, temperature)
+        confidence = p.max(axis=1)
+        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        curves[name] = [{'confidence': float(confidence[bins == b].mean()),
+                         'accuracy': float(predictions.right[bins == b].mean()),
+                         'n': int((bins == b).sum())} for b in np.unique(bins)]
+    return curves
+
+
 def report(predictions: Predictions, manifest: Manifest, records: Sequence[Record],
            train: Sequence[Record], data: str, split: str) -> dict[str, Any]:
     """Return the document of ``latent_vqa evaluate --json``; accuracies from 0 to 1."""
@@ -105,7 +118,7 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
         'groups': {name: {'n': int((groups == name).sum()),
                           'accuracy': float(right[groups == name].mean()),
                           'blind': float(blind[groups == name].mean())}
-                   for name in sorted(set(groups))},
+                   for name in sorted(set(predictions.groups))},
         'ece': calibration_error(p, right),
         'ece_uncalibrated': calibration_error(softmax(predictions.logits), right),
         'answered': float(sure.mean()),
@@ -139,5 +152,5 @@ def disagreement(a: Predictions, b: Predictions) -> dict[str, float]:
     """Return the share of questions that two runs answer differently, per group and for all."""
     differ = a.logits.argmax(axis=1) != b.logits.argmax(axis=1)
     groups = np.array(a.groups)
-    shares = {name: float(differ[groups == name].mean()) for name in sorted(set(groups))}
+    shares = {name: float(differ[groups == name].mean()) for name in sorted(set(a.groups))}
     return {**shares, 'all': float(differ.mean())}

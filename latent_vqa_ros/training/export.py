@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latent_vqa_ros.core.bundle import WEIGHTS, Bundle, Manifest, describe_file
+from latent_vqa_ros.backends.onnx_backend import OnnxBackend
+from latent_vqa_ros.backends.torch_backend import TorchBackend
+from latent_vqa_ros.core.bundle import MANIFEST, WEIGHTS, Bundle, Manifest, describe_file
 from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.tokenizer import CLS
 from latent_vqa_ros.model.vqa import LatentVqa
@@ -34,12 +37,12 @@ class ExportError(RuntimeError):
 class _Half(nn.Module):
     """One of the model's two halves as a module of its own, as the exporter wants it."""
 
-    def __init__(self, model: LatentVqa, half: str) -> None:
+    def __init__(self, model: LatentVqa, method: str) -> None:
         super().__init__()
-        self.model, self.half = model, half
+        self.model, self.method = model, method
 
     def forward(self, *inputs: Tensor) -> Any:
-        return getattr(self.model, self.half)(*inputs)
+        return getattr(self.model, self.method)(*inputs)
 
 
 def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int,
@@ -73,11 +76,10 @@ def _export(half: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list
 @torch.no_grad()
 def check_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int,
                  image_encoder: Path, answerer: Path) -> float:
-    """Return the largest difference between torch and ONNX on random inputs, relative to 1.
+    """Return the largest difference between torch and ONNX on random inputs.
 
-    ExportError where it is above 1e-4 of the output's scale.
+    Relative to the largest value of an output, or to 1. ExportError where it is above 1e-4.
     """
-    from latent_vqa_ros.backends.onnx_backend import OnnxBackend
     backend = OnnxBackend(image_encoder.read_bytes(), answerer.read_bytes())
     rng, worst = np.random.default_rng(0), 0.0
     for _ in range(_TRIALS):
@@ -109,12 +111,8 @@ def save_weights(model: LatentVqa, folder: Path) -> None:
 
 def load_model(bundle: Bundle) -> LatentVqa:
     """Return the float model of a bundle, in evaluation mode."""
-    from safetensors.torch import load
-    manifest = bundle.manifest
-    model = LatentVqa(manifest.model, manifest.preprocess, manifest.tokenizer.size,
-                      len(manifest.answers))
-    model.load_state_dict(load(bundle.content(WEIGHTS)))
-    return model.eval()
+    model: LatentVqa = TorchBackend.from_bundle(bundle).model
+    return model.cpu()
 
 
 def export_float(bundle: Bundle, folder: Path) -> tuple[Path, Path]:
@@ -126,9 +124,6 @@ def export_float(bundle: Bundle, folder: Path) -> tuple[Path, Path]:
 
 def write_manifest(folder: Path, manifest: Manifest, names: tuple[str, ...]) -> None:
     """Write ``manifest.yaml`` with size and digest of the named files, atomically."""
-    from dataclasses import replace
-
-    from latent_vqa_ros.core.bundle import MANIFEST
     files = {name: describe_file(folder / name) for name in names}
     text = replace(manifest, files=files).to_yaml()
     checkpoint.write_atomic(folder / MANIFEST, text.encode())

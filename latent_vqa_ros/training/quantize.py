@@ -82,9 +82,9 @@ def feed_pixels(path: Path, preprocess: PreprocessConfig) -> bool:
     if [node.op_type for node in chain] != ['Cast', 'Sub', 'Mul', 'QuantizeLinear',
                                             'DequantizeLinear']:
         return False
-    scale = np.float32(1 / (255 * preprocess.std[0]))
+    scale = np.array(1 / (255 * preprocess.std[0]), np.float32)
     graph.initializer.extend([numpy_helper.from_array(scale, 'pixel_scale'),
-                              numpy_helper.from_array(np.uint8(round(zero[0])), 'pixel_zero')])
+                              numpy_helper.from_array(np.array(round(zero[0]), np.uint8), 'pixel_zero')])
     direct = helper.make_node('DequantizeLinear', [chain[0].input[0], 'pixel_scale', 'pixel_zero'],
                               [chain[-1].output[0]], name='pixels')
     place = list(graph.node).index(chain[0])

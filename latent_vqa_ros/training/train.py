@@ -6,6 +6,7 @@ reaches the same result.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor
 
 from latent_vqa_ros import datasets
+from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.datasets.record import DatasetError, Record, questions_of
 from latent_vqa_ros.model.vqa import LatentVqa
-from latent_vqa_ros.training import finetune, loop, pretrain
+from latent_vqa_ros.training import checkpoint, finetune, loop, pretrain
 from latent_vqa_ros.training.batches import Split
 from latent_vqa_ros.training.config import Recipe
 
@@ -80,9 +82,15 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     return model
 
 
+def require_finished(folder: Path) -> None:
+    """Raise ConfigError unless the folder holds a finished training."""
+    path = folder / 'finetune.safetensors'
+    if not path.exists() or not checkpoint.load_tensors(path)[1]['done']:
+        raise ConfigError(f'{folder}: holds no finished training; run latent_vqa train first')
+
+
 def summary(folder: Path) -> dict[str, Any]:
     """Return epochs and seconds of each stage, read from the metrics file."""
-    import json
     stages: dict[str, dict[str, float]] = {}
     for line in (folder / 'metrics.jsonl').read_text('utf-8').splitlines():
         row = json.loads(line)

@@ -1,0 +1,59 @@
+"""Runs a bundle's float weights with torch: the reference, on CUDA where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_vqa_ros.core.bundle import WEIGHTS, Bundle, BundleError
+
+Array = NDArray[Any]
+
+
+class TorchBackend:
+    """The same two calls as the ONNX backend, executed by the modules that were trained."""
+
+    name = 'torch'
+
+    def __init__(self, model: Any, device: Any) -> None:
+        self.model = model.to(device)
+        self._device = device
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, num_threads: int = 1) -> TorchBackend:
+        """Build the model from the manifest and load ``model.safetensors`` into it."""
+        try:
+            import torch
+            from safetensors.torch import load
+        except ImportError:
+            raise BundleError('the torch backend needs torch and safetensors: '
+                              'pip install torch safetensors') from None
+        from latent_vqa_ros.model.vqa import LatentVqa
+        torch.set_num_threads(num_threads)
+        manifest = bundle.manifest
+        model = LatentVqa(manifest.model, manifest.preprocess, manifest.tokenizer.size,
+                          len(manifest.answers))
+        try:
+            model.load_state_dict(load(bundle.content(WEIGHTS)))
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(f'{WEIGHTS}: does not fit the manifest: '
+                              f'{str(error).splitlines()[0]}') from None
+        return cls(model.eval(), torch.device('cuda' if torch.cuda.is_available() else 'cpu'))
+
+    def encode(self, image_hwc: Array) -> tuple[Array, float]:
+        """Return one image's features (positions, channels) and familiarity distance."""
+        import torch
+        with torch.inference_mode():
+            image = torch.from_numpy(image_hwc).to(self._device)
+            features_nc, distance = self.model.encode(image)
+            return features_nc.cpu().numpy(), float(distance)
+
+    def answer(self, features_nc: Array, tokens_t: Array) -> Array:
+        """Return logits (answers,) of one question about one image."""
+        import torch
+        with torch.inference_mode():
+            features, tokens = (torch.from_numpy(np.ascontiguousarray(x)).to(self._device)
+                                for x in (features_nc, tokens_t))
+            return np.asarray(self.model.answer(features, tokens).cpu().numpy())

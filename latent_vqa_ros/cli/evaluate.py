@@ -1,0 +1,72 @@
+"""The verb `evaluate`: how often a bundle is right, beside what a blind model reaches.
+
+examples:
+  latent_vqa evaluate --model easy_vqa --data easy_vqa
+  latent_vqa evaluate --model my_model --data my_folder --split val --report report
+
+Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
+easy_vqa or a folder with questions.jsonl. --report writes the reliability diagram, the confusion
+and the document to a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `evaluate` to the command line."""
+    parser = add_verb(subparsers, 'evaluate', 'measure accuracy on data', __doc__)
+    add_model(parser)
+    parser.add_argument('--data', required=True, metavar='NAME_OR_PATH')
+    parser.add_argument('--split', default='test', help='train, val or test (default %(default)s)')
+    parser.add_argument('--backend', default='onnxruntime',
+                        help='onnxruntime (int8) or torch (float) (default %(default)s)')
+    parser.add_argument('--report', type=Path, metavar='DIR', help='write plots and the document')
+    add_json(parser, '{"model", "data", "split", "n", "accuracy", "blind_accuracy", "groups", …}')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print."""
+    from latent_vqa_ros.training import evaluate
+
+    document, curves = measure(args)
+    if args.report:
+        write_report(args.report, document, curves)
+    print(json.dumps(document) if args.json else
+          f'{document["model"]} on {document["data"]}, {document["split"]} split\n'
+          f'{evaluate.table(document)}')
+    return 0
+
+
+def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the report and the reliability curves."""
+    from latent_vqa_ros import backends, datasets
+    from latent_vqa_ros.core.bundle import load
+    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.training import evaluate
+
+    bundle = load(find_model(args.model))
+    dataset = datasets.load(args.data)
+    records = dataset.split(args.split)
+    train = [record for record in dataset.records if record.split == 'train'] or records
+    found = evaluate.predict(backends.load(bundle, args.backend), bundle.manifest, records)
+    document = evaluate.report(found, bundle.manifest, records, train, dataset.name, args.split)
+    return document, evaluate.reliability(found, bundle.manifest)
+
+
+def write_report(folder: Path, document: dict[str, Any], curves: dict[str, Any]) -> None:
+    """Write report.json, reliability.png and groups.png."""
+    from latent_vqa_ros.training import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'report.json').write_text(json.dumps(document, indent=1), encoding='utf-8')
+    plots.draw_reliability(curves, folder / 'reliability.png')
+    plots.draw_groups(document, folder / 'groups.png')
+    plots.draw_confusion(document, folder / 'confusion.png')

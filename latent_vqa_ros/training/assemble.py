@@ -1,0 +1,126 @@
+"""The last stages: a trained model becomes a bundle, measured before it is written.
+
+Calibrate on validation, export and check, quantize, compare int8 with float, and at the very end
+answer the test split once with each.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latent_vqa_ros.backends.onnx_backend import OnnxBackend
+from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
+from latent_vqa_ros.model.count import count
+from latent_vqa_ros.model.vqa import LatentVqa
+from latent_vqa_ros.training import calibrate, card, evaluate, export, quantize
+from latent_vqa_ros.training.batches import load_images
+from latent_vqa_ros.training.config import Recipe
+from latent_vqa_ros.training.train import Data, bank_ids
+
+KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
+_QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
+_MAX_EXAMPLES = 200  # questions that stand in the manifest
+
+Json = dict[str, Any]
+
+
+def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path) -> Json:
+    """Write the bundle to ``out``; return the report on the test split, float and int8."""
+    model = model.cpu().eval()
+    model.set_bank(bank_ids(data))
+    calibrate.fit_familiarity(model, load_images(data.train, recipe.preprocess))
+    work.mkdir(parents=True, exist_ok=True)
+    floats = export.export_graphs(model, recipe.preprocess, recipe.model.max_tokens, work)
+    errors = quantize_graphs(recipe, data, floats, work)
+    draft = Manifest(
+        name=recipe.name, version=recipe.version, license=recipe.license, model=recipe.model,
+        preprocess=recipe.preprocess, vocabulary=data.tokenizer.vocabulary, answers=data.answers,
+        questions=data.questions[:_MAX_EXAMPLES],
+        training={'data': data.name, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed})
+    backends = {'float': _backend(*floats),
+                'int8': _backend(work / IMAGE_ENCODER, work / ANSWERER)}
+    manifest, report = measure(draft, data, backends)
+    report['weight_errors'] = errors
+    report['modules'] = count(model, recipe.preprocess)
+    export.save_weights(model, work)
+    return deliver(manifest, report, work, out)
+
+
+def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
+                    work: Path) -> dict[str, float]:
+    """Write both int8 graphs to ``work``; return the worst error of each weight."""
+    images, tokens = calibration_inputs(recipe, data)
+    backend = _backend(*floats)
+    answerer_feeds = [{'features': backend.encode(image)[0], 'tokens': ids}
+                      for image, asked in zip(images, tokens, strict=True) for ids in asked]
+    errors = quantize.quantize_graph(floats[0], work / IMAGE_ENCODER,
+                                     [{'image': image} for image in images], KEEP_FLOAT)
+    errors |= quantize.quantize_graph(floats[1], work / ANSWERER, answerer_feeds)
+    quantize.feed_pixels(work / IMAGE_ENCODER, recipe.preprocess)
+    return errors
+
+
+def _backend(image_encoder: Path, answerer: Path) -> OnnxBackend:
+    return OnnxBackend(image_encoder.read_bytes(), answerer.read_bytes())
+
+
+def calibration_inputs(recipe: Recipe, data: Data) -> tuple[
+        NDArray[np.uint8], list[list[NDArray[np.int64]]]]:
+    """Return training images, evenly drawn by the recipe's seed, and some questions of each."""
+    rng = np.random.default_rng((recipe.seed, 3))
+    rows = rng.permutation(len(data.train))[:recipe.calibration_images]
+    records = [data.train[row] for row in rows]
+    asked = []
+    for record in records:
+        picks = rng.permutation(len(record.questions))[:_QUESTIONS_PER_IMAGE]
+        asked.append([data.tokenizer.encode(record.questions[i].text) for i in picks])
+    return load_images(records, recipe.preprocess), asked
+
+
+def measure(draft: Manifest, data: Data,
+            backends: dict[str, OnnxBackend]) -> tuple[Manifest, Json]:
+    """Fit the temperature on validation, then report on the test split."""
+    val = evaluate.predict(backends['int8'], draft, data.val, 'calibrate')
+    temperature = calibrate.fit_temperature(torch.from_numpy(val.logits),
+                                            torch.from_numpy(val.truth))
+    manifest = replace(draft, temperature=round(temperature, 4))
+    test = {name: evaluate.predict(backend, manifest, data.test, f'test {name}')
+            for name, backend in backends.items()}
+    report: Json = {
+        name: evaluate.report(found, manifest, data.test, data.train, data.name, 'test')
+        for name, found in test.items()}
+    report['disagreement'] = evaluate.disagreement(test['float'], test['int8'])
+    report['reliability'] = evaluate.reliability(test['int8'], manifest)
+    return manifest, report
+
+
+def deliver(manifest: Manifest, report: Json, work: Path, out: Path) -> Json:
+    """Copy the files to the bundle's folder; the manifest comes last, so it is never ahead."""
+    names = (IMAGE_ENCODER, ANSWERER, WEIGHTS)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(work / name, out / name)
+    kept = ('n', 'accuracy', 'blind_accuracy', 'groups', 'ece', 'ece_uncalibrated')
+    metrics = {**{run: {key: rounded(report[run][key]) for key in kept}
+                  for run in ('float', 'int8')},
+               'disagreement': rounded(report['disagreement']), 'modules': report['modules']}
+    export.write_manifest(out, replace(manifest, metrics=metrics), names)
+    card.write(out, manifest, report)
+    return report
+
+
+def rounded(value: Any) -> Any:
+    """Return a document with its floats rounded to six digits."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [rounded(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value

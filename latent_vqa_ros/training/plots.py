@@ -1,0 +1,67 @@
+"""The pictures of a report: reliability, accuracy per group, confusion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def draw_reliability(curves: dict[str, Any], path: Path) -> None:
+    """Draw accuracy over confidence, before and after temperature scaling, and where they lie."""
+    figure, (left, right) = _axes(1, 2, (9, 4))
+    left.plot([0, 1], [0, 1], color='0.7', linestyle='--', label='perfectly calibrated')
+    for name, points in curves.items():
+        x = [point['confidence'] for point in points]
+        left.plot(x, [point['accuracy'] for point in points], marker='o', label=name)
+        right.plot(x, [point['n'] for point in points], marker='o', label=name)
+    left.set(xlabel='confidence', ylabel='share of right answers', xlim=(0, 1.02), ylim=(0, 1.02))
+    right.set(xlabel='confidence', ylabel='questions', yscale='log', xlim=(0, 1.02))
+    left.legend()
+    _save(figure, path)
+
+
+def draw_groups(document: dict[str, Any], path: Path) -> None:
+    """Draw accuracy per group beside the blind floor."""
+    groups = document['groups']
+    figure, axis = _axes(1, 1, (1.5 + len(groups), 4))
+    places = np.arange(len(groups))
+    axis.bar(places - 0.2, [g['accuracy'] for g in groups.values()], 0.4, label='model')
+    axis.bar(places + 0.2, [g['blind'] for g in groups.values()], 0.4, label='blind', color='0.7')
+    axis.set_xticks(places, groups.keys(), rotation=30, ha='right')
+    axis.set(ylabel='share of right answers', ylim=(0, 1.02))
+    axis.legend(loc='lower right')
+    _save(figure, path)
+
+
+def draw_confusion(document: dict[str, Any], path: Path) -> None:
+    """Draw how often each true answer was answered wrongly by each other answer."""
+    wrong = document['confusion']
+    names = sorted({*wrong, *(given for counts in wrong.values() for given in counts)})
+    counts = np.array([[wrong.get(true, {}).get(given, 0) for given in names] for true in names])
+    figure, axis = _axes(1, 1, (1.5 + 0.6 * len(names), 1.2 + 0.6 * len(names)))
+    if names:
+        axis.imshow(counts, cmap='Reds', vmin=0)
+        for (row, column), n in np.ndenumerate(counts):
+            axis.text(column, row, n or '', ha='center', va='center')
+    else:
+        axis.text(0, 0, 'no wrong answer', ha='center', va='center')
+    axis.set_xticks(range(len(names)), names, rotation=45, ha='right')
+    axis.set_yticks(range(len(names)), names)
+    axis.set(xlabel='answer', ylabel='truth')
+    _save(figure, path)
+
+
+def _axes(rows: int, columns: int, size: tuple[float, float]) -> Any:
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    return pyplot.subplots(rows, columns, figsize=size)
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot
+    figure.tight_layout()
+    figure.savefig(path, dpi=80, metadata={'Software': None})
+    pyplot.close(figure)

@@ -1,0 +1,106 @@
+import shutil
+
+import pytest
+import yaml
+
+from latent_vqa_ros.core import bundle
+from latent_vqa_ros.core.bundle import ANSWERER, MANIFEST, BundleError
+from latent_vqa_ros.core.models import find_model
+
+MODEL = find_model('easy_vqa')
+
+
+@pytest.fixture
+def copy(tmp_path):
+    folder = tmp_path / 'model'
+    shutil.copytree(MODEL, folder)
+    return folder
+
+
+def rewrite(folder, change):
+    document = yaml.safe_load((folder / MANIFEST).read_text('utf-8'))
+    change(document)
+    (folder / MANIFEST).write_text(yaml.safe_dump(document), 'utf-8')
+
+
+def refused(folder):
+    with pytest.raises(BundleError) as caught:
+        bundle.load(folder)
+    assert '\n' not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_whole_bundle_loads_and_its_manifest_survives_a_round_trip():
+    loaded = bundle.load(MODEL)
+    again = bundle.parse_manifest(loaded.manifest.to_yaml().encode(), 'again')
+    assert again == loaded.manifest
+    assert set(loaded.contents) == set(loaded.manifest.files)
+
+
+def test_one_flipped_bit_is_refused_by_the_name_of_its_file(copy):
+    data = bytearray((copy / ANSWERER).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / ANSWERER).write_bytes(data)
+    message = refused(copy)
+    assert ANSWERER in message
+    assert 'sha256' in message
+
+
+@pytest.mark.parametrize('change', [lambda data: data[:-1], lambda data: data + b'x'])
+def test_another_length_is_refused(copy, change):
+    (copy / ANSWERER).write_bytes(change((copy / ANSWERER).read_bytes()))
+    assert ANSWERER in refused(copy)
+
+
+def test_a_missing_file_is_refused_by_name(copy):
+    (copy / ANSWERER).unlink()
+    assert f'{ANSWERER}: no such file' in refused(copy)
+
+
+def test_a_folder_without_manifest_is_no_bundle(tmp_path):
+    assert 'is this a bundle folder?' in refused(tmp_path)
+
+
+def test_a_newer_schema_asks_for_an_update(copy):
+    rewrite(copy, lambda d: d.update(schema=2))
+    assert 'update latent_vqa_ros' in refused(copy)
+
+
+@pytest.mark.parametrize(('change', 'said'), [
+    (lambda d: d['files'].update({'../evil': {'bytes': 1, 'sha256': 'x'}}), 'plain file name'),
+    (lambda d: d['files'].update({'/etc/passwd': {'bytes': 1, 'sha256': 'x'}}), 'plain file name'),
+    (lambda d: d['files'].update({'big': {'bytes': 1 << 40, 'sha256': 'x'}}), 'at most'),
+    (lambda d: d['files'].update({'neg': {'bytes': -1, 'sha256': 'x'}}), 'at most'),
+    (lambda d: d['files'].pop(ANSWERER), ANSWERER),
+    (lambda d: d['model'].update(width=0), 'model.width'),
+    (lambda d: d['model'].update(latent_dim='wide'), 'manifest'),
+    (lambda d: d['preprocess'].update(height=60), 'stride'),
+    (lambda d: d.update(answers=[True, False]), 'quote yes and no'),
+    (lambda d: d.update(answers=['yes', 'yes']), 'duplicates'),
+    (lambda d: d.update(answers=[]), 'empty'),
+    (lambda d: d.update(temperature=0), 'temperature'),
+    (lambda d: d.update(temperature='hot'), 'manifest'),
+    (lambda d: d.update(min_confidence=2), 'min_confidence'),
+    (lambda d: d.update(surprise=1), 'surprise'),
+    (lambda d: d.pop('vocabulary'), 'vocabulary'),
+    (lambda d: d.update(name=5), 'name'),
+])
+def test_a_wrong_manifest_is_refused_by_what_is_wrong(copy, change, said):
+    rewrite(copy, change)
+    assert said in refused(copy)
+
+
+@pytest.mark.parametrize(('text', 'said'), [
+    (b'a: &x [1]\nb: *x\n', 'aliases'),
+    (b'!!python/object/apply:os.system ["true"]', 'not YAML'),
+    (b'\xff\xfe\x00', 'not YAML'), (b'- 1\n', 'not a mapping'), (b'', 'not a mapping'),
+    (b'[' * 5000, 'manifest'), (b'x: "' + b'y' * (1 << 20) + b'"', 'larger than'),
+])
+def test_hostile_yaml_is_refused(copy, text, said):
+    (copy / MANIFEST).write_bytes(text)
+    assert said in refused(copy)
+
+
+def test_an_unknown_name_says_where_was_looked():
+    with pytest.raises(BundleError, match='no_such_model.*models'):
+        find_model('no_such_model')

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from latent_vqa_ros import backends
+from latent_vqa_ros.core import bundle
+from latent_vqa_ros.core.image_formats import ImageError
+from latent_vqa_ros.core.models import find_model
+from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+
+ASK = Request('what shape is present?', id=4, camera='front')
+SECOND = 1_000_000_000
+
+
+@pytest.fixture(scope='module')
+def loaded():
+    found = bundle.load(find_model('easy_vqa'))
+    return found, backends.load(found)
+
+
+@pytest.fixture
+def pipeline(loaded):
+    return Pipeline(*loaded)
+
+
+def frame(red_circle, stamp_ns=5 * SECOND, **values):
+    return Frame(lambda: (red_circle, None), stamp_ns, frame_id='optical', **values)
+
+
+@pytest.fixture
+def red_circle():
+    import cv2
+    image = np.full((480, 640, 3), 240, np.uint8)
+    cv2.circle(image, (320, 240), 110, (255, 0, 0), -1, cv2.LINE_AA)
+    return image
+
+
+@pytest.mark.parametrize(('question', 'answer'), [
+    ('what shape is present?', 'circle'), ('What color is the circle', 'red'),
+    ('is there a blue shape?', 'no'), ('is there not a triangle?', 'yes')])
+def test_it_answers_about_what_is_in_the_frame(pipeline, red_circle, question, answer):
+    detail = pipeline.respond(Request(question), frame(red_circle))
+    assert (detail.status, detail.answer) == (Status.OK, answer)
+
+
+def test_the_answer_carries_stamp_frame_and_id(pipeline, red_circle):
+    detail = pipeline.respond(ASK, frame(red_circle), now_ns=7 * SECOND)
+    assert (detail.id, detail.camera, detail.stamp_ns, detail.frame_id, detail.image_age_ms) == (
+        4, 'front', 5 * SECOND, 'optical', 2000)
+    assert detail.model == pipeline.bundle.identity
+
+
+def test_a_frame_is_decoded_and_encoded_once_for_all_its_questions(pipeline, red_circle):
+    calls = []
+    counted = Frame(lambda: calls.append(1) or (red_circle, None))
+    details = [pipeline.respond(ASK, counted) for _ in range(3)]
+    assert len(calls) == 1
+    assert [d.encoding_reused for d in details] == [False, True, True]
+    assert details[1].latency_ms.encode is None
+    assert len({d.confidence for d in details}) == 1
+
+
+def test_another_frame_is_encoded_anew_even_with_the_same_stamp(pipeline, red_circle):
+    pipeline.respond(ASK, frame(red_circle))
+    assert not pipeline.respond(ASK, frame(red_circle)).encoding_reused
+
+
+def test_cameras_keep_their_encodings_apart(pipeline, red_circle):
+    front, rear = frame(red_circle, camera='front'), frame(red_circle, camera='rear')
+    reused = [pipeline.respond(ASK, f).encoding_reused for f in (front, rear, front, rear)]
+    assert reused == [False, False, True, True]
+
+
+@pytest.mark.parametrize(('request_', 'status', 'said'), [
+    (Request('what colour is it?'), Status.UNKNOWN_WORDS, "'color'"),
+    (Request('?'), Status.BAD_QUESTION, 'empty'),
+    (Request('', error='broken JSON'), Status.BAD_QUESTION, 'broken JSON'),
+    (Request('is ' * 30), Status.BAD_QUESTION, 'at most'),
+])
+def test_a_bad_question_is_answered_before_the_frame_is_touched(pipeline, request_, status, said):
+    def fail():
+        raise AssertionError('decoded')
+    detail = pipeline.respond(request_, Frame(fail))
+    assert detail.status is status
+    assert said in detail.reason
+    assert detail.answer is None
+
+
+def test_no_frame_is_no_image_with_the_callers_reason(pipeline):
+    detail = pipeline.respond(ASK, None, absent='no publisher on /x')
+    assert (detail.status, detail.reason) == (Status.NO_IMAGE, 'no publisher on /x')
+
+
+def test_an_old_frame_is_stale_and_a_fresh_one_is_not(loaded, red_circle):
+    pipeline = Pipeline(*loaded, max_age_s=1.0)
+    assert pipeline.respond(ASK, frame(red_circle), 7 * SECOND).status is Status.STALE_IMAGE
+    assert pipeline.respond(ASK, frame(red_circle), 5 * SECOND).status is Status.OK
+
+
+def test_without_a_stamp_the_age_counts_from_the_arrival(loaded, red_circle):
+    pipeline = Pipeline(*loaded, max_age_s=1.0)
+    arrived = frame(red_circle, 0, received_ns=9 * SECOND)
+    assert pipeline.respond(ASK, arrived, 11 * SECOND).status is Status.STALE_IMAGE
+    assert pipeline.respond(ASK, arrived, 9 * SECOND).status is Status.OK
+
+
+def test_an_undecodable_frame_is_a_bad_image_with_its_reason(pipeline, red_circle):
+    def broken():
+        raise ImageError('step 3 is too small')
+    detail = pipeline.respond(ASK, Frame(broken))
+    assert (detail.status, detail.reason) == (Status.BAD_IMAGE, 'step 3 is too small')
+    assert pipeline.respond(ASK, frame(red_circle)).status is Status.OK
+
+
+def test_below_the_threshold_the_answer_is_unsure_and_still_told(loaded, red_circle):
+    pipeline = Pipeline(*loaded, min_confidence=1.0)
+    detail = pipeline.respond(ASK, frame(red_circle))
+    assert detail.status is Status.UNSURE
+    assert detail.top[0][0] == 'circle'
+    assert '1' in detail.reason
+
+
+def test_top_k_bounds_the_list_of_answers(loaded, red_circle):
+    pipeline = Pipeline(*loaded, top_k=5)
+    top = pipeline.respond(ASK, frame(red_circle)).top
+    assert len(top) == 5
+    assert [p for _, p in top] == sorted((p for _, p in top), reverse=True)

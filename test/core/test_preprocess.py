@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.preprocess import prepare, source_box
+
+CROP = PreprocessConfig(height=64, width=64, resize='center_crop')
+STRETCH = PreprocessConfig(height=64, width=64, resize='stretch')
+WIDE = PreprocessConfig(height=48, width=64, resize='center_crop')
+sides = st.integers(1, 300)
+
+
+def test_image_of_the_right_size_is_left_as_it_is():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert np.array_equal(prepare(image, CROP), image)
+
+
+@given(sides, sides, st.sampled_from([CROP, STRETCH, WIDE]))
+def test_every_size_becomes_the_input_size(height, width, config):
+    image = np.full((height, width, 3), 77, np.uint8)
+    prepared = prepare(image, config)
+    assert prepared.shape == (config.height, config.width, 3)
+    assert (prepared == 77).all()
+
+
+@given(sides, sides, st.sampled_from([CROP, WIDE]))
+def test_crop_is_centred_inside_the_frame_and_touches_two_sides(height, width, config):
+    x, y, w, h = source_box(height, width, config)
+    assert 0 <= x <= x + w <= width
+    assert 0 <= y <= y + h <= height
+    assert w == width or h == height
+    assert abs((width - w) - 2 * x) <= 1
+    assert abs((height - h) - 2 * y) <= 1
+
+
+def test_crop_of_640x480_is_the_middle_480_columns():
+    assert source_box(480, 640, CROP) == (80, 0, 480, 480)
+    assert source_box(480, 640, STRETCH) == (0, 0, 640, 480)
+
+
+@pytest.mark.parametrize('size', [(480, 640), (720, 1280), (97, 131)])
+def test_shrinking_averages_instead_of_picking_pixels(size):
+    noise = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    assert prepare(noise, CROP).std() < 0.6 * noise.std()
+
+
+def test_a_thing_stays_where_it_is_in_the_frame():
+    frame = np.zeros((480, 640, 3), np.uint8)
+    frame[120:240, 200:320] = 255  # cropped by 80 columns, then 7.5 times smaller
+    rows, columns = np.nonzero(prepare(frame, CROP)[..., 0] > 127)
+    assert (rows.min(), rows.max() + 1) == (16, 32)
+    assert (columns.min(), columns.max() + 1) == (16, 32)
+
+
+def test_frames_of_a_strided_view_are_taken():
+    frame = np.random.default_rng(2).integers(0, 256, (100, 120, 4), dtype=np.uint8)[..., :3]
+    assert np.array_equal(prepare(frame, CROP), prepare(frame.copy(), CROP))

@@ -1,0 +1,68 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latent_vqa_ros.core.questions import parse
+
+CAMERAS = ('front', 'rear')
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(['id', 'question', 'camera', 'x']), inner, max_size=4),
+    max_leaves=8)
+
+
+def only(message, cameras=('',), **options):
+    request, = parse(message, cameras, **options)
+    return request
+
+
+def test_plain_text_is_a_question_to_the_first_camera():
+    request = only('  is it red? ', CAMERAS)
+    assert (request.question, request.camera, request.id, request.error) == (
+        'is it red?', 'front', None, '')
+
+
+def test_at_sign_names_a_camera_or_all():
+    assert only('@rear is it red?', CAMERAS).camera == 'rear'
+    assert [r.camera for r in parse('@all is it red?', CAMERAS)] == ['front', 'rear']
+
+
+def test_json_carries_id_and_camera():
+    request = only('{"id": "a7", "question": "is it red?", "camera": "rear"}', CAMERAS)
+    assert (request.id, request.question, request.camera) == ('a7', 'is it red?', 'rear')
+    every = parse('{"id": 3, "question": "is it red?", "camera": "all"}', CAMERAS)
+    assert [(r.id, r.camera) for r in every] == [(3, 'front'), (3, 'rear')]
+
+
+@pytest.mark.parametrize(('message', 'said'), [
+    ('', 'empty'), ('   ', 'empty'), ('@front', 'empty'), ('@left is it red?', "'left'"),
+    ('{"question": "x"', 'broken JSON'), ('{"id": 1}', '"question"'),
+    ('{"question": 5}', '"question"'), ('{"question": "x", "camera": 5}', 'camera'),
+    ('{"question": "x", "camera": "left"}', "'left'"), ('{"question": "x", "id": []}', 'id'),
+    ('{"question": "x", "id": NaN}', 'broken JSON'), ('{"question": "x", "id": 1e999}', 'id'),
+    ('{"question": " "}', 'empty'),
+    ('x' * 65, '65 characters'), ('x' * 100_000, '100000 characters'),
+])
+def test_what_is_wrong_is_said(message, said):
+    assert said in only(message, CAMERAS, max_length=64).error
+
+
+def test_a_camera_that_is_not_known_gets_one_answer_with_the_id():
+    request = only('{"id": 9, "question": "x", "camera": "left"}', CAMERAS)
+    assert request.id == 9
+    assert 'front, rear' in request.error
+
+
+@given(st.text(max_size=600) | json_values.map(json.dumps) | st.binary().map(
+    lambda data: data.decode('utf-8', 'surrogateescape')), st.sampled_from([('',), CAMERAS]))
+def test_any_message_gives_requests_that_can_be_answered_on_a_topic(message, cameras):
+    requests = parse(message, cameras, max_length=64)
+    assert requests
+    for request in requests:
+        text = json.dumps([request.id, request.question, request.camera, request.error],
+                          allow_nan=False, ensure_ascii=False)
+        assert len(text.encode('utf-8')) < 4000
+        assert request.error or (request.question and request.camera in cameras)
