@@ -55,7 +55,7 @@ def answer(image: Path, questions: list[str], model: str) -> list[Detail]:
     content = read_picture(image)
     bundle = bundles.load(find_model(model))
     pipeline = Pipeline(bundle, load_backend(bundle))
-    frame = Frame(lambda: compressed_to_rgb(content))
+    frame = Frame(lambda: (compressed_to_rgb(content), None))
     return [pipeline.respond(Request(question.strip()), frame) for question in questions]
 
 

@@ -138,13 +138,13 @@ def make_frame() -> Frame:
 
     import numpy as np
 
-    from latent_vqa_ros.core.image_formats import raw_to_rgb
+    from latent_vqa_ros.core.image_formats import raw_to_view
     from latent_vqa_ros.core.pipeline import Frame
 
     noise = np.random.default_rng(0).integers(0, 256, HEIGHT * WIDTH * 3, np.uint8)
     message = SimpleNamespace(height=HEIGHT, width=WIDTH, encoding='bgr8', is_bigendian=0,
                               step=WIDTH * 3, data=array.array('B', noise.tobytes()))
-    return Frame(lambda: raw_to_rgb(message))
+    return Frame(lambda: raw_to_view(message))
 
 
 def measure(pipelines: dict[str, Pipeline], repeat: int) -> dict[str, Times]:

@@ -33,12 +33,16 @@ def bag(tmp_path: Path) -> Path:
     return path
 
 
+def plain_environment():
+    """Return this shell's environment without the transports or domain that it may have set."""
+    return {name: value for name, value in os.environ.items()
+            if name not in ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
+                            'FASTRTPS_DEFAULT_PROFILES_FILE', 'ROS_DOMAIN_ID')}
+
+
 def run_demo(*argv):
-    """Run the command without the transports or domain that this shell may have set."""
-    kept = {name: value for name, value in os.environ.items()
-            if name not in ('FASTDDS_BUILTIN_TRANSPORTS', 'ROS_DOMAIN_ID')}
     return subprocess.run([*COMMAND, *map(str, argv)], capture_output=True, text=True,
-                          check=False, timeout=120, env=kept)
+                          check=False, timeout=120, env=plain_environment())
 
 
 def test_every_question_of_every_frame_is_answered_about_its_frame(bundle, bag, tmp_path):
@@ -88,6 +92,16 @@ def test_a_missing_bag_says_how_to_make_one(monkeypatch, tmp_path):
     monkeypatch.setattr('latent_vqa_ros.core.models.share_folders', lambda: [tmp_path])
     with pytest.raises(BagError, match='demo_bag OUT'):
         demo.find_bag()
+
+
+def test_large_frames_pass_and_the_domain_is_its_own_unless_set():
+    code = ('import os; from latent_vqa_ros.cli import demo; demo.prepare_environment(); '
+            'print(os.environ["FASTDDS_BUILTIN_TRANSPORTS"], os.environ["ROS_DOMAIN_ID"])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          check=True, env=plain_environment())
+    transports, domain = done.stdout.split()
+    assert 'sockets_size' in transports
+    assert 1 <= int(domain) <= 100
 
 
 def test_what_the_user_set_is_kept(monkeypatch):
