@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rgb = NDArray[np.uint8]
+Pixels = tuple[NDArray[np.uint8], int | None]  # and the cv2 code that makes them RGB, if any
 
 MAX_PIXELS = 64 * 1024 * 1024  # 8192 x 8192; a frame beyond is a broken header, not a camera
 MAX_JPEG_SEGMENTS = 4096  # before the frame header; an ICC profile takes 255 at most
@@ -102,6 +103,7 @@ _FORMATS = {
     **{f'bayer_{name}16': _Format(1, code, 2, least=3) for name, code in _PATTERNS.items()},
 }  # fmt: skip
 KNOWN_ENCODINGS = tuple(_FORMATS)
+DEFERRED = frozenset(name for name, fmt in _FORMATS.items() if fmt.defer)
 
 
 def raw_to_rgb(image: ImageLike) -> Rgb:
@@ -115,10 +117,10 @@ def raw_to_rgb(image: ImageLike) -> Rgb:
     return pixels.copy() if image.encoding == 'rgb8' else finish_rgb(pixels, code)
 
 
-def raw_to_view(image: ImageLike) -> tuple[NDArray[np.uint8], int | None]:
+def raw_to_view(image: ImageLike) -> Pixels:
     """Return (pixels, code) for a caller that resizes: `finish_rgb(resize(pixels), code)` is RGB.
 
-    For rgb8, bgr8, rgba8, bgra8, mono8 and 8UC*, where a resize and the conversion commute
+    For DEFERRED encodings (rgb8, bgr8, rgba8, bgra8, mono8 and 8UC*), where a resize and the conversion commute
     exactly, pixels is a read-only view of the message's own data, (height, width[, channels]);
     everything else is converted here and code is None. Raises ImageError.
     """

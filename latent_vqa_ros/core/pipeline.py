@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core.answer import Detail, Latency, softmax
 from latent_vqa_ros.core.bundle import Bundle
-from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
+from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
@@ -47,7 +47,7 @@ class Frame:
     the age then counts from ``received_ns``.
     """
 
-    decode: Callable[[], tuple[NDArray[np.uint8], int | None]]
+    decode: Callable[[], Pixels]
     stamp_ns: int = 0
     received_ns: int = 0
     frame_id: str = ''

@@ -22,9 +22,9 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from latent_vqa_ros.core.answer import NANO
-from latent_vqa_ros.core.image_formats import Rgb, compressed_to_rgb
+from latent_vqa_ros.core.image_formats import Pixels, compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
-from latent_vqa_ros.ros.conversions import cloud_to_rgb, image_to_rgb
+from latent_vqa_ros.ros.conversions import cloud_to_rgb, image_to_pixels
 
 LARGE_FRAMES = ("large frames do not pass Fast DDS's default transport: start the camera's "
                 "process with FASTDDS_BUILTIN_TRANSPORTS='DEFAULT?sockets_size=5MB', or with "
@@ -32,19 +32,19 @@ LARGE_FRAMES = ("large frames do not pass Fast DDS's default transport: start th
 
 
 class Transport(NamedTuple):
-    """Where frames of a kind are found and how they become RGB uint8 (H, W, 3)."""
+    """Where frames of a kind are found and how they become pixels (core.pipeline.Frame)."""
 
     base: str  # remapped
     suffix: str
     message: Any
-    to_rgb: Callable[[Any], Rgb]
+    to_pixels: Callable[[Any], Pixels]
 
 
 TRANSPORTS = {
-    'raw': Transport('image_raw', '', Image, image_to_rgb),
+    'raw': Transport('image_raw', '', Image, image_to_pixels),
     'compressed': Transport('image_raw', '/compressed', CompressedImage,
-                            lambda msg: compressed_to_rgb(msg.data, msg.format)),
-    'points': Transport('points', '', PointCloud2, cloud_to_rgb),
+                            lambda msg: (compressed_to_rgb(msg.data, msg.format), None)),
+    'points': Transport('points', '', PointCloud2, lambda msg: (cloud_to_rgb(msg), None)),
 }
 
 
@@ -113,8 +113,8 @@ class FrameSource:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
         waited_ns = max(0, time.time_ns() - arrived_ns) if arrived_ns > 0 else 0
         now_ns = self._node.get_clock().now().nanoseconds
-        stamp, to_rgb = message.header.stamp, self._transport.to_rgb
-        return Frame(decode=lambda: to_rgb(message), stamp_ns=stamp.sec * NANO + stamp.nanosec,
+        stamp, to_pixels = message.header.stamp, self._transport.to_pixels
+        return Frame(decode=lambda: to_pixels(message), stamp_ns=stamp.sec * NANO + stamp.nanosec,
                      received_ns=now_ns - waited_ns, frame_id=message.header.frame_id,
                      camera=camera)
 
