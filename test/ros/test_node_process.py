@@ -120,7 +120,7 @@ def test_an_unknown_parameter_is_named(start, asker, tmp_path):
 
 
 def test_large_frames_arrive_with_the_shipped_profile(ros_environment, start, bundle_path):
-    """Camera and node both use the profile; a frame of 2.7 MB is answered about."""
+    """Camera and node both use the profile: frames of 2.7 MB, each sent once, best effort."""
     environment = {**ros_environment}
     environment.pop('FASTDDS_BUILTIN_TRANSPORTS', None)
     profile = str(ROOT / 'config' / 'fastdds_large_frames.xml')
@@ -131,5 +131,5 @@ def test_large_frames_arrive_with_the_shipped_profile(ros_environment, start, bu
                  '-p', 'min_confidence:=0', environment=environment)
     result = subprocess.run([sys.executable, str(camera), '/large'], env=environment,
                             capture_output=True, text=True, timeout=120)
-    assert result.stdout.split() == ['ok'] * 10, result.stdout + result.stderr + node.said()
+    assert result.stdout.strip() == '20', result.stdout + result.stderr + node.said()
     assert 'XML' not in node.said() + result.stderr
