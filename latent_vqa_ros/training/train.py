@@ -68,6 +68,7 @@ def bank_ids(data: Data) -> Tensor:
 def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> LatentVqa:
     """Run both training stages, or go on from what is in the folder; return the model."""
     torch.set_num_threads(recipe.threads)
+    torch.use_deterministic_algorithms(True, warn_only=device.type != 'cpu')
     folder.mkdir(parents=True, exist_ok=True)
     train_split, val_split = (Split(records, recipe.preprocess, data.tokenizer, data.answers)
                               for records in (data.train, data.val))

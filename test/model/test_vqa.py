@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig  # noqa: E402
+from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
+from latent_vqa_ros.model.count import count  # noqa: E402
+from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
+
+SIZE = PreprocessConfig(height=16, width=16)
+TOKENIZER = Tokenizer(('is', 'it', 'red', 'blue', 'what'), 8)
+ANSWERS = torch.from_numpy(TOKENIZER.encode_batch(['red', 'blue']))
+TINY = {'width': 16, 'latent_dim': 8, 'heads': 2, 'stem_channels': (8, 16),
+        'stem_residuals': (0, 1), 'image_blocks': 1, 'embed_dim': 8, 'max_tokens': 8}
+
+
+def tiny(**changes):
+    torch.manual_seed(0)
+    model = LatentVqa(ModelConfig(**{**TINY, **changes}), SIZE, TOKENIZER.size, 2).eval()
+    model.set_bank(ANSWERS)
+    return model
+
+
+def images(n):
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (n, 16, 16, 3), np.uint8))
+
+
+@pytest.mark.parametrize('changes', [
+    {}, {'latent_dim': None}, {'placement': 'stem'}, {'image_blocks': 0, 'text_blocks': 0},
+    {'fusion_blocks': 1}, {'stem_channels': (8, 8), 'stem_residuals': (1, 0)}])
+@torch.no_grad()
+def test_the_training_road_and_the_deployed_road_give_the_same_logits(changes):
+    model = tiny(**changes)
+    texts = ['is it red', 'what is it', 'blue']
+    index = torch.tensor([[0, 1], [2, 0]])
+    tokens = model.clip.image_encoder(images(2))
+    many = model.answer_many(tokens, torch.from_numpy(TOKENIZER.encode_batch(texts)), index,
+                             ANSWERS)
+    for b in range(2):
+        features, _ = model.encode(images(2)[b])
+        for q in range(2):
+            ids = torch.from_numpy(TOKENIZER.encode(texts[index[b, q]]))
+            assert torch.allclose(many[b, q], model.answer(features, ids), atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_image_tower_never_sees_the_question_and_the_answer_needs_both():
+    model = tiny()
+    ask = [torch.from_numpy(TOKENIZER.encode(text)) for text in ('is it red', 'is it blue')]
+    seen = [model.encode(image)[0] for image in images(2)]
+    answers = [model.answer(features, ids) for features in seen for ids in ask]
+    assert len({tuple(a.tolist()) for a in answers}) == 4
+
+
+@torch.no_grad()
+def test_fusion_is_not_additive():
+    """The effect of the question must depend on the image, or yes/no cannot be learned."""
+    model = tiny()
+    ids = [torch.from_numpy(TOKENIZER.encode(text)) for text in ('is it red', 'what')]
+    a, b = ([model.answer(model.encode(image)[0], each) for each in ids] for image in images(2))
+    assert not torch.allclose(a[0] - a[1], b[0] - b[1], atol=1e-4)
+
+
+@torch.no_grad()
+def test_logits_are_scaled_cosines_with_the_bank_of_answer_texts():
+    model = tiny()
+    logits = model.answer(model.encode(images(1)[0])[0], torch.tensor([1, 2]))
+    assert model.bank.norm(dim=1).tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert logits.abs().max() <= model.log_scale.exp() + 1e-4
+
+
+def test_every_weight_learns_from_both_losses():
+    model = tiny().train()
+    tokens = model.clip.image_encoder(images(4))
+    logits = model.answer_many(tokens, ANSWERS, torch.tensor([[0], [1], [0], [1]]), ANSWERS)
+    caption = model.clip.embed_image(tokens) @ model.clip.embed_text(ANSWERS).T
+    loss = logits[:, 0].log_softmax(-1)[:, 0].sum() + (model.clip.scale * caption)[:, 0].sum()
+    loss.backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent == []
+
+
+def test_counts_are_those_of_a_hand_calculation():
+    model = tiny(stem_residuals=(0, 0))
+    rows = {row['name']: row for row in count(model, SIZE, tokens=3)}
+    stem = rows['clip.image_encoder.stem']
+    assert stem['macs'] == 8 * 8 * 9 * 3 * 8 + 4 * 4 * 9 * 8 * 16
+    assert stem['parameters'] == 9 * 3 * 8 + 2 * 8 + 9 * 8 * 16 + 2 * 16
+    n, d, r = 16, 16, 8
+    block = n * d * 3 * r + 2 * n * n * r + n * r * d + 2 * n * d * 2 * d
+    assert rows['clip.image_encoder.tower']['macs'] == block

@@ -1,0 +1,26 @@
+import pytest
+
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from latent_vqa_ros.training.calibrate import fit_temperature  # noqa: E402
+
+
+@pytest.mark.parametrize('true', [0.3, 1.0, 4.0])
+def test_the_temperature_that_made_the_answers_is_found(true):
+    generator = torch.Generator().manual_seed(0)
+    logits = 6 * torch.randn(20_000, 5, generator=generator)
+    answers = torch.multinomial((logits / true).softmax(1), 1, generator=generator)[:, 0]
+    assert fit_temperature(logits, answers) == pytest.approx(true, rel=0.1)
+
+
+def test_perfect_answers_do_not_prove_perfection():
+    logits = 5 * torch.eye(4).repeat(25, 1)
+    answers = torch.arange(4).repeat(25)
+    confidence = (logits[0] / fit_temperature(logits, answers)).softmax(0).max()
+    assert 0.97 < confidence < 0.999
+
+
+def test_answers_outside_the_bank_are_left_out():
+    logits, answers = 5 * torch.eye(4), torch.arange(4)
+    with_unknown = torch.cat([logits, logits]), torch.cat([answers, torch.full((4,), -1)])
+    assert fit_temperature(*with_unknown) == fit_temperature(logits, answers)

@@ -1,0 +1,110 @@
+"""The whole recipe, cut down, as a user runs it: every stage, killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('torch', reason='needs torch: pip install torch')
+pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')
+
+from latent_vqa_ros import backends  # noqa: E402
+from latent_vqa_ros.core import bundle  # noqa: E402
+from latent_vqa_ros.core.config import ConfigError  # noqa: E402
+from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
+from latent_vqa_ros.training.config import load_recipe  # noqa: E402
+from latent_vqa_ros.training.loop import schedule  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / 'config' / 'train' / 'easy_vqa.yaml'
+
+
+def start(folder, *options):
+    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'train', str(RECIPE), '--smoke',
+               '--folder', str(folder), '--json', *options]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('whole')
+    out, err = (process := start(folder)).communicate(timeout=300)
+    assert process.returncode == 0, err
+    return folder, json.loads(out)
+
+
+def test_every_stage_leaves_its_result(finished):
+    folder, document = finished
+    assert document['stages'].keys() == {'pretrain', 'finetune'}
+    assert document['int8']['groups'].keys() == {'color', 'shape', 'yes_no'}
+    rows = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+    assert [(row['stage'], row['epoch']) for row in rows] == [
+        ('pretrain', 0), ('pretrain', 1), ('finetune', 0), ('finetune', 1)]
+    assert list((folder / 'tensorboard').glob('events*'))
+    loaded = bundle.load(folder / 'bundle')
+    assert backends.load(loaded).name == 'onnxruntime'
+    assert (folder / 'bundle' / 'reliability.png').stat().st_size > 5000
+
+
+def test_a_killed_run_goes_on_to_the_same_result(finished, tmp_path):
+    whole, _ = finished
+    checkpoint = tmp_path / 'finetune.safetensors'
+    process = start(tmp_path)
+    deadline = time.monotonic() + 300
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert load_tensors(checkpoint)[1] == {'epoch': 1, 'done': False}
+    _, err = (again := start(tmp_path)).communicate(timeout=300)
+    assert again.returncode == 0, err
+    for name in ('model.safetensors', 'image_encoder.onnx', 'answerer.onnx'):
+        expected = (whole / 'bundle' / name).read_bytes()
+        assert (tmp_path / 'bundle' / name).read_bytes() == expected, name
+    rows = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    assert [(row['stage'], row['epoch']) for row in rows] == [
+        ('pretrain', 0), ('pretrain', 1), ('finetune', 0), ('finetune', 1)]
+
+
+def test_quantize_refuses_a_training_that_is_not_finished(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'quantize', str(RECIPE), '--folder',
+         str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert 'no finished training' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_every_shipped_recipe_is_valid_and_smoke_is_smaller():
+    recipes = sorted((ROOT / 'config' / 'train').glob('*.yaml'))
+    assert recipes
+    for path in recipes:
+        recipe = load_recipe(path)
+        assert recipe.name == path.stem
+        assert recipe.smoke().finetune.epochs < recipe.finetune.epochs
+
+
+@pytest.mark.parametrize(('line', 'said'), [
+    ('surprise: 1', 'surprise'), ('finetune: {epochs: 0}', 'epochs'),
+    ('model: {heads: 5}', 'model.heads'), ('preprocess: {height: 60}', 'stride'),
+    ('model: 3', 'model'), ('{', 'recipe.yaml')])
+def test_a_wrong_recipe_is_refused_by_its_key(tmp_path, line, said):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(f'name: x\ndata: y\n{line}\n')
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(path)
+
+
+def test_the_learning_rate_rises_then_falls_to_zero():
+    rates = [schedule(step, 100, 0.1) for step in range(101)]
+    assert rates[9] == max(rates) == 1
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[100] == pytest.approx(0, abs=1e-3)
