@@ -34,7 +34,7 @@ from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.worker import Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-WARN_AGAIN = 60.0  # s until the same cause of a missing frame is logged again
+WARN_AFTER, WARN_AGAIN = 3.0, 60.0  # s that a frame is missing until it is logged, and once more
 BURST = 1000  # questions and details the middleware holds: with 10 it loses some of a burst
 LAST_WORDS = Duration(seconds=0.5)  # that deactivate waits for `inactive` details to be received
 
@@ -60,7 +60,7 @@ class VqaNode(LifecycleNode):
         self.pipeline: Pipeline | None = None
         self.source: FrameSource | None = None
         self.worker: Worker[Asked] | None = None
-        self._warned: dict[str, float] = {}
+        self._missing: dict[str, float] = {}  # why a frame is missing, when to log it
         self._answer: Any = None
         self._detail: Any = None
         self._question: Any = None
@@ -164,7 +164,7 @@ class VqaNode(LifecycleNode):
         settings = self.settings
         self.source = FrameSource(
             self, settings.camera_names, settings.image_transport, settings.image_qos)
-        self._warned.clear()
+        self._missing.clear()
         self.worker = Worker(self._respond, self.report_failure)
         name, version, _ = self._pipeline_in_use.bundle.identity
         topics = ', '.join(map(self.source.topic, settings.camera_names))
@@ -201,6 +201,13 @@ class VqaNode(LifecycleNode):
         response.message = 'enabled' if request.data else 'disabled'
         return response
 
+    def warn_missing(self, why: str) -> None:
+        """Log why a frame is missing once it lasts; called for each report on /diagnostics."""
+        now = time.monotonic()
+        if now >= self._missing.setdefault(why, now + WARN_AFTER):
+            self._missing[why] = now + WARN_AGAIN
+            self.get_logger().warning(why)
+
     def _report(self) -> None:
         period_ns = int(self.settings.diagnostics_period * 1e9)
         if self._timer.timer_period_ns != period_ns:
@@ -227,11 +234,7 @@ class VqaNode(LifecycleNode):
         if request.error or self.source is None:
             return None, ''
         frame = self.source.newest(request.camera)
-        absent = '' if frame else self.source.why_absent(request.camera)
-        if absent and time.monotonic() - self._warned.get(absent, -WARN_AGAIN) >= WARN_AGAIN:
-            self._warned[absent] = time.monotonic()
-            self.get_logger().warning(absent)
-        return frame, absent
+        return frame, '' if frame else self.source.why_absent(request.camera)
 
     def _ask(self, request: Request, frame: Frame | None, absent: str) -> Detail:
         settings, pipeline = self.settings, self._pipeline_in_use

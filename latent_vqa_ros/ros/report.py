@@ -1,7 +1,7 @@
 """The node's state as DiagnosticStatus messages: the node, its answering, each camera.
 
 Levels: ERROR where something failed, WARN where somebody should look, STALE where a camera went
-silent. Looks at a VqaNode and changes nothing but the statistics' period.
+silent. Looks at a VqaNode; begins a new period of its statistics, lets it warn of missing frames.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def statuses(node: VqaNode) -> list[DiagnosticStatus]:
              answering(node.statistics.snapshot(), f'{name}: questions', waiting)]
     if node.source:
         now_ns = node.get_clock().now().nanoseconds
-        found += [_camera(node.source, camera, f'{name}: camera {camera}'.rstrip(), now_ns,
-                          node.settings.max_image_age) for camera in node.settings.camera_names]
+        found += [_camera(node, node.source, camera, f'{name}: camera {camera}'.rstrip(), now_ns)
+                  for camera in node.settings.camera_names]
     return found
 
 
@@ -46,17 +46,20 @@ def _node(node: VqaNode, name: str) -> DiagnosticStatus:
     return status(f'{name}: node', level, message, values)
 
 
-def _camera(source: FrameSource, camera: str, name: str, now_ns: int,
-            max_age_s: float) -> DiagnosticStatus:
+def _camera(node: VqaNode, source: FrameSource, camera: str, name: str,
+            now_ns: int) -> DiagnosticStatus:
     topic = {'topic': source.topic(camera)}
     try:
         frame = source.newest(camera)
     except Exception as error:  # whatever the middleware makes of a broken message
         return status(name, ERROR, ' '.join(str(error).split()), topic)
     if frame is None:
-        return status(name, WARN, source.why_absent(camera), topic)
+        why = source.why_absent(camera)
+        node.warn_missing(why)
+        return status(name, WARN, why, topic)
     age_s = (now_ns - (frame.stamp_ns or frame.received_ns)) / 1e9
     values = topic | {'image_age_ms': round(age_s * 1e3, 1), 'frame_id': frame.frame_id}
+    max_age_s = node.settings.max_image_age
     if max_age_s and age_s > max_age_s:
         return status(name, STALE, f'the newest image is {age_s:.1f} s old', values)
     return status(name, OK, 'frames arrive', values)

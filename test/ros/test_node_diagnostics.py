@@ -95,3 +95,16 @@ def test_the_latency_window_is_bounded():
 
 def test_memory_is_that_of_this_process():
     assert 10 < rss_mb() < 100_000
+
+
+def test_a_lasting_cause_of_missing_frames_is_logged_once(robot, capfd, monkeypatch):
+    monkeypatch.setattr('latent_vqa_ros.ros.node.WARN_AFTER', 0.3)
+    node = robot(diagnostics_period=0.1)
+    logged = []
+    until(lambda: logged.append(capfd.readouterr().err) or 'no publisher' in ''.join(logged))
+    for _ in range(5):
+        node.diagnostics.clear()
+        await_level(node, 'camera', WARN)
+        assert node.ask()['status'] == 'no_image'
+    lines = (''.join(logged) + capfd.readouterr().err).splitlines()
+    assert sum('WARN' in line and 'no publisher' in line for line in lines) == 1

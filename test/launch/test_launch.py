@@ -1,0 +1,143 @@
+"""The launch file: its arguments without launch, and the node it starts where launch is there.
+
+`launch` and `launch_ros` come with ROS 2 and not from the Python package index; where they cannot
+be imported the tests that need them say so.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / 'launch' / 'vqa.launch.py'
+ARGUMENTS = ['model', 'image_topic', 'question_topic', 'namespace', 'params_file', 'use_sim_time',
+             'log_level', 'autostart', 'use_respawn']
+RUN = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+service = LaunchService()
+service.include_launch_description(LaunchDescription([IncludeLaunchDescription(
+    PythonLaunchDescriptionSource(sys.argv[1]),
+    launch_arguments=[argument.split(':=') for argument in sys.argv[2:]])]))
+sys.exit(service.run())
+"""
+needs_launch = pytest.mark.skipif(
+    importlib.util.find_spec('launch_ros') is None,
+    reason='needs launch and launch_ros, which come with ROS 2: source /opt/ros/$ROS_DISTRO')
+
+
+def test_the_launch_file_declares_the_arguments_of_the_contract():
+    calls = [node for node in ast.walk(ast.parse(FILE.read_text())) if isinstance(node, ast.Call)]
+    declared = [call.args[0].value for call in calls
+                if getattr(call.func, 'id', '') == 'DeclareLaunchArgument']
+    assert declared == ARGUMENTS
+
+
+@pytest.fixture
+def launch(ros_environment, tmp_path):
+    """Return a function that launches the file from a prefix with what an install has."""
+    lib, share = tmp_path / 'lib' / 'latent_vqa_ros', tmp_path / 'share'
+    lib.mkdir(parents=True)
+    shutil.copytree(ROOT / 'config', share / 'latent_vqa_ros' / 'config')
+    marker = share / 'ament_index' / 'resource_index' / 'packages' / 'latent_vqa_ros'
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    executable = lib / 'vqa_node'
+    executable.write_text(f'#!{sys.executable}\nimport sys\n'
+                          'from latent_vqa_ros.ros.main import main\nsys.exit(main())\n')
+    executable.chmod(0o755)
+    prefixes = filter(None, [str(tmp_path), os.environ.get('AMENT_PREFIX_PATH')])
+    environment = {**ros_environment, 'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
+                   'ROS_LOG_DIR': str(tmp_path / 'log')}
+    log, processes = tmp_path / 'launch.txt', []
+
+    def start(*arguments):
+        with log.open('w') as out:
+            processes.append(subprocess.Popen(
+                [sys.executable, '-c', RUN, str(FILE), *arguments], env=environment, stdout=out,
+                stderr=subprocess.STDOUT, cwd=tmp_path))
+        processes[-1].said = log.read_text
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+@pytest.fixture
+def asker(ros):
+    """Return somebody who asks in the namespace that is launched."""
+    sys.path.insert(0, str(ROOT / 'test' / 'ros'))
+    from node_harness import Asker
+
+    asker = Asker(f'/launched_{os.getpid()}')
+    yield asker
+    asker.close()
+
+
+@needs_launch
+def test_the_launched_node_answers_on_the_remapped_topics(launch, asker, bundle_path):
+    from node_harness import image, until
+    from std_msgs.msg import String
+
+    process = launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
+                     'image_topic:=kinect/image', 'question_topic:=ask')
+    asker.questions = asker.node.create_publisher(String, 'ask', 100)
+    asker.greet()
+
+    def seen():
+        message = image()
+        message.header.stamp = asker.node.get_clock().now().to_msg()
+        asker.publish(message, 'kinect/image')
+        return asker.ask()['status'] in ('ok', 'unsure')
+
+    until(seen, 'an answer')
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert 'process has finished cleanly' in process.said()
+    assert 'Traceback' not in process.said()
+
+
+@needs_launch
+def test_without_autostart_the_node_waits_and_a_parameter_file_counts(launch, asker, tmp_path):
+    from node_harness import until
+    from rcl_interfaces.srv import GetParameters
+
+    given = tmp_path / 'given.yaml'
+    given.write_text('/**:\n  ros__parameters:\n    model: from_the_file\n    top_k: 7\n')
+    launch(f'namespace:={asker.node.get_namespace()}', f'params_file:={given}',
+           'autostart:=false', 'use_sim_time:=true')
+    until(lambda: asker.diagnostics.get('node'), 'the node')
+    assert asker.diagnostics['node'].message == 'unconfigured'
+    request = GetParameters.Request(names=['model', 'top_k', 'use_sim_time'])
+    values = asker.call(GetParameters, 'vqa/get_parameters', request).values
+    assert values[0].string_value == 'from_the_file'
+    assert values[1].integer_value == 7
+    assert values[2].bool_value
+
+
+@needs_launch
+def test_a_killed_node_comes_back_with_use_respawn(launch, asker, bundle_path):
+    from node_harness import until
+
+    process = launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
+                     'use_respawn:=true')
+    asker.greet()
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    until(lambda: 'process has died' in process.said(), 'launch to notice')
+    asker.greet()
+    assert process.said().count('process started') == 2
