@@ -21,7 +21,8 @@ def attend(q: Tensor, kv: Tensor, heads: int, mask: Tensor | None = None) -> Ten
     graph for one image has none, so that its linear layers export as plain matrix products.
     """
     def split_heads(x: Tensor) -> Tensor:
-        return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
+        split: Tensor = x.unflatten(-1, (heads, -1)).transpose(-3, -2)  # type: ignore[no-untyped-call]
+        return split
 
     k, v = kv.chunk(2, dim=-1)
     scores = split_heads(q) @ split_heads(k).transpose(-1, -2)

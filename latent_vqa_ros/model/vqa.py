@@ -33,24 +33,26 @@ class LatentVqa(nn.Module):
         self.project_answer = nn.Linear(config.width, config.embed_dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.apply(init_weights)
-        statistics = 2 * config.stem_channels[-1]
         self.register_buffer('bank', torch.zeros(answers, config.embed_dim))
-        self.register_buffer('feature_mean', torch.zeros(statistics))
-        self.register_buffer('feature_whiten', torch.eye(statistics, min(64, statistics)))
+        self.register_buffer('feature_mean', torch.zeros(config.width))
+        self.register_buffer('feature_whiten', torch.eye(config.width))
 
     def encode(self, image_hwc: Tensor) -> tuple[Tensor, Tensor]:
         """Return one image's features (N, 2r * fusion blocks) and familiarity distance ()."""
         encoder = self.clip.image_encoder
-        stem_nc = encoder.stem_tokens(image_hwc[None])[0]
-        return self.fusion.compress(encoder.tokens(stem_nc)), self.distance(stem_nc)
+        tokens_nd = encoder.tokens(encoder.stem_tokens(image_hwc[None])[0])
+        return self.fusion.compress(tokens_nd), self.distance(tokens_nd)
 
     def answer(self, features_nc: Tensor, ids_t: Tensor) -> Tensor:
         """Return logits (answers,) of one unpadded question about one image."""
         return self.score(self.fusion(self.clip.text_encoder(ids_t), features_nc), self.bank)
 
-    def distance(self, stem_nc: Tensor) -> Tensor:
-        """Mahalanobis distance of the stem's statistics (Lee et al. 2018, eq. 2), one class."""
-        whitened = (statistics(stem_nc) - self.feature_mean) @ self.feature_whiten
+    def distance(self, tokens_nd: Tensor) -> Tensor:
+        """Mahalanobis distance of the mean image token (Lee et al. 2018, eq. 2, one class).
+
+        Divided by the root of the width, so that an image like those of training has about 1.
+        """
+        whitened = (tokens_nd.mean(dim=-2) - self.feature_mean) @ self.feature_whiten
         return whitened.square().mean(dim=-1).sqrt()
 
     def score(self, fused: Tensor, bank_ae: Tensor) -> Tensor:
@@ -76,10 +78,3 @@ class LatentVqa(nn.Module):
     def set_bank(self, answer_ids_at: Tensor) -> None:
         """Store the embeddings of the answers' texts (padded ids) in the bank."""
         self.bank.copy_(self.clip.embed_text(answer_ids_at))
-
-
-def statistics(stem_nc: Tensor) -> Tensor:
-    """Return mean and standard deviation of each stem channel over the grid: (..., 2C)."""
-    mean = stem_nc.mean(dim=-2)
-    variance = (stem_nc - mean[..., None, :]).square().mean(dim=-2)
-    return torch.cat([mean, (variance + 1e-6).sqrt()], dim=-1)

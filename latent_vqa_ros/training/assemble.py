@@ -27,6 +27,7 @@ from latent_vqa_ros.training.train import Data, bank_ids
 
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
+_VARIANTS = 4  # augmented copies of each validation image for the limit of familiarity
 _MAX_EXAMPLES = 200  # questions that stand in the manifest
 
 Json = dict[str, Any]
@@ -36,7 +37,8 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     """Write the bundle to ``out``; return the report on the test split, float and int8."""
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
-    calibrate.fit_familiarity(model, load_images(data.train, recipe.preprocess))
+    train_images = load_images(data.train, recipe.preprocess)
+    calibrate.fit_familiarity(model, calibrate.variants(train_images, recipe, 1))
     work.mkdir(parents=True, exist_ok=True)
     floats = export.export_graphs(model, recipe.preprocess, recipe.model.max_tokens, work)
     errors = quantize_graphs(recipe, data, floats, work)
@@ -44,10 +46,14 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
         name=recipe.name, version=recipe.version, license=recipe.license, model=recipe.model,
         preprocess=recipe.preprocess, vocabulary=data.tokenizer.vocabulary, answers=data.answers,
         questions=data.questions[:_MAX_EXAMPLES],
-        training={'data': data.name, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed})
+        training={'data': data.name, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
+                  'false_alarms': recipe.false_alarms})
     backends = {'float': _backend(*floats),
                 'int8': _backend(work / IMAGE_ENCODER, work / ANSWERER)}
-    manifest, report = measure(draft, data, backends)
+    val_images = load_images(data.val, recipe.preprocess)
+    limit = calibrate.fit_max_distance(
+        backends['int8'], calibrate.variants(val_images, recipe, _VARIANTS), recipe.false_alarms)
+    manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
     report['weight_errors'] = errors
     report['modules'] = count(model, recipe.preprocess)
     export.save_weights(model, work)

@@ -1,20 +1,29 @@
 """Stage 3: what the model's confidence and its familiarity with an image are worth.
 
 The temperature makes confidences honest (Guo et al. 2017, sec. 4.2), fitted on the validation
-split. The familiarity statistics describe the stem's activations on training images.
+split. Familiarity is the distance of an image's mean token to those of training images; its limit
+is set on validation images at the recipe's rate of false alarms.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latent_vqa_ros.model.vqa import LatentVqa, statistics
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.pipeline import Backend
+from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.model.vqa import LatentVqa
+from latent_vqa_ros.training.batches import augmented
+from latent_vqa_ros.training.config import Recipe
 
 _BATCH = 100
-_FLOOR = 1e-3  # share of the largest variance below which a direction counts as noise
+_SEED = 4  # of this stage, beside the recipe's
+_ROWS, _QUALITY = 480, 85  # of a camera's frame and its JPEG
+_FLOOR = 1e-6  # share of the largest variance below which a direction counts as noise
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
@@ -34,15 +43,39 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
 @torch.no_grad()
 def fit_familiarity(model: LatentVqa, images: NDArray[np.uint8]) -> None:
-    """Store mean and whitening of the stem's statistics over images (N, H, W, 3) in the model."""
-    rows = [statistics(model.clip.image_encoder.stem_tokens(
-        torch.from_numpy(images[start:start + _BATCH])))
-        for start in range(0, len(images), _BATCH)]
-    x = torch.cat(rows).double()
+    """Store mean and whitening of the mean image token over images (N, H, W, 3) in the model."""
+    encoder = model.clip.image_encoder
+    x = torch.cat([encoder(torch.from_numpy(images[start:start + _BATCH])).mean(dim=1)
+                   for start in range(0, len(images), _BATCH)]).double()
     mean = x.mean(dim=0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
-    kept = model.feature_whiten.shape[1]
-    values, vectors = values[-kept:], vectors[:, -kept:]
-    whiten = vectors / values.clamp(min=_FLOOR * float(values[-1])).sqrt()
     model.feature_mean.copy_(mean)
-    model.feature_whiten.copy_(whiten)
+    model.feature_whiten.copy_(vectors / values.clamp(min=_FLOOR * float(values[-1])).sqrt())
+
+
+def variants(images: NDArray[np.uint8], recipe: Recipe, copies: int) -> NDArray[np.uint8]:
+    """Return the images, augmented copies of them, and all of these as a camera would send them.
+
+    What is familiar must include what training saw and what the road through a camera does.
+    """
+    seeds = [(recipe.seed, _SEED, copy) for copy in range(copies)]
+    found = [images, *(augmented(images, np.random.default_rng(seed), recipe.augment)
+                       for seed in seeds)]
+    return np.concatenate([*found, *(as_camera(each, recipe.preprocess) for each in found)])
+
+
+def as_camera(images: NDArray[np.uint8], preprocess: PreprocessConfig) -> NDArray[np.uint8]:
+    """Return images enlarged to 480 rows, compressed as JPEG, and prepared as frames are."""
+    width = round(_ROWS * preprocess.width / preprocess.height)
+    out = np.empty_like(images)
+    for slot, image in zip(out, images, strict=True):
+        frame = cv2.resize(image, (width, _ROWS), interpolation=cv2.INTER_CUBIC)
+        jpeg = cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+        slot[:] = prepare(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8), preprocess)
+    return out
+
+
+def fit_max_distance(backend: Backend, images: NDArray[np.uint8], false_alarms: float) -> float:
+    """Return the distance that this share of images exceeds, measured on the deployed graph."""
+    distances = [backend.encode(image)[1] for image in images]
+    return float(np.quantile(distances, 1 - false_alarms))

@@ -40,7 +40,10 @@ def _accuracy(manifest: Manifest, report: dict[str, Any]) -> str:
             'to the same question.\n\nThe float graphs, in the same run of the recipe:\n\n'
             f'```\n{evaluate.table(report["float"])}\n```\n\n'
             f'![Reliability before and after temperature scaling]({RELIABILITY})\n\n'
-            f'Temperature {manifest.temperature:g}, fitted on the validation split.')
+            f'Temperature {manifest.temperature:g}, fitted on the validation split. An image '
+            f'farther than {manifest.max_distance:g} from the training images is `unfamiliar_image`: '
+            f'{manifest.training["false_alarms"]:.1%} of the validation images are, and '
+            f'{report["int8"]["unfamiliar"]:.1%} of the test images.')
 
 
 def _quantization(report: dict[str, Any]) -> str:

@@ -53,7 +53,11 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the result of a training."""
+    """Everything that decides the result of a training.
+
+    ``calibration_images`` counts training images shown to the quantizer; ``false_alarms`` is the
+    share of validation images beyond the limit of ``unfamiliar_image``.
+    """
 
     name: str
     data: str
@@ -62,6 +66,7 @@ class Recipe:
     seed: int = 0
     threads: int = 2
     calibration_images: int = 256
+    false_alarms: float = 0.002
     model: ModelConfig = field(default_factory=ModelConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

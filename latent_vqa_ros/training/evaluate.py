@@ -121,6 +121,8 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
                    for name in sorted(set(predictions.groups))},
         'ece': calibration_error(p, right),
         'ece_uncalibrated': calibration_error(softmax(predictions.logits), right),
+        'unfamiliar': (float((predictions.distances > manifest.max_distance).mean())
+                       if manifest.max_distance is not None else 0.0),
         'answered': float(sure.mean()),
         'accuracy_answered': float(right[sure].mean()) if sure.any() else 0.0,
         'confusion': confusion(predictions, manifest),

@@ -83,8 +83,9 @@ def feed_pixels(path: Path, preprocess: PreprocessConfig) -> bool:
                                             'DequantizeLinear']:
         return False
     scale = np.array(1 / (255 * preprocess.std[0]), np.float32)
+    grey = np.array(round(zero[0]), np.uint8)
     graph.initializer.extend([numpy_helper.from_array(scale, 'pixel_scale'),
-                              numpy_helper.from_array(np.array(round(zero[0]), np.uint8), 'pixel_zero')])
+                              numpy_helper.from_array(grey, 'pixel_zero')])
     direct = helper.make_node('DequantizeLinear', [chain[0].input[0], 'pixel_scale', 'pixel_zero'],
                               [chain[-1].output[0]], name='pixels')
     place = list(graph.node).index(chain[0])
