@@ -265,8 +265,7 @@ class VqaNode(LifecycleNode):
         self.statistics.count(detail.status, latency_ms)
         if detail.status is Status.OK:
             self._answer.publish(String(data=detail.answer))
-        text = detail.to_json().encode('utf-8', 'replace')  # a lone surrogate has no UTF-8
-        self._detail.publish(String(data=text.decode('utf-8')))
+        self._detail.publish(String(data=detail.to_json()))
 
     def report_failure(self, error: Exception) -> None:
         """Log an unexpected error and show it in the diagnostics."""

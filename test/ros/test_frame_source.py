@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import cv2
 import numpy as np
@@ -60,9 +61,17 @@ def test_the_newest_frame_wins_and_is_the_same_object_until_a_newer_one_comes(no
     assert frames.newest('') is None
     first = publish_until_seen(frames, publisher, image(stamp_ns=1, frame_id='first'))
     until(lambda: frames.newest('') is frames.newest(''))
+    witness = []
+    node.create_subscription(
+        Image, 'image_raw', lambda msg: witness.append(msg.header.stamp.nanosec),
+        qos_profile_sensor_data)
+    until(lambda: publisher.get_subscription_count() == 2)
     for stamp in range(2, 30):
         publisher.publish(image(stamp_ns=stamp))
-    newest = until(lambda: (frame := frames.newest('')).stamp_ns == 29 and frame)
+    until(lambda: 29 in witness, 'the last frame to arrive')
+    time.sleep(0.2)  # the other subscription has it by now
+    newest = frames.newest('')
+    assert newest.stamp_ns == 29
     assert newest is frames.newest('')
     assert first.frame_id == 'first'
     assert newest.received_ns > 0

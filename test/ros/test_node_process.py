@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from node_harness import QUESTION, Asker, image, until
 
+from latent_vqa_ros.ros import main
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -61,13 +63,39 @@ def answered(asker) -> dict:
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_cleanly(start, asker, bundle_path, number):
-    process = start(*arguments(asker, bundle_path))
+    process = start(*arguments(asker, bundle_path), '-p', 'diagnostics_period:=3600.0')
     asker.greet()
     assert answered(asker)['question'] == QUESTION
     process.send_signal(number)
     assert process.wait(20) == 0
     assert 'Traceback' not in process.said()
     assert 'rror' not in process.said()
+
+
+def test_what_a_callback_raises_is_logged_and_does_not_end_the_process():
+    class Context:
+        def ok(self):
+            return True
+
+    class Executor:
+        context, calls = Context(), 0
+
+        def spin_once(self):
+            self.calls += 1
+            if self.calls == 3:
+                stop.requested = True
+            raise RuntimeError(f'call {self.calls}')
+
+    class Stop:
+        requested = False
+
+    class Node:
+        def report_failure(self, error):
+            failures.append(str(error))
+
+    stop, failures = Stop(), []
+    main._spin(Executor(), Node(), stop)
+    assert failures == ['call 1', 'call 2', 'call 3']
 
 
 def test_a_signal_while_starting_ends_the_node_cleanly(start, asker, bundle_path):

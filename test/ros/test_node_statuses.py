@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from builtin_interfaces.msg import Time
 from node_harness import LIMIT, QUESTION, image, until
+from rosgraph_msgs.msg import Clock
 
 SECOND = 10**9
 
@@ -139,11 +141,17 @@ def test_compressed_frames_are_answered_about_and_truncated_ones_are_bad(robot):
 
 def test_a_full_queue_overloads_and_every_question_gets_exactly_one_detail(seeing, monkeypatch):
     seeing.set(queue_depth=2)
-    gate, respond = threading.Event(), seeing.vqa.pipeline.respond
-    monkeypatch.setattr(
-        seeing.vqa.pipeline, 'respond', lambda *given: gate.wait(LIMIT) and respond(*given))
+    begun, gate, respond = threading.Event(), threading.Event(), seeing.vqa.pipeline.respond
+
+    def slow(*given):
+        begun.set()
+        gate.wait(LIMIT)
+        return respond(*given)
+
+    monkeypatch.setattr(seeing.vqa.pipeline, 'respond', slow)
     for number in range(20):  # the first one occupies the worker, two wait
         seeing.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
+        assert begun.wait(LIMIT)
     until(lambda: len(seeing.details) == 17, 'the details of dropped questions')
     assert {detail['status'] for detail in seeing.details} == {'overloaded'}
     until(lambda: seeing.diagnostics.get('questions')
@@ -215,3 +223,20 @@ def test_each_question_gets_one_detail_and_only_ok_puts_a_word_on_answer(seeing)
     assert len(ok) == 4
     until(lambda: len(seeing.answers) >= 4)
     assert seeing.answers == ok
+
+
+def test_with_use_sim_time_the_age_counts_by_the_clock_topic(robot):
+    node = robot(use_sim_time=True, min_confidence=0.0, max_image_age=5.0)
+
+    def clock_at(seconds: int) -> None:
+        message = Clock(clock=Time(sec=seconds))
+        until(lambda: node.publish(message, '/clock') or node.now_ns() == seconds * SECOND)
+
+    clock_at(1000)
+    node.show(image(stamp_ns=999 * SECOND))
+    detail = node.ask()
+    assert (detail['status'], detail['image_age_ms']) == ('ok', 1000.0)
+    clock_at(1010)
+    assert node.ask()['status'] == 'stale_image'
+    node.show(image(stamp_ns=1009 * SECOND))
+    assert node.ask()['status'] == 'ok'
