@@ -6,7 +6,8 @@ examples:
 
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
 easy_vqa or a folder with questions.jsonl. --report writes the reliability diagram, the confusion
-and the document to a folder.
+and the document to a folder. --unfamiliar measures how well images unlike the training are
+noticed: noise, black, overexposed, blurred and half covered ones, and photographs of your own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--split', default='test', help='train, val or test (default %(default)s)')
     parser.add_argument('--backend', default='onnxruntime',
                         help='onnxruntime (int8) or torch (float) (default %(default)s)')
+    parser.add_argument('--unfamiliar', nargs='?', const='', metavar='PICTURES',
+                        help='also measure unfamiliar_image, against a folder of photographs too')
     parser.add_argument('--report', type=Path, metavar='DIR', help='write plots and the document')
     add_json(parser, '{"model", "data", "split", "n", "accuracy", "blind_accuracy", "groups", …}')
     parser.set_defaults(run=run)
@@ -34,14 +37,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
-    from latent_vqa_ros.training import evaluate
+    from latent_vqa_ros.training import evaluate, familiarity
 
     document, curves = measure(args)
     if args.report:
         write_report(args.report, document, curves)
-    print(json.dumps(document) if args.json else
-          f'{document["model"]} on {document["data"]}, {document["split"]} split\n'
-          f'{evaluate.table(document)}')
+    text = (f'{document["model"]} on {document["data"]}, {document["split"]} split\n'
+            f'{evaluate.table(document)}')
+    if 'familiarity' in document:
+        text += f'\n\n{familiarity.table(document["familiarity"])}'
+    print(json.dumps(document) if args.json else text)
     return 0
 
 
@@ -50,14 +55,18 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     from latent_vqa_ros import backends, datasets
     from latent_vqa_ros.core.bundle import load
     from latent_vqa_ros.core.models import find_model
-    from latent_vqa_ros.training import evaluate
+    from latent_vqa_ros.training import evaluate, familiarity
 
     bundle = load(find_model(args.model))
     dataset = datasets.load(args.data)
     records = dataset.split(args.split)
     train = [record for record in dataset.records if record.split == 'train'] or records
-    found = evaluate.predict(backends.load(bundle, args.backend), bundle.manifest, records)
+    backend = backends.load(bundle, args.backend)
+    found = evaluate.predict(backend, bundle.manifest, records)
     document = evaluate.report(found, bundle.manifest, records, train, dataset.name, args.split)
+    if args.unfamiliar is not None:
+        document['familiarity'] = familiarity.measure(
+            backend, bundle.manifest, records, Path(args.unfamiliar) if args.unfamiliar else None)
     return document, evaluate.reliability(found, bundle.manifest)
 
 

@@ -41,9 +41,9 @@ def _accuracy(manifest: Manifest, report: dict[str, Any]) -> str:
             f'```\n{evaluate.table(report["float"])}\n```\n\n'
             f'![Reliability before and after temperature scaling]({RELIABILITY})\n\n'
             f'Temperature {manifest.temperature:g}, fitted on the validation split. An image '
-            f'farther than {manifest.max_distance:g} from the training images is `unfamiliar_image`: '
-            f'{manifest.training["false_alarms"]:.1%} of the validation images are, and '
-            f'{report["int8"]["unfamiliar"]:.1%} of the test images.')
+            f'farther than {manifest.max_distance:g} from the training images is '
+            f'`unfamiliar_image`: {manifest.training["false_alarms"]:.1%} of the validation '
+            f'images are, and {report["int8"]["unfamiliar"]:.1%} of the test images.')
 
 
 def _quantization(report: dict[str, Any]) -> str:

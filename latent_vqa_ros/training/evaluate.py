@@ -6,7 +6,7 @@ Runs the deployed graphs through the runtime's own preprocessing and tokenizer. 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.datasets.record import DatasetError, Question, Record, questions_of
 
+Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 BINS = 15  # of the calibration error, equal widths
 
 
@@ -40,13 +41,14 @@ class Predictions:
 
 
 def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
-            title: str = 'evaluate') -> Predictions:
-    """Encode each image once and answer all its questions."""
+            title: str = 'evaluate', change: Change | None = None) -> Predictions:
+    """Encode each image once and answer all its questions; ``change`` alters it before that."""
     tokenizer = manifest.tokenizer
     bank = {answer: i for i, answer in enumerate(manifest.answers)}
     logits, truth, groups, distances = [], [], [], []
     for record in tqdm(records, title, leave=False, mininterval=1):
-        features, distance = backend.encode(prepare(read_rgb(record), manifest.preprocess))
+        image = prepare(read_rgb(record), manifest.preprocess)
+        features, distance = backend.encode(image if change is None else change(image))
         distances.append(distance)
         for question in record.questions:
             logits.append(backend.answer(features, tokenizer.encode(question.text)))
