@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latent_vqa_ros import backends, datasets
+from latent_vqa_ros.core import bundle
+from latent_vqa_ros.core.models import find_model
+from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.datasets.record import DatasetError
+from latent_vqa_ros.training import familiarity
+
+values = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=30).map(np.array)
+
+
+@given(values, values)
+def test_auroc_is_the_share_of_pairs_in_the_right_order(low, high):
+    pairs = [1.0 if h > n else 0.5 if h == n else 0.0 for n in low for h in high]
+    assert familiarity.auroc(low, high) == pytest.approx(np.mean(pairs))
+
+
+@pytest.fixture(scope='module')
+def loaded():
+    found = bundle.load(find_model('easy_vqa'))
+    return found, backends.load(found)
+
+
+@pytest.fixture(scope='module')
+def rows(loaded):
+    pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')
+    found, backend = loaded
+    return familiarity.measure(backend, found.manifest, datasets.load('easy_vqa').split('val'))
+
+
+def test_empty_noisy_and_covered_frames_are_told_from_familiar_ones(rows):
+    assert list(rows) == ['familiar', *(damage.__name__ for damage in familiarity.DAMAGES)]
+    assert rows['familiar']['auroc'] == pytest.approx(0.5)
+    assert rows['familiar']['refused'] <= 0.01
+    for name in ('noise', 'black'):
+        assert rows[name]['refused'] >= 0.99, name
+    assert rows['half_covered']['auroc'] >= 0.97
+
+
+@pytest.mark.parametrize('damage', [familiarity.noise, familiarity.black])
+def test_an_unfamiliar_frame_gets_no_answer_and_says_why(loaded, damage):
+    image = damage(np.zeros((480, 640, 3), np.uint8), np.random.default_rng(1))
+    detail = Pipeline(*loaded).respond(Request('what shape is present?'),
+                                       Frame(lambda: (image, None)))
+    assert detail.status is Status.UNFAMILIAR_IMAGE
+    assert detail.answer is None
+    assert 'unlike' in detail.reason
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    with pytest.raises(DatasetError, match='holds no pictures'):
+        list(familiarity._pictures(Path(tmp_path)))
