@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from latent_vqa_ros.core.models import find_model
+
 ROOT = Path(__file__).resolve().parents[1]
 DOMAIN = str(100 + os.getpid() % 100)  # Fast DDS takes domains up to 232
 
 
 @pytest.fixture(scope='session')
 def bundle_path() -> Path:
-    """Return a bundle with EasyVQA's words; the tiny one knows them all and answers at random."""
-    return ROOT / 'test' / 'data' / 'tiny_bundle'
+    """Return the shipped bundle: its images are pastel with one flat shape (EasyVQA)."""
+    return find_model('easy_vqa')
 
 
 @pytest.fixture(scope='session')

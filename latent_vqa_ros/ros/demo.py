@@ -100,7 +100,8 @@ class Asker:
     def __exit__(self, *_: object) -> None:
         self._executor.shutdown()
         self._node.destroy_node()
-        rclpy.try_shutdown()  # type: ignore[attr-defined]
+        if rclpy.ok():  # type: ignore[attr-defined]
+            rclpy.shutdown()
 
     def _on_detail(self, message: String) -> None:
         received = time.perf_counter()

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import rclpy
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import try_shutdown
 from rosgraph_msgs.msg import Clock
 
 from latent_vqa_ros.bags import BagError
@@ -95,7 +94,8 @@ def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float
         finally:
             node.destroy_node()
     finally:
-        try_shutdown()
+        if rclpy.ok():  # type: ignore[attr-defined]
+            rclpy.shutdown()
     return report
 
 

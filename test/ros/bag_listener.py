@@ -15,7 +15,6 @@ import zlib
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.utilities import try_shutdown
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -54,7 +53,8 @@ def main() -> None:
             rclpy.spin_once(node, timeout_sec=0.1)
     finally:
         node.destroy_node()
-        try_shutdown()
+        if rclpy.ok():
+            rclpy.shutdown()
 
 
 if __name__ == '__main__':

@@ -9,8 +9,8 @@ import json
 import sys
 import time
 
-import numpy as np
 import rclpy
+from node_harness import picture
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -26,7 +26,7 @@ class Camera:
         self.detail: dict = {}
         self.node.create_subscription(String, 'answer/detail', self.on_detail, 10)
         self.frame = Image(height=720, width=1280, encoding='bgr8', step=3840,
-                           data=np.zeros(720 * 3840, np.uint8).tobytes())
+                           data=picture(720, 1280).tobytes())
 
     def on_detail(self, message: String) -> None:
         self.detail = json.loads(message.data)

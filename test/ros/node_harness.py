@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
@@ -27,12 +28,17 @@ TRANSITIONS = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4}
 _names = itertools.count()
 
 
+def picture(height: int = 64, width: int = 64, colour=(0, 0, 255)) -> np.ndarray:
+    """Return BGR pixels as EasyVQA has them: pastel, with one circle of a flat colour."""
+    pixels_hwc = np.full((height, width, 3), (240, 245, 250), np.uint8)
+    return cv2.circle(pixels_hwc, (width // 2, height // 2), min(height, width) // 6, colour, -1)
+
+
 def image(stamp_ns: int = 0, frame_id: str = 'camera', size: int = 64, colour=(0, 0, 255),
           **fields) -> Image:
-    """Return a bgr8 image of one colour; ``fields`` replace what it would have."""
-    pixels = np.full((size, size, 3), colour, np.uint8)
+    """Return a bgr8 image of a circle, red by default; ``fields`` replace what it would have."""
     values = {'height': size, 'width': size, 'encoding': 'bgr8', 'step': 3 * size,
-              'data': pixels.tobytes(), **fields}
+              'data': picture(size, size, colour).tobytes(), **fields}
     return Image(header=header(stamp_ns, frame_id), **values)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 
 import cv2
-import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from builtin_interfaces.msg import Time
-from node_harness import LIMIT, QUESTION, image, until
+from node_harness import LIMIT, QUESTION, image, picture, until
 from rosgraph_msgs.msg import Clock
 
 SECOND = 10**9
@@ -130,7 +129,7 @@ def test_a_broken_image_is_bad_image(seeing, wrong):
 
 def test_compressed_frames_are_answered_about_and_truncated_ones_are_bad(robot):
     seeing = robot(image_transport='compressed', min_confidence=0.0)
-    jpeg = cv2.imencode('.jpg', np.full((64, 64, 3), 90, np.uint8))[1].tobytes()
+    jpeg = cv2.imencode('.jpg', picture())[1].tobytes()
     seeing.show_compressed(jpeg)
     assert seeing.ask()['status'] == 'ok'
     seeing.show_compressed(jpeg[:len(jpeg) // 3])
