@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_vqa_ros.backends.onnx_safety import GraphError, check, limit_memory
 from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, Bundle, BundleError
 
 Array = NDArray[Any]
@@ -53,11 +54,17 @@ def _session(name: str, graph: bytes, num_threads: int) -> Any:
         import onnxruntime
     except ImportError:
         raise BundleError('onnxruntime is not installed: pip install onnxruntime') from None
+    try:
+        check(graph)
+    except GraphError as error:
+        raise BundleError(f'{name}: {error}') from None
+    limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors come as exceptions
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.add_session_config_entry('session.use_env_allocators', '1')
     try:
         return onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
     except Exception as error:  # ONNX Runtime has no common error class

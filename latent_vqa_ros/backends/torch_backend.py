@@ -26,6 +26,7 @@ class TorchBackend:
         """Build the model from the manifest and load ``model.safetensors`` into it."""
         try:
             import torch
+            from safetensors import SafetensorError
             from safetensors.torch import load
         except ImportError:
             raise BundleError('the torch backend needs torch and safetensors: '
@@ -37,8 +38,8 @@ class TorchBackend:
                           len(manifest.answers))
         try:
             model.load_state_dict(load(bundle.content(WEIGHTS)))
-        except (RuntimeError, ValueError) as error:
-            raise BundleError(f'{WEIGHTS}: does not fit the manifest: '
+        except (RuntimeError, ValueError, SafetensorError) as error:
+            raise BundleError(f'{bundle.path}: {WEIGHTS} does not fit the manifest: '
                               f'{str(error).splitlines()[0]}') from None
         return cls(model.eval(), torch.device('cuda' if torch.cuda.is_available() else 'cpu'))
 

@@ -120,9 +120,9 @@ def raw_to_rgb(image: ImageLike) -> Rgb:
 def raw_to_view(image: ImageLike) -> Pixels:
     """Return (pixels, code) for a caller that resizes: `finish_rgb(resize(pixels), code)` is RGB.
 
-    For DEFERRED encodings (rgb8, bgr8, rgba8, bgra8, mono8 and 8UC*), where a resize and the conversion commute
-    exactly, pixels is a read-only view of the message's own data, (height, width[, channels]);
-    everything else is converted here and code is None. Raises ImageError.
+    For DEFERRED encodings (rgb8, bgr8, rgba8, bgra8, mono8 and 8UC*), where a resize and the
+    conversion commute exactly, pixels is a read-only view of the message's own data, (height,
+    width[, channels]); everything else is converted here and code is None. Raises ImageError.
     """
     fmt, view = _view(image)
     if fmt.defer:

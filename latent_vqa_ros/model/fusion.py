@@ -25,9 +25,9 @@ class FusionBlock(nn.Module):
         self.gate = nn.Parameter(torch.tensor(_GATE))
         self.block = LatentBlock(config.width, config.latent_dim, config.heads, config.mlp_ratio)
 
-    def forward(self, x: Tensor, kv: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Transform a question's tokens (..., T, d), given keys and values (..., N, 2r)."""
-        x = x + torch.tanh(self.gate) * self.cross(self.norm(x), kv)
+    def forward(self, x: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Transform a question's tokens (..., T, d), given keys and values (..., N, r)."""
+        x = x + torch.tanh(self.gate) * self.cross(self.norm(x), k, v)
         out: Tensor = self.block(x, mask)
         return out
 
@@ -47,7 +47,8 @@ class Fusion(nn.Module):
 
     def forward(self, text: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return each question's summary, its first token: (..., T, d) -> (..., d)."""
-        for block, kv in zip(self.blocks, features.chunk(len(self.blocks), -1), strict=True):
-            text = block(text, kv, mask)
+        parts = features.chunk(2 * len(self.blocks), dim=-1)
+        for block, k, v in zip(self.blocks, parts[::2], parts[1::2], strict=True):
+            text = block(text, k, v, mask)
         out: Tensor = self.norm(text[..., 0, :])
         return out

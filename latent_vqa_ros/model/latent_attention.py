@@ -14,8 +14,8 @@ from torch import Tensor, nn
 MASKED = -1e4  # a finite floor: -inf would ruin the range of a quantized tensor
 
 
-def attend(q: Tensor, kv: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
-    """Multi-head attention of q (..., T, r) over kv (..., S, 2r), keys first; gives (..., T, r).
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+    """Multi-head attention of q (..., T, r) over k and v (..., S, r): gives (..., T, r).
 
     ``mask`` (..., S) is True where a key may be attended to. Leading dimensions broadcast; a
     graph for one image has none, so that its linear layers export as plain matrix products.
@@ -24,7 +24,6 @@ def attend(q: Tensor, kv: Tensor, heads: int, mask: Tensor | None = None) -> Ten
         split: Tensor = x.unflatten(-1, (heads, -1)).transpose(-3, -2)  # type: ignore[no-untyped-call]
         return split
 
-    k, v = kv.chunk(2, dim=-1)
     scores = split_heads(q) @ split_heads(k).transpose(-1, -2)
     scores = scores / math.sqrt(q.shape[-1] // heads)
     if mask is not None:
@@ -45,8 +44,8 @@ class LatentAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend; ``mask`` is True at real tokens."""
-        q, kv = self.compress(x).split((self.latent, 2 * self.latent), dim=-1)
-        out: Tensor = self.expand(attend(q, kv, self.heads, mask))
+        q, k, v = self.compress(x).chunk(3, dim=-1)
+        out: Tensor = self.expand(attend(q, k, v, self.heads, mask))
         return out
 
 
@@ -61,9 +60,9 @@ class LatentCrossAttention(nn.Module):
         self.compress_query = nn.Linear(width, self.latent)
         self.expand = nn.Linear(self.latent, width)
 
-    def forward(self, x: Tensor, kv: Tensor) -> Tensor:
-        """Attend from x (..., T, d) over a context compressed to (..., S, 2r)."""
-        out: Tensor = self.expand(attend(self.compress_query(x), kv, self.heads))
+    def forward(self, x: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend from x (..., T, d) over a context compressed to k and v (..., S, r)."""
+        out: Tensor = self.expand(attend(self.compress_query(x), k, v, self.heads))
         return out
 
 

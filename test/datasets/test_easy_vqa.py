@@ -21,7 +21,8 @@ def test_splits_have_the_published_sizes_and_validation_comes_out_of_training(da
 
 
 def test_no_image_is_in_two_splits(data):
-    seen = {name: {record.image for record in data.split(name)} for name in ('train', 'val', 'test')}
+    seen = {name: {record.image for record in data.split(name)}
+            for name in ('train', 'val', 'test')}
     assert not seen['train'] & seen['val']
     assert not (seen['train'] | seen['val']) & seen['test']
 
