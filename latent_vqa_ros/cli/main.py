@@ -19,8 +19,8 @@ from collections.abc import Sequence
 
 from latent_vqa_ros import __version__
 
-VERBS = ('ask', 'questions', 'inspect', 'evaluate', 'bench', 'replay', 'demo', 'train', 'quantize',
-         'export')
+VERBS = ('ask', 'questions', 'inspect', 'evaluate', 'bench', 'replay', 'answer-bag', 'demo',
+         'train', 'quantize', 'export')
 EPILOG = "latent_vqa VERB --help shows a verb's options and an example."
 
 log = logging.getLogger('latent_vqa')
@@ -33,7 +33,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--version', action='version', version=f'latent_vqa_ros {__version__}')
     subparsers = parser.add_subparsers(metavar='VERB', required=True)
     for verb in VERBS:
-        importlib.import_module(f'latent_vqa_ros.cli.{verb}').add_parser(subparsers)
+        module = f'latent_vqa_ros.cli.{verb.replace("-", "_")}'
+        importlib.import_module(module).add_parser(subparsers)
     return parser
 
 

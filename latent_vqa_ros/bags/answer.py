@@ -1,0 +1,152 @@
+"""Ask a model about every frame of a bag, one frame at a time, the same way each time.
+
+    with BagReader('run7') as bag:
+        topics = choose_topics(bag.topics)
+        for answered in answers(bag, pipeline, topics, ['what color is the shape?']):
+            print(answered.topic, [detail.answer for detail in answered.details])
+
+A frame is deserialized here, decoded and encoded once by the pipeline. `now` is the frame's own
+stamp, so that a frame of last year is not stale. Where answers are put is `answer_output`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from latent_vqa_ros.bags import BagError
+from latent_vqa_ros.bags.read import BagReader, BagRecord
+from latent_vqa_ros.core.answer import NANO, Detail
+from latent_vqa_ros.core.image_formats import (
+    ImageError,
+    Pixels,
+    cloud_to_rgb,
+    compressed_to_rgb,
+    raw_to_view,
+)
+from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.questions import Request
+
+IMAGE, COMPRESSED, CLOUD = (
+    'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/PointCloud2')
+TRANSPORTS = ('/compressed', '/points')
+DEPTH = '/compressedDepth'
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One frame with a detail per question; ``stamp_ns`` is when the bag recorded it."""
+
+    topic: str
+    stamp_ns: int
+    details: tuple[Detail, ...]
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return a document of ``answer/detail`` per question, with the topic and bag time.
+
+        ``latency_ms`` is left out: it differs from run to run, nothing else does.
+        """
+        place = {'topic': self.topic,
+                 'bag_stamp': {'sec': self.stamp_ns // NANO, 'nanosec': self.stamp_ns % NANO}}
+        found = []
+        for detail in self.details:
+            document = detail.to_dict()
+            del document['latency_ms']
+            found.append(place | document)
+        return found
+
+
+def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = ()) -> list[str]:
+    """Return the topics to answer about, sorted; BagError where there is none.
+
+    ``topics`` is name → type, as BagReader has it. Without ``wanted`` it is every Image and
+    CompressedImage topic, so that no picture is answered about twice: a compressed twin is left
+    out where the raw topic is there too, point clouds where there is any picture.
+    """
+    for name in (topic if topic.startswith('/') else f'/{topic}' for topic in wanted):
+        if topics.get(name) not in (IMAGE, COMPRESSED, CLOUD):
+            raise BagError(f'{name}: {topics.get(name, "not in the bag")}; topics with images: '
+                           f'{", ".join(_with_images(topics)) or "none"}')
+    if wanted:
+        return sorted({topic if topic.startswith('/') else f'/{topic}' for topic in wanted})
+    pictures = [name for name in _with_images(topics)
+                if topics[name] != CLOUD and not name.endswith(DEPTH)]
+    raw = {name for name in pictures if topics[name] == IMAGE}
+    chosen = [name for name in pictures if name.removesuffix('/compressed') not in raw - {name}]
+    chosen = chosen or [name for name in _with_images(topics) if topics[name] == CLOUD]
+    if not chosen:
+        raise BagError('the bag has no topic with images (Image, CompressedImage, PointCloud2); '
+                       f'its topics: {", ".join(sorted(topics)) or "none"}')
+    return chosen
+
+
+def _with_images(topics: Mapping[str, str]) -> list[str]:
+    return sorted(name for name, type_ in topics.items() if type_ in (IMAGE, COMPRESSED, CLOUD))
+
+
+def camera_of(topic: str) -> str:
+    """Return the camera's name: '' for /image_raw, 'front' for /front/image_raw/compressed."""
+    for transport in TRANSPORTS:
+        topic = topic.removesuffix(transport)
+    return topic.removesuffix('/image_raw').removeprefix('/')
+
+
+def clean_question(text: str) -> str:
+    """Return a question on one line that UTF-8 can carry."""
+    return ' '.join(text.encode('utf-8', 'replace').decode('utf-8').split())
+
+
+def answers(bag: BagReader, pipeline: Pipeline, topics: Sequence[str], questions: Sequence[str],
+            every: int = 1, skip: int = 0,
+            on_record: Callable[[], object] = lambda: None) -> Iterator[Answered]:
+    """Yield each ``every``-th frame of each topic with its details, in the order of the bag.
+
+    The first ``skip`` of them are passed over undecoded. ``on_record`` is called for each message
+    of the bag, also of other topics. A frame that cannot be used gives ``bad_image`` details.
+    Raises BagError for a broken bag.
+    """
+    seen = dict.fromkeys(topics, 0)
+    taken = 0
+    for record in bag:
+        on_record()
+        if record.topic not in seen:
+            continue
+        seen[record.topic] += 1
+        if (seen[record.topic] - 1) % every:
+            continue
+        taken += 1
+        if taken > skip:
+            frame = make_frame(bag, record)
+            now_ns = frame.stamp_ns or frame.received_ns
+            yield Answered(record.topic, record.stamp_ns, tuple(
+                pipeline.respond(Request(question, frame.camera), frame, now_ns)
+                for question in questions))
+
+
+def make_frame(bag: BagReader, record: BagRecord) -> Frame:
+    """Return the record as a frame; broken CDR surfaces when the frame is decoded."""
+    camera = camera_of(record.topic)
+    try:
+        message = bag.deserialize(record)
+    except BagError as error:
+        cause = ' '.join(str(error.__cause__ or error).split())
+        return Frame(_refuse(f'broken {record.type}: {cause}'[:300]),
+                     received_ns=record.stamp_ns, camera=camera)
+    stamp = message.header.stamp
+    return Frame(lambda: _decode(record.type, message), stamp.sec * NANO + stamp.nanosec,
+                 record.stamp_ns, message.header.frame_id, camera)
+
+
+def _decode(type_: str, message: Any) -> Pixels:
+    if type_ == IMAGE:
+        return raw_to_view(message)
+    if type_ == COMPRESSED:
+        return compressed_to_rgb(message.data, message.format), None
+    return cloud_to_rgb(message), None
+
+
+def _refuse(reason: str) -> Callable[[], Pixels]:
+    def decode() -> Pixels:
+        raise ImageError(reason)
+    return decode

@@ -1,0 +1,157 @@
+"""The verb `answer-bag`: answers about every frame of a bag, offline and deterministic.
+
+example:
+  latent_vqa answer-bag run7/ --question "what color is the shape?" --out answers.csv
+
+Reads sqlite3 and mcap bags with sensor_msgs/Image, CompressedImage or organized, coloured
+PointCloud2. Each frame is encoded once for all questions. A frame that cannot be decoded gives a
+row with the status bad_image. The same bag, model and questions give the same bytes.
+
+The ending of --out chooses what is written:
+  answers.csv    a row per frame and question
+  answers.jsonl  an answer/detail document per line, with topic and bag_stamp, without latency_ms
+  answers_bag/   (or no ending, or .mcap) a new mcap bag with the topics answer and answer/detail
+
+CSV and JSONL grow in FILE.part, which takes its place at the end, over an older FILE. After an
+interruption the same command continues there; another command with the same --out is refused
+until FILE.part is finished or removed. A bag is there whole or not at all, and starts anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.bags.answer_output import Tally
+    from latent_vqa_ros.bags.read import BagReader
+    from latent_vqa_ros.core.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `answer-bag BAG --question Q… --out FILE` to the command line."""
+    parser = add_verb(subparsers, 'answer-bag', 'answer questions about every frame of a bag',
+                      __doc__)
+    parser.add_argument('bag', metavar='BAG', help='bag directory, or an .mcap or .db3 file')
+    parser.add_argument('--question', dest='questions', metavar='Q', nargs='+', action='extend',
+                        required=True, help='each one in quotes')
+    parser.add_argument('--out', metavar='FILE', required=True,
+                        help='answers.csv, answers.jsonl or answers_bag/')
+    parser.add_argument('--topic', dest='topics', metavar='T', nargs='+', action='extend',
+                        default=[], help='default: every topic with pictures; a compressed one '
+                        'only without its raw twin, point clouds only without pictures')
+    parser.add_argument('--every', metavar='N', type=_count, default=1,
+                        help='only each N-th frame of a topic (default 1)')
+    add_model(parser)
+    add_json(parser, '{"bag", "out", "frames", "rows", "statuses", "topics", "resumed_frames", …}')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer, then print a summary; return 0 when each frame has its rows."""
+    started = time.monotonic()
+    tally, resumed = answer_bag(args)
+    document = {'bag': args.bag, 'out': args.out, 'frames': tally.frames,
+                'rows': sum(tally.statuses.values()), 'statuses': dict(tally.statuses),
+                'topics': dict(tally.topics), 'resumed_frames': resumed,
+                'duration_s': round(time.monotonic() - started, 3)}
+    print(json.dumps(document, ensure_ascii=False) if args.json else sentence(document))
+    return 0
+
+
+def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
+    """Write the answers; return what the output holds, and how many frames it held before.
+
+    Raises BagError, BundleError and OSError.
+    """
+    from latent_vqa_ros.bags.answer import answers, choose_topics, clean_question
+    from latent_vqa_ros.bags.answer_output import open_output
+    from latent_vqa_ros.bags.read import BagReader
+
+    questions = [clean_question(question) for question in args.questions]
+    with BagReader(args.bag) as bag:
+        topics = choose_topics(bag.topics, args.topics)
+        log.info('answering about %s', ', '.join(topics))
+        pipeline = make_pipeline(args.model)
+        warn_of_questions(pipeline, questions)
+        job = describe_job(bag, pipeline, topics, questions, args.every)
+        with open_output(args.out, job) as output, progress(bag.message_count) as on_record:
+            resumed = output.tally.frames
+            if resumed:
+                log.info('continuing after %d frames', resumed)
+            for answered in answers(bag, pipeline, topics, questions, args.every, resumed,
+                                    on_record):
+                output.write(answered)
+    return output.tally, resumed
+
+
+def make_pipeline(model: str) -> Pipeline:
+    """Return the runtime's pipeline with a bundle, on one thread; BundleError if unusable."""
+    from latent_vqa_ros.backends import load as load_backend
+    from latent_vqa_ros.core import bundle as bundles
+    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.core.pipeline import Pipeline
+
+    bundle = bundles.load(find_model(model))
+    return Pipeline(bundle, load_backend(bundle))
+
+
+def warn_of_questions(pipeline: Pipeline, questions: list[str]) -> None:
+    """Log which questions will get no answer about any frame, before hours are spent on them."""
+    from latent_vqa_ros.core.questions import Request
+    from latent_vqa_ros.core.statuses import Status
+
+    for question in questions:
+        detail = pipeline.respond(Request(question), None)
+        if detail.status is not Status.NO_IMAGE:
+            log.warning('%r will get no answer: %s: %s', question, detail.status.value,
+                        detail.reason)
+
+
+def describe_job(bag: BagReader, pipeline: Pipeline, topics: list[str], questions: list[str],
+                 every: int) -> dict[str, Any]:
+    """Return everything that decides the bytes of the output."""
+    from latent_vqa_ros import __version__
+    from latent_vqa_ros.bags.answer_output import bag_identity
+
+    return {'bag': bag_identity(bag), 'model': pipeline.bundle.sha256, 'questions': questions,
+            'topics': topics, 'every': every, 'version': __version__}
+
+
+def sentence(document: dict[str, Any]) -> str:
+    """Return the summary for people."""
+    statuses = ', '.join(f'{count} {name}' for name, count in document['statuses'].items())
+    return (f'{document["out"]}: {document["rows"]} rows about {document["frames"]} frames '
+            f'({statuses or "no frame in the bag"}) in {document["duration_s"]:.1f} s')
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], object]]:
+    """Yield a function to call per message; it draws a bar where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit='msg', leave=False) as bar:
+        yield bar.update
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number from 1, not {text!r}')
+    return value
