@@ -106,7 +106,8 @@ class Pipeline:
         if self.max_age_s and age_s > self.max_age_s:
             return replace(detail, status=Status.STALE_IMAGE,
                            reason=f'the newest image is {age_s:.1f} s old, at most '
-                                  f'{self.max_age_s:g} s are taken; does the camera still run?')
+                                  f'{self.max_age_s:g} s are taken; does the camera still run, '
+                                  'does use_sim_time fit its stamps?')
         return self._look(detail, frame, tokens_t)
 
     def _look(self, detail: Detail, frame: Frame, tokens_t: Array) -> Detail:

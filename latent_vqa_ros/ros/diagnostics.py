@@ -71,9 +71,14 @@ class Statistics:
                             overloaded - overloaded_then, failures, tuple(self._latencies_ms))
 
 
-def answering(snapshot: Snapshot, name: str, waiting: int) -> DiagnosticStatus:
-    """Return rates, latencies and drops; ERROR after a failure, WARN after a dropped question."""
-    level, message = OK, 'answering'
+def answering(snapshot: Snapshot, name: str, waiting: int, active: bool = True,
+              extra: Mapping[str, Any] | None = None) -> DiagnosticStatus:
+    """Return rates, latencies and drops.
+
+    ERROR after a failure, WARN after a dropped question, STALE while nothing is answered because
+    the node is not active.
+    """
+    level, message = (OK, 'answering') if active else (STALE, 'not active: nothing is answered')
     if snapshot.overloaded:
         level, message = WARN, f'{snapshot.overloaded} questions dropped from a full queue'
     if snapshot.failures:
@@ -85,7 +90,7 @@ def answering(snapshot: Snapshot, name: str, waiting: int) -> DiagnosticStatus:
         p50, p95 = np.percentile(snapshot.latencies_ms, (50, 95))
         values |= {'latency_p50_ms': f'{p50:.3f}', 'latency_p95_ms': f'{p95:.3f}'}
     values |= {f'status_{kind.value}': snapshot.counts.get(kind, 0) for kind in Status}
-    return status(name, level, message, values)
+    return status(name, level, message, values | dict(extra or {}))
 
 
 def status(name: str, level: bytes, message: str, values: Mapping[str, Any]) -> DiagnosticStatus:

@@ -4,7 +4,8 @@
     frame = source.newest('front') or source.why_absent('front')
 
 Each subscription has a history of one and is kept out of the executor's wait set: a frame that
-nobody asks about is neither copied nor converted. Refuses to know questions and models.
+nobody asks about is neither copied nor converted. When the node's clock jumps back (a bag that
+loops) the frames of before are dropped. Refuses to know questions and models.
 """
 
 from __future__ import annotations
@@ -16,8 +17,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
@@ -26,9 +35,19 @@ from latent_vqa_ros.core.image_formats import Pixels, compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.ros.conversions import cloud_to_rgb, image_to_pixels
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
 LARGE_FRAMES = ("large frames do not pass Fast DDS's default transport: start the camera's "
                 "process with FASTDDS_BUILTIN_TRANSPORTS='DEFAULT?sockets_size=5MB', or with "
                 'config/fastdds_large_frames.xml of latent_vqa_ros')
+
+
+BACK = Duration(seconds=-0.1)  # a clock that goes back less jitters, one that goes back more jumps
+AHEAD_NS = NANO  # a stamp further in the future is not of this time
+RELIABILITY = 'RELIABILITY'
 
 
 class Transport(NamedTuple):
@@ -49,15 +68,15 @@ TRANSPORTS = {
 
 
 class NeverExecuted(CallbackGroup):
-    """Keeps subscriptions out of the executor's wait set, so that only ``newest`` takes."""
+    """Keeps subscriptions out of the executor's wait set; only their events are executed."""
 
     def can_execute(self, entity: Any) -> bool:
-        """Return False: the executor leaves the entity alone."""
-        return False
+        """Return False for a subscription: only ``newest`` takes."""
+        return not isinstance(entity, Subscription)
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Return False: the executor leaves the entity alone."""
-        return False
+        """Return False for a subscription."""
+        return self.can_execute(entity)
 
     def ending_execution(self, entity: Any) -> None:
         """Nothing was begun."""
@@ -68,6 +87,7 @@ class _Camera:
     topic: str
     subscription: Subscription
     frame: Frame | None = None
+    refused: str = ''  # the QoS policy of a publisher that does not match
 
 
 class FrameSource:
@@ -79,13 +99,38 @@ class FrameSource:
         self._transport = TRANSPORTS[transport]
         self._qos = qos_profile(qos)
         self._lock = threading.Lock()
-        group = NeverExecuted()
-        self._cameras: dict[str, _Camera] = {}
-        for name in cameras:
-            topic = self._topic(name)
-            subscription = node.create_subscription(
-                self._transport.message, topic, _unexpected, self._qos, callback_group=group)
-            self._cameras[name] = _Camera(topic, subscription)
+        self._group = NeverExecuted()
+        self._cameras = {name: self._open(name) for name in cameras}
+        self._jump = node.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=BACK), post_callback=self._on_jump)
+
+    def _open(self, name: str) -> _Camera:
+        topic = self._topic(name)
+        given = (self._transport.message, topic, _unexpected, self._qos)
+        try:
+            subscription = self._node.create_subscription(
+                *given, callback_group=self._group, event_callbacks=SubscriptionEventCallbacks(
+                    incompatible_qos=lambda event: self._on_incompatible(name, event)))
+        except UnsupportedEventTypeError:  # Humble, where the middleware has no such event
+            subscription = self._node.create_subscription(*given, callback_group=self._group)
+        return _Camera(topic, subscription)
+
+    def _on_incompatible(self, camera: str, event: Any) -> None:
+        entry = self._cameras.get(camera)
+        if entry is not None:
+            entry.refused = qos_policy_name_from_kind(event.last_policy_kind)
+            self._node.get_logger().warning(_incompatible(entry.topic, entry.refused))
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        """Drop every frame of the time before; one that waits and is of the new time stays."""
+        latest_ns = self._node.get_clock().now().nanoseconds + AHEAD_NS
+        with self._lock:
+            for name, entry in self._cameras.items():
+                try:
+                    frame = self._take(name, entry)
+                except Exception:  # an unreadable message goes like the others
+                    frame = None
+                entry.frame = frame if frame and 0 < frame.stamp_ns <= latest_ns else None
 
     def _topic(self, camera: str) -> str:
         """Return the full name; as in image_transport the suffix follows a remapped base."""
@@ -101,13 +146,16 @@ class FrameSource:
 
         A message that cannot be deserialized raises what the middleware raises, once.
         """
-        entry = self._cameras[camera]
         with self._lock:
-            with entry.subscription.handle:
-                taken = entry.subscription.handle.take_message(self._transport.message, False)
-            if taken is not None:
-                entry.frame = self._frame(camera, *taken)
+            entry = self._cameras[camera]
+            entry.frame = self._take(camera, entry) or entry.frame
             return entry.frame
+
+    def _take(self, camera: str, entry: _Camera) -> Frame | None:
+        """Return the frame that waits in the middleware, None where none does."""
+        with entry.subscription.handle:
+            taken = entry.subscription.handle.take_message(self._transport.message, False)
+        return None if taken is None else self._frame(camera, *taken)
 
     def _frame(self, camera: str, message: Any, info: Any) -> Frame:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
@@ -121,28 +169,47 @@ class FrameSource:
     def why_absent(self, camera: str) -> str:
         """Return why there is no frame: nobody publishes, or which reason keeps frames away."""
         topic = self._cameras[camera].topic
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        if not publishers:
+        if not self._node.count_publishers(topic):
             return f'no publisher on {topic}; does the camera run, is the topic remapped?'
-        wanted = _type_name(self._transport.message)
-        other = sorted({info.topic_type for info in publishers} - {wanted})
-        if len({info.topic_type for info in publishers}) == len(other):
-            return (f'{topic} carries {", ".join(other)}, not {wanted}; see the parameter '
-                    'image_transport')
-        reliable = self._qos.reliability == ReliabilityPolicy.RELIABLE
-        if reliable and all(info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
-                            for info in publishers):
-            return (f'incompatible QoS on {topic}: the publisher is best effort, image_qos asks '
-                    'for reliable; set image_qos to sensor_data')
-        return (f'{topic} has a publisher, but no frame has arrived yet; if this stays so, '
-                f'{LARGE_FRAMES}')
+        return self.mismatch(camera) or (
+            f'{topic} has a publisher, but no frame has arrived yet; if this stays so, '
+            f'{LARGE_FRAMES}')
+
+    def mismatch(self, camera: str) -> str:
+        """Return which type or QoS keeps a publisher's frames away for good, '' if none does.
+
+        The middleware's event tells the policy; the graph tells whether that publisher still is.
+        """
+        entry = self._cameras[camera]
+        publishers = self._node.get_publishers_info_by_topic(entry.topic)
+        wanted, types = _type_name(self._transport.message), {p.topic_type for p in publishers}
+        if types and wanted not in types:
+            return (f'{entry.topic} carries {", ".join(sorted(types))}, not {wanted}; see the '
+                    'parameter image_transport')
+        if self._qos.reliability == ReliabilityPolicy.RELIABLE and any(
+                p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
+            entry.refused = RELIABILITY
+        elif not publishers or entry.refused == RELIABILITY:
+            entry.refused = ''
+        return _incompatible(entry.topic, entry.refused) if entry.refused else ''
 
     def close(self) -> None:
         """Destroy the subscriptions."""
+        self._jump.unregister()
         with self._lock:
             for entry in self._cameras.values():
                 self._node.destroy_subscription(entry.subscription)
             self._cameras.clear()
+
+
+def age_s(frame: Frame, now_ns: int) -> float:
+    """Return how old a frame is, from its arrival where it has no stamp; negative: future."""
+    return (now_ns - (frame.stamp_ns or frame.received_ns)) / NANO
+
+
+def _incompatible(topic: str, policy: str) -> str:
+    fix = ': a publisher is best effort, image_qos asks for reliable; set image_qos to sensor_data'
+    return f'incompatible QoS on {topic}, {policy}{fix if policy == RELIABILITY else ""}'
 
 
 def qos_profile(name: str) -> QoSProfile:

@@ -1,50 +1,42 @@
 """The managed node: questions come in on a topic, answers about the newest camera frame go out.
 
 Run it through ``latent_vqa_ros.ros.main``. Callbacks never compute: a question is parsed and put
-into a bounded queue, one worker takes the newest frame and answers. Acquires in configure, enables
-in activate, frees in deactivate and cleanup. Refuses to know how an answer is found: that is
-``core.pipeline``.
+into a bounded queue, one worker (``answering``) takes the newest frame and answers. Acquires in
+configure, enables in activate, frees in deactivate and cleanup. A live change of ``model`` loads
+the new bundle in the parameter callback; questions wait meanwhile. Refuses to know how an answer
+is found: that is ``core.pipeline``.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
-from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.timer import Timer
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
-from latent_vqa_ros import backends
-from latent_vqa_ros.core import bundle, questions
+from latent_vqa_ros.core import questions
 from latent_vqa_ros.core.answer import Detail
-from latent_vqa_ros.core.models import find_model
-from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.pipeline import Pipeline
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.ros import parameters, report
+from latent_vqa_ros.ros import model_switch, parameters, report, standing
+from latent_vqa_ros.ros.answering import Answering, Asked, one_line
 from latent_vqa_ros.ros.conversions import working_cv_bridge
 from latent_vqa_ros.ros.diagnostics import Statistics
 from latent_vqa_ros.ros.frame_source import FrameSource
 from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.ros.publishers import BURST, Publishers
 from latent_vqa_ros.ros.worker import Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 WARN_AFTER, WARN_AGAIN = 3.0, 60.0  # s that a frame is missing until it is logged, and once more
-BURST = 1000  # questions and details the middleware holds: with 10 it loses some of a burst
-LAST_WORDS = Duration(seconds=0.5)  # that deactivate waits for `inactive` details to be received
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request in the queue, and when it came (s, monotonic)."""
-
-    request: Request
-    arrived: float
 
 
 class VqaNode(LifecycleNode):
@@ -53,22 +45,21 @@ class VqaNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         """``options`` are those of rclpy.node.Node; ParameterError where a start value is bad."""
         super().__init__('vqa', **options)
-        parameters.declare(self, lambda: self.state == 'unconfigured')
         self.failure = ''  # why the last configure or activate failed
         self.enabled = True
         self.statistics = Statistics()
-        self.pipeline: Pipeline | None = None
         self.source: FrameSource | None = None
-        self.worker: Worker[Asked] | None = None
-        self._missing: dict[str, float] = {}  # why a frame is missing, when to log it
-        self._answer: Any = None
-        self._detail: Any = None
+        self.worker: Worker[Asked | standing.Round] | None = None
+        self.outputs: Publishers | None = None
+        self.round_waits, self.rounds_skipped = False, 0  # standing questions in the queue
+        self._models = model_switch.ModelSwitch()
+        self._missing: dict[str, tuple[float, float]] = {}  # why, since when, when to log it
         self._question: Any = None
         self._enable: Any = None
+        self._paced: dict[str, Timer] = {}  # by the parameter that sets their pace
+        parameters.declare(self, lambda: self.state == 'unconfigured', self._before_change)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._timer = self.create_timer(
-            self.settings.diagnostics_period, self._report,
-            clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._pace('diagnostics_period', self.settings.diagnostics_period, self._report)
         self._answer_impossible_transitions()
         for name in parameters.unknown_overrides(self):
             self.get_logger().warning(f'parameter {name} is ignored: there is none of that name; '
@@ -83,6 +74,24 @@ class VqaNode(LifecycleNode):
     def settings(self) -> Settings:
         """The present parameters."""
         return parameters.read(self)
+
+    @property
+    def pipeline(self) -> Pipeline | None:
+        """What answers now; None while unconfigured."""
+        return self._models.pick(self.get_parameter('model').value)
+
+    @property
+    def pipeline_in_use(self) -> Pipeline:
+        """What answers now; RuntimeError while unconfigured."""
+        pipeline = self.pipeline
+        if pipeline is None:
+            raise RuntimeError('the node is not configured')
+        return pipeline
+
+    @property
+    def standing(self) -> tuple[Request, ...]:
+        """The standing questions, one request per camera."""
+        return standing.requests(self.settings)
 
     # transitions
 
@@ -139,44 +148,45 @@ class VqaNode(LifecycleNode):
 
     def _acquire(self) -> None:
         settings = self.settings
-        loaded = bundle.load(find_model(settings.model))
-        self.pipeline = Pipeline(
-            loaded, backends.load(loaded, settings.backend, settings.num_threads))
+        self._models.start(model_switch.load(settings.model, settings))
         working_cv_bridge()  # decided here, as it may take half a second
         self.enabled = True
-        self._answer = self.create_publisher(String, 'answer', BURST)
-        self._detail = self.create_publisher(String, 'answer/detail', BURST)
+        self.outputs = Publishers(self)
         self._enable = self.create_service(SetBool, '~/enable', self._on_enable)
         self._question = self.create_subscription(
             String, 'question', self._on_question, BURST)
 
     def _release(self) -> None:
         for destroy, entity in ((self.destroy_subscription, self._question),
-                                (self.destroy_service, self._enable),
-                                (self.destroy_publisher, self._detail),
-                                (self.destroy_publisher, self._answer)):
+                                (self.destroy_service, self._enable)):
             if entity is not None:
                 destroy(entity)
-        self._answer = self._detail = self._question = self._enable = None
-        self.pipeline = None
+        if self.outputs:
+            self.outputs.close()
+        self.outputs = self._question = self._enable = None
+        self._models.start(None)
 
     def _start(self) -> None:
         settings = self.settings
         self.source = FrameSource(
             self, settings.camera_names, settings.image_transport, settings.image_qos)
         self._missing.clear()
-        self.worker = Worker(self._respond, self.report_failure)
-        name, version, _ = self._pipeline_in_use.bundle.identity
+        self.round_waits = False
+        self.worker = Worker(Answering(self).handle, self.report_failure)
+        self._pace('standing_rate', settings.standing_rate, self._ask_standing)
+        name, version, _ = self.pipeline_in_use.bundle.identity
         topics = ', '.join(map(self.source.topic, settings.camera_names))
         self.get_logger().info(f'answering with {name} {version} about {topics}')
 
     def _stop(self) -> None:
+        if 'standing_rate' in self._paced:
+            self.destroy_timer(self._paced.pop('standing_rate'))
         worker, self.worker = self.worker, None
-        left = worker.stop() if worker else []
+        left = [item for item in (worker.stop() if worker else []) if isinstance(item, Asked)]
         for asked in left:
             self._refuse(asked.request, Status.INACTIVE, 'the node was deactivated')
-        if left and self._detail is not None:
-            self._detail.wait_for_all_acked(LAST_WORDS)
+        if left and self.outputs:
+            self.outputs.wait_until_received()
         if self.source:
             self.source.close()
             self.source = None
@@ -191,9 +201,40 @@ class VqaNode(LifecycleNode):
                 self._refuse(request, Status.INACTIVE, 'the node is not active; activate it')
             elif not self.enabled:
                 self._refuse(request, Status.INACTIVE, 'disabled through ~/enable')
-            elif not self.worker.put(Asked(request, time.monotonic()), settings.queue_depth):
+            elif not self.worker.put(Asked(request, time.monotonic()),
+                                     settings.queue_depth + self.round_waits):
                 self._refuse(request, Status.OVERLOADED,
                              f'{settings.queue_depth} questions wait already (queue_depth)')
+
+    def _ask_standing(self) -> None:
+        """Queue a round of the standing questions unless the last one is not done yet."""
+        asked = self.standing
+        if not asked or self.worker is None or not self.enabled:
+            return
+        if self.round_waits:
+            self.rounds_skipped += 1
+            return
+        self.round_waits = True
+        self.worker.put(standing.Round(asked), sys.maxsize)
+
+    def _before_change(self, values: Mapping[str, Any]) -> str:
+        """Prepare for values that are about to be set; return why that fails, '' otherwise."""
+        if 'model' in values and self.pipeline:
+            settings = self.settings
+            try:
+                new = model_switch.load(values['model'], settings)
+            except Exception as error:  # whatever is wrong with it, the present one stays
+                return f'model: {one_line(error)}'
+            self._models.stage(values['model'], new)
+            self.get_logger().info('switching to {} {}'.format(*new.bundle.identity))
+        for name in self._paced.keys() & values.keys():
+            _set_period(self._paced[name], _period_s(name, values[name]))
+        return ''
+
+    def _pace(self, name: str, value: float, callback: Any) -> None:
+        """Create the timer whose pace is the parameter ``name``; its clock never jumps."""
+        self._paced[name] = self.create_timer(
+            _period_s(name, value), callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         self.enabled = request.data
@@ -201,71 +242,38 @@ class VqaNode(LifecycleNode):
         response.message = 'enabled' if request.data else 'disabled'
         return response
 
-    def warn_missing(self, why: str) -> None:
-        """Log why a frame is missing once it lasts; called for each report on /diagnostics."""
+    def warn_missing(self, why: str) -> bool:
+        """Log why a frame is missing once it lasts; return whether it lasts.
+
+        Called for each report on /diagnostics.
+        """
         now = time.monotonic()
-        if now >= self._missing.setdefault(why, now + WARN_AFTER):
-            self._missing[why] = now + WARN_AGAIN
+        since, again = self._missing.setdefault(why, (now, now + WARN_AFTER))
+        if now >= again:
+            self._missing[why] = since, now + WARN_AGAIN
             self.get_logger().warning(why)
+        return now >= since + WARN_AFTER
 
     def _report(self) -> None:
-        period_ns = int(self.settings.diagnostics_period * 1e9)
-        if self._timer.timer_period_ns != period_ns:
-            self._timer.timer_period_ns = period_ns
         message = DiagnosticArray(status=report.statuses(self))
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
-    # the worker's thread
+    # any thread
 
-    def _respond(self, asked: Asked) -> None:
-        frame, request = None, asked.request
-        try:
-            frame, absent = self._look(request)
-            detail = self._ask(request, frame, absent)
-        except Exception as error:  # whatever arrived, the question gets its answer
-            status = Status.NO_IMAGE if frame is None else Status.BAD_IMAGE
-            detail = self._bare(request, status, f'internal error: {one_line(error)}')
-            self.report_failure(error)
-        self._publish(detail, (time.monotonic() - asked.arrived) * 1e3)
-
-    def _look(self, request: Request) -> tuple[Frame | None, str]:
-        """Return the newest frame of the camera asked, or why there is none."""
-        if request.error or self.source is None:
-            return None, ''
-        frame = self.source.newest(request.camera)
-        return frame, '' if frame else self.source.why_absent(request.camera)
-
-    def _ask(self, request: Request, frame: Frame | None, absent: str) -> Detail:
-        settings, pipeline = self.settings, self._pipeline_in_use
-        pipeline.top_k, pipeline.max_age_s = settings.top_k, settings.max_image_age
-        pipeline.min_confidence = (
-            settings.min_confidence if settings.min_confidence >= 0
-            else pipeline.bundle.manifest.min_confidence)
-        return pipeline.respond(request, frame, self.get_clock().now().nanoseconds, absent)
-
-    # both
-
-    @property
-    def _pipeline_in_use(self) -> Pipeline:
-        if self.pipeline is None:
-            raise RuntimeError('the node is not configured')
-        return self.pipeline
-
-    def _bare(self, request: Request, status: Status, reason: str) -> Detail:
+    def bare(self, request: Request, status: Status, reason: str) -> Detail:
         """Return a detail without an answer."""
         return Detail(status, request.question, request.id, request.camera, reason,
-                      model=self._pipeline_in_use.bundle.identity)
+                      model=self.pipeline_in_use.bundle.identity)
 
     def _refuse(self, request: Request, status: Status, reason: str) -> None:
-        self._publish(self._bare(request, status, reason))
+        self.publish(self.bare(request, status, reason))
 
-    def _publish(self, detail: Detail, latency_ms: float | None = None) -> None:
-        """Publish the one detail of a request, and the word where there is an answer."""
+    def publish(self, detail: Detail, latency_ms: float | None = None) -> None:
+        """Count and publish the one detail of a request."""
         self.statistics.count(detail.status, latency_ms)
-        if detail.status is Status.OK:
-            self._answer.publish(String(data=detail.answer))
-        self._detail.publish(String(data=detail.to_json()))
+        if self.outputs:
+            self.outputs.publish(detail)
 
     def report_failure(self, error: Exception) -> None:
         """Log an unexpected error and show it in the diagnostics."""
@@ -290,8 +298,10 @@ class VqaNode(LifecycleNode):
         service.callback = guarded
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error as one line, with its type where it is not one of ours."""
-    text = ' '.join(str(error).split())[:500]
-    ours = type(error).__module__.startswith('latent_vqa_ros')
-    return text if ours else f'{type(error).__name__}: {text}'
+def _period_s(name: str, value: float) -> float:
+    return 1 / value if name == 'standing_rate' else value
+
+
+def _set_period(timer: Timer, period_s: float) -> None:
+    timer.timer_period_ns = int(period_s * 1e9)
+    timer.reset()  # the period under way may be long

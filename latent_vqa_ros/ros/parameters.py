@@ -2,13 +2,17 @@
 
 ``declare(node)`` declares all of them, ``read(node)`` returns them as one typed ``Settings``.
 A field of ``Settings`` is a parameter and nothing else is. Refuses to know what they are used for.
+The table of docs/parameters.md is made from it:
+
+    python3 -m latent_vqa_ros.ros.parameters > docs/parameters.md
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -22,11 +26,13 @@ from rclpy.parameter import Parameter
 
 from latent_vqa_ros.backends import BACKENDS
 from latent_vqa_ros.core.models import DEFAULT_MODEL
-from latent_vqa_ros.core.questions import ALL
+from latent_vqa_ros.core.questions import ALL, parse
 
 START, UNCONFIGURED, LIVE = 'read-only', 'while unconfigured', 'live'
 TRANSPORTS = ('raw', 'compressed', 'points')
 QOS = ('sensor_data', 'reliable')
+STANDING_PUBLISH = ('on_change', 'always')
+MAX_STANDING = 1000
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 
 
@@ -55,13 +61,18 @@ def _check_model(model: str) -> str:
     return '' if model.strip() else 'give the name or the folder of a bundle'
 
 
+def _check_standing(entries: tuple[str, ...]) -> str:
+    return '' if len(entries) <= MAX_STANDING else f'at most {MAX_STANDING} are taken'
+
+
 @dataclass(frozen=True)
 class Settings:
     """The value of each parameter; a double may be set as an integer, a list is a tuple here."""
 
     model: str = _parameter(
-        DEFAULT_MODEL, UNCONFIGURED,
-        'The bundle that answers: a name under share/latent_vqa_ros/models, or a folder.',
+        DEFAULT_MODEL, LIVE,
+        'The bundle that answers: a name under share/latent_vqa_ros/models, or a folder. A change '
+        'while configured loads it at once, the same value reads it again; a bad one is refused.',
         check=_check_model)
     backend: str = _parameter(
         'onnxruntime', UNCONFIGURED, 'What executes the bundle.', choices=BACKENDS)
@@ -69,7 +80,7 @@ class Settings:
         1, UNCONFIGURED, 'Threads that compute one answer.', between=(1, 64))
     cameras: tuple[str, ...] = _parameter(
         ('',), UNCONFIGURED,
-        'Camera names, the first is the default; each has its topics under <name>/. '
+        'Camera names, the first is the default; each has its topics under NAME/. '
         'One empty name: a single camera on image_raw.', check=_check_cameras)
     image_transport: str = _parameter(
         'raw', UNCONFIGURED,
@@ -92,6 +103,17 @@ class Settings:
         between=(1, 10000))
     max_question_length: int = _parameter(
         256, LIVE, 'Characters; a longer question gets bad_question.', between=(1, 65536))
+    standing_questions: tuple[str, ...] = _parameter(
+        ('',), LIVE,
+        'Asked again and again, each as on the topic question: text, @front text, @all text, '
+        'JSON with an id. One empty entry: none.', check=_check_standing)
+    standing_rate: float = _parameter(
+        1.0, LIVE, 'How often the standing questions are asked, Hz; a tick is skipped while the '
+        'one before is not answered.', between=(0.001, 1000.0))
+    standing_publish: str = _parameter(
+        'on_change', LIVE,
+        'on_change: publish when status or answer changed for that question and camera. '
+        'always: at each tick.', choices=STANDING_PUBLISH)
     autostart: bool = _parameter(
         True, START, 'Configure and activate at start.')
     diagnostics_period: float = _parameter(
@@ -106,18 +128,42 @@ class Settings:
 TABLE: dict[str, Field[Any]] = {row.name: row for row in fields(Settings)}
 
 
-def declare(node: Node, may_configure: Callable[[], bool]) -> None:
+def declare(node: Node, may_configure: Callable[[], bool],
+            before_change: Callable[[Mapping[str, Any]], str]) -> None:
     """Declare the table on ``node``; ParameterError where a start value is refused.
 
     ``may_configure`` says whether parameters that are read at configure may be set now.
+    ``before_change`` prepares for valid new values and returns why that fails, '' otherwise.
     """
-    node.add_on_set_parameters_callback(lambda values: _validate(values, may_configure()))
+    declared: list[bool] = []
+
+    def judge(values: list[Parameter]) -> SetParametersResult:
+        result = _validate(values, may_configure())
+        new = {value.name: _normal(TABLE[value.name], value.value) for value in values
+               if value.name in TABLE} if result.successful and declared else {}
+        reason = new and (conflict(replace(read(node), **new)) or before_change(new))
+        return SetParametersResult(successful=False, reason=reason) if reason else result
+
+    node.add_on_set_parameters_callback(judge)
     for row in TABLE.values():
         default = list(row.default) if isinstance(row.default, tuple) else row.default
         try:
             node.declare_parameter(row.name, default, _descriptor(row))
         except Exception as error:  # rclpy has several kinds, each names parameter and reason
             raise ParameterError(' '.join(str(error).split())) from None
+    declared.append(True)
+    reason = conflict(read(node))
+    if reason:
+        raise ParameterError(reason)
+
+
+def conflict(settings: Settings) -> str:
+    """Return which standing question cannot be asked with these settings, '' if all can."""
+    for entry in filter(str.strip, settings.standing_questions):
+        for request in parse(entry, settings.camera_names, settings.max_question_length):
+            if request.error:
+                return f'standing_questions: {entry[:80]!r}: {request.error}'
+    return ''
 
 
 def unknown_overrides(node: Node) -> list[str]:
@@ -147,7 +193,7 @@ def _descriptor(row: Field[Any]) -> ParameterDescriptor:
         additional_constraints='; '.join(filter(None, [
             'one of ' + ', '.join(meta['choices']) if meta['choices'] else '',
             f'may be set {meta["when"]}' if meta['when'] == UNCONFIGURED else ''])),
-        dynamic_typing=isinstance(row.default, float))  # so that 2 is taken for 2.0
+        dynamic_typing=isinstance(row.default, (float, tuple)))  # 2 for 2.0; [] has no type
     if meta['between'] and isinstance(row.default, float):
         low, high = map(float, meta['between'])
         description.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
@@ -172,6 +218,9 @@ def _wrong(row: Field[Any], parameter: Parameter, may_configure: bool) -> str:
     if isinstance(row.default, float) and (
             isinstance(value, bool) or not isinstance(value, (int, float))):
         return f'expected a number, got {value!r}'
+    if isinstance(row.default, tuple) and not (
+            isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)):
+        return f'expected a list of strings, got {value!r}'
     if meta['when'] == UNCONFIGURED and not may_configure:
         return 'is read at configure; deactivate and clean up the node first'
     if meta['choices'] and value not in meta['choices']:
@@ -179,3 +228,28 @@ def _wrong(row: Field[Any], parameter: Parameter, may_configure: bool) -> str:
     if meta['between'] and not meta['between'][0] <= value <= meta['between'][1]:
         return f'{value!r} is not from {meta["between"][0]:g} to {meta["between"][1]:g}'
     return str(meta['check'](_normal(row, value))) if meta['check'] else ''
+
+
+def as_markdown() -> str:
+    """Return the text of docs/parameters.md."""
+    lines = ['# Parameters of the node', '',
+             'Made from the table in `latent_vqa_ros/ros/parameters.py`; `config/vqa.yaml` holds',
+             'each at its default.', '',
+             '| name | type | default | values | may be set | meaning |',
+             '|---|---|---|---|---|---|']
+    for row in TABLE.values():
+        meta, default = row.metadata, row.default
+        values = ', '.join(f'`{choice}`' for choice in meta['choices'])
+        if meta['between']:
+            values = '{:g} to {:g}'.format(*meta['between'])
+        shown = json.dumps(list(default) if isinstance(default, tuple) else default)
+        kind = 'string[]' if isinstance(default, tuple) else _KINDS[type(default)]
+        lines.append(f'| `{row.name}` | {kind} | `{shown}` | {values} | {meta["when"]} | '
+                     f'{meta["description"]} |')
+    return '\n'.join(lines) + '\n'
+
+
+_KINDS = {str: 'string', int: 'integer', float: 'double', bool: 'bool'}
+
+if __name__ == '__main__':
+    print(as_markdown(), end='')

@@ -1,28 +1,40 @@
 """The node's state as DiagnosticStatus messages: the node, its answering, each camera.
 
-Levels: ERROR where something failed, WARN where somebody should look, STALE where a camera went
-silent. Looks at a VqaNode; begins a new period of its statistics, lets it warn of missing frames.
+    ERROR  the node failed, or a camera cannot be answered about: no publisher or no frame for
+           longer than a start takes, wrong type, incompatible QoS
+    WARN   somebody should look: not active, disabled, questions dropped, a camera not there yet,
+           a second publisher whose QoS does not match, stamps in the future
+    STALE  a camera went silent: its newest image is older than max_image_age; questions are not
+           answered because the node is not active
+
+Whether a camera is alive is seen by taking its newest frame once per report: 0.9 ms for 2.7 MB,
+where receiving 30 of them a second costs a fifth of a core. Looks at a VqaNode; begins a new
+period of its statistics, lets it log missing frames.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, answering, rss_mb, status
-from latent_vqa_ros.ros.frame_source import FrameSource
+from latent_vqa_ros.ros.frame_source import FrameSource, age_s
 
 if TYPE_CHECKING:
     from latent_vqa_ros.ros.node import VqaNode
+
+FUTURE_S = 1.0  # that a stamp may lie ahead of the node's clock without a warning
 
 
 def statuses(node: VqaNode) -> list[DiagnosticStatus]:
     """Return one status for the node, one for its answering, one per camera while active."""
     name = node.get_fully_qualified_name()
     waiting = node.worker.waiting if node.worker else 0
+    extra = {'standing_questions': len(node.standing), 'standing_skipped': node.rounds_skipped}
     found = [_node(node, name),
-             answering(node.statistics.snapshot(), f'{name}: questions', waiting)]
+             answering(node.statistics.snapshot(), f'{name}: questions', waiting,
+                       node.worker is not None, extra)]
     if node.source:
         now_ns = node.get_clock().now().nanoseconds
         found += [_camera(node, node.source, camera, f'{name}: camera {camera}'.rstrip(), now_ns)
@@ -31,35 +43,49 @@ def statuses(node: VqaNode) -> list[DiagnosticStatus]:
 
 
 def _node(node: VqaNode, name: str) -> DiagnosticStatus:
-    level, message = (OK, node.state)
-    if node.state == 'unconfigured':
-        level = WARN
-    elif not node.enabled:
+    level, message = (OK if node.state == 'active' else WARN), node.state
+    if not node.enabled:
         level, message = WARN, 'disabled through ~/enable'
     if node.failure:
         level, message = ERROR, node.failure
     values = {'state': node.state, 'enabled': node.enabled, 'memory_rss_mb': rss_mb()}
-    if node.pipeline:
-        model, version, sha256 = node.pipeline.bundle.identity
+    pipeline = node.pipeline
+    if pipeline:
+        model, version, sha256 = pipeline.bundle.identity
         values |= {'model': model, 'model_version': version, 'model_sha256': sha256,
-                   'backend': node.pipeline.backend.name}
+                   'backend': pipeline.backend.name}
     return status(f'{name}: node', level, message, values)
 
 
 def _camera(node: VqaNode, source: FrameSource, camera: str, name: str,
             now_ns: int) -> DiagnosticStatus:
-    topic = {'topic': source.topic(camera)}
+    topic = source.topic(camera)
+    values: dict[str, Any] = {'topic': topic, 'publishers': node.count_publishers(topic)}
     try:
         frame = source.newest(camera)
     except Exception as error:  # whatever the middleware makes of a broken message
-        return status(name, ERROR, ' '.join(str(error).split()), topic)
+        return status(name, ERROR, ' '.join(str(error).split()), values)
     if frame is None:
         why = source.why_absent(camera)
-        node.warn_missing(why)
-        return status(name, WARN, why, topic)
-    age_s = (now_ns - (frame.stamp_ns or frame.received_ns)) / 1e9
-    values = topic | {'image_age_ms': round(age_s * 1e3, 1), 'frame_id': frame.frame_id}
-    max_age_s = node.settings.max_image_age
-    if max_age_s and age_s > max_age_s:
-        return status(name, STALE, f'the newest image is {age_s:.1f} s old', values)
-    return status(name, OK, 'frames arrive', values)
+        lasts = node.warn_missing(why) or bool(source.mismatch(camera))
+        return status(name, ERROR if lasts else WARN, why, values)
+    age = age_s(frame, now_ns)
+    values |= {'image_age_ms': round(age * 1e3, 1), 'frame_id': frame.frame_id}
+    level, message = _judge(age, node.settings.max_image_age, values['publishers'],
+                            source.mismatch(camera))
+    return status(name, level, message, values)
+
+
+def _judge(age: float, max_age_s: float, publishers: int, mismatch: str) -> tuple[bytes, str]:
+    """Return level and message of a camera whose newest frame is ``age`` seconds old."""
+    gone = '' if publishers else '; nobody publishes it any more'
+    if 0 < max_age_s < age:
+        return STALE, f'the newest image is {age:.1f} s old{gone}'
+    if mismatch:
+        return WARN, mismatch
+    if gone:
+        return WARN, f'the newest image is {age:.1f} s old{gone}'
+    if age < -FUTURE_S:
+        return WARN, (f'the newest image is stamped {-age:.1f} s in the future; do camera and '
+                      'node use the same clock (use_sim_time)?')
+    return OK, 'frames arrive'

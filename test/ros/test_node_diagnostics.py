@@ -104,7 +104,7 @@ def test_a_lasting_cause_of_missing_frames_is_logged_once(robot, capfd, monkeypa
     until(lambda: logged.append(capfd.readouterr().err) or 'no publisher' in ''.join(logged))
     for _ in range(5):
         node.diagnostics.clear()
-        await_level(node, 'camera', WARN)
+        await_level(node, 'camera', ERROR)
         assert node.ask()['status'] == 'no_image'
     lines = (''.join(logged) + capfd.readouterr().err).splitlines()
     assert sum('WARN' in line and 'no publisher' in line for line in lines) == 1

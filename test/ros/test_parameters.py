@@ -11,7 +11,14 @@ import yaml
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from rclpy.parameter import Parameter
 
-from latent_vqa_ros.ros.parameters import LIVE, START, TABLE, UNCONFIGURED, Settings
+from latent_vqa_ros.ros.parameters import (
+    LIVE,
+    START,
+    TABLE,
+    UNCONFIGURED,
+    Settings,
+    as_markdown,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +30,7 @@ def node(robot):
 
 
 def test_the_table_is_not_empty_and_each_row_says_when_it_may_change():
-    assert len(TABLE) >= 13
+    assert len(TABLE) >= 16
     assert {row.metadata['when'] for row in TABLE.values()} == {START, UNCONFIGURED, LIVE}
     assert all(row.metadata['description'] for row in TABLE.values())
 
@@ -36,6 +43,12 @@ def test_the_yaml_file_holds_each_parameter_at_its_default():
     assert written == defaults
     assert {name: type(value) for name, value in written.items()} == {
         name: type(value) for name, value in defaults.items()}
+
+
+def test_the_documentation_is_made_from_the_table():
+    written = (ROOT / 'docs' / 'parameters.md').read_text()
+    assert written == as_markdown(), 'make it anew: python3 -m latent_vqa_ros.ros.parameters'
+    assert all(f'| `{name}` |' in written for name in TABLE)
 
 
 def test_each_parameter_is_declared_with_its_description(node):
@@ -64,6 +77,13 @@ def test_each_declared_parameter_is_read_somewhere():
     ('cameras', ['a', 'a'], 'twice'), ('cameras', ['all'], 'all'), ('cameras', ['a b'], 'letters'),
     ('autostart', False, 'read-only'), ('diagnostics_period', 0.0, 'ange'),
     ('max_question_length', 10**9, 'ange'), ('num_threads', 0, 'ange'),
+    ('standing_rate', 0.0, 'ange'), ('standing_rate', -1, 'is not from'),
+    ('standing_publish', 'sometimes', 'on_change, always'),
+    ('standing_questions', 'what?', 'list of strings'), ('standing_questions', [1], 'strings'),
+    ('standing_questions', ['@moon what?'], 'unknown camera'),
+    ('standing_questions', ['what?', '{"question": '], 'broken JSON'),
+    ('standing_questions', ['x' * 300], '300 characters'),
+    ('max_image_age', float('inf'), 'ange'),
 ])
 def test_a_bad_value_is_refused_with_its_reason_and_nothing_changes(node, name, value, reason):
     before = node.vqa.settings
@@ -78,11 +98,29 @@ def test_a_set_with_one_bad_value_changes_nothing(node):
     result = node.vqa.set_parameters_atomically(
         [Parameter('top_k', value=5), Parameter('image_qos', value='none')])
     assert not result.successful
+    assert 'image_qos' in result.reason
     assert node.vqa.settings.top_k == 3
 
 
+def test_an_empty_list_clears_the_standing_questions(node):
+    assert node.set(standing_questions=['what?'])[0].successful
+    assert node.vqa.settings.standing_questions == ('what?',)
+    assert node.set(standing_questions=[])[0].successful
+    assert node.vqa.settings.standing_questions == ()
+
+
+def test_cameras_that_a_standing_question_needs_cannot_go(node):
+    both = [Parameter('cameras', value=['front']),
+            Parameter('standing_questions', value=['@front what?'])]
+    assert node.vqa.set_parameters_atomically(both).successful
+    result = node.set(cameras=['rear'])[0]
+    assert not result.successful
+    assert 'standing_questions' in result.reason
+    assert node.vqa.settings.cameras == ('front',)
+
+
 def test_a_parameter_cannot_be_deleted(node):
-    for name in ('max_image_age', 'top_k', 'model'):
+    for name in ('max_image_age', 'top_k', 'model', 'standing_questions'):
         assert not node.vqa.set_parameters([Parameter(name)])[0].successful
         assert node.vqa.has_parameter(name)
 

@@ -1,0 +1,99 @@
+"""What the node publishes about a question: the word, the detail, the picture, vision_msgs.
+
+``Publishers(node)`` opens the topics, ``publish`` and ``draw`` fill them. The topic
+``answer/classification`` is there only where vision_msgs is installed; a picture is made only
+while somebody subscribes. Refuses to know how an answer is found.
+"""
+
+from __future__ import annotations
+
+import array
+import importlib
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header, String
+
+from latent_vqa_ros.core.annotate import annotate
+from latent_vqa_ros.core.answer import NANO, Detail
+from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
+from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.statuses import Status
+
+BURST = 1000  # questions and details the middleware holds: with 10 it loses some of a burst
+LAST_WORDS = Duration(seconds=0.5)  # that the last details have to be received
+
+
+class Publishers:
+    """The topics out; every method may be called from any thread."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._vision = vision_messages()
+        self._answer = node.create_publisher(String, 'answer', BURST)
+        self._detail = node.create_publisher(String, 'answer/detail', BURST)
+        self._picture = node.create_publisher(Image, 'image_annotated', qos_profile_sensor_data)
+        self._classes = self._vision and node.create_publisher(
+            self._vision.Classification, 'answer/classification', 10)
+
+    def publish(self, detail: Detail) -> None:
+        """Publish the one detail of a request, and the word where there is an answer."""
+        if detail.status is Status.OK:
+            self._answer.publish(String(data=detail.answer))
+        self._detail.publish(String(data=detail.to_json()))
+        if self._classes and detail.status is Status.OK:
+            self._classes.publish(classification(detail, self._vision))
+
+    @property
+    def picture_wanted(self) -> bool:
+        """Whether somebody subscribes to ``image_annotated``."""
+        return bool(self._picture.get_subscription_count())
+
+    def draw(self, detail: Detail, frame: Frame) -> None:
+        """Publish the frame with question and answer; an undecodable frame gives no picture."""
+        try:
+            rgb_hwc = finish_rgb(*frame.decode())
+        except ImageError:
+            return  # the detail says so
+        self._picture.publish(picture(annotate(rgb_hwc, detail), frame))
+
+    def wait_until_received(self) -> None:
+        """Wait until the details have arrived, at most LAST_WORDS."""
+        self._detail.wait_for_all_acked(LAST_WORDS)
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        for publisher in (self._classes, self._picture, self._detail, self._answer):
+            if publisher:
+                self._node.destroy_publisher(publisher)
+
+
+def picture(rgb_hwc: Any, frame: Frame) -> Image:
+    """Return uint8 pixels (height, width, 3) as rgb8 with the header of their frame."""
+    height, width, _ = rgb_hwc.shape
+    return Image(header=_header(frame.stamp_ns, frame.frame_id), height=height, width=width,
+                 encoding='rgb8', step=3 * width, data=array.array('B', rgb_hwc.tobytes()))
+
+
+def classification(detail: Detail, messages: Any) -> Any:
+    """Return ``top`` as vision_msgs/Classification; ``messages`` is the module vision_msgs.msg."""
+    return messages.Classification(
+        header=_header(detail.stamp_ns or 0, detail.frame_id),
+        results=[messages.ObjectHypothesis(class_id=answer, score=p) for answer, p in detail.top])
+
+
+def vision_messages() -> Any:
+    """Return the module vision_msgs.msg, None where it is not installed."""
+    try:
+        return importlib.import_module('vision_msgs.msg')
+    except ImportError:
+        return None
+
+
+def _header(stamp_ns: int, frame_id: str) -> Header:
+    sec, nanosec = divmod(stamp_ns, NANO)
+    return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
