@@ -62,7 +62,8 @@ class Tally:
 def bag_identity(bag: BagReader) -> dict[str, Any]:
     """Return what tells a bag from another without reading it all: files, counts, times."""
     files = [bag.path] if bag.path.is_file() else sorted(
-        path for path in bag.path.iterdir() if path.suffix in STORAGE_SUFFIXES)
+        path for path in bag.path.iterdir()  # also .mcap.zstd
+        if path.is_file() and set(path.suffixes) & set(STORAGE_SUFFIXES))
     return {'files': [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],
             'messages': bag.message_count, 'start_ns': bag.start_ns, 'end_ns': bag.end_ns}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_an_interrupted_file_goes_on_after_its_last_checkpoint(
         answer_bag(DEMO, out, [COLOUR, SHAPE], stop_after=stop_after)
     assert not out.exists()
     with (tmp_path / f'out.{ending}.part').open('ab') as part:
-        part.write(b'half a row, never checkpoin')
+        part.write(b'half rows that no checkpoint covers ' * 1000)
     assert answer_bag(DEMO, out, [COLOUR, SHAPE]) == stop_after
     assert out.read_bytes() == (tmp_path / f'whole.{ending}').read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, f'whole.{ending}']
@@ -151,6 +152,25 @@ def test_a_part_of_another_job_without_a_frame_is_in_nobody_s_way(tmp_path: Path
     assert (tmp_path / 'a.csv.part').exists()
     assert answer_bag(DEMO, tmp_path / 'a.csv') == 0
     assert (tmp_path / 'a.csv').read_text().count('\n') == 21
+
+
+def test_a_bag_that_changed_is_another_bag(tmp_path: Path) -> None:
+    seen = []
+    for where, index in (('a', 0), ('b', 0), ('b', 1)):
+        path = tmp_path / where / str(index)
+        with BagWriter(path) as bag:
+            bag.write_string('/text', START_NS + index, 'x')
+        seen.append(identity(path))
+        (path / 'answers.csv.part').write_text('no part of the bag')
+        assert identity(path) == seen[-1]
+    os.utime(path / '1.mcap', ns=(1, 1))
+    seen.append(identity(path))
+    assert len({json.dumps(one) for one in seen}) == 4
+
+
+def identity(path: Path) -> dict[str, object]:
+    with BagReader(path) as bag:
+        return outputs.bag_identity(bag)
 
 
 @pytest.mark.parametrize('damage', ['no note', 'broken note', 'shorter'])

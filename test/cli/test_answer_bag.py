@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,6 +125,7 @@ def test_bad_usage_exits_with_2(latent_vqa, argv):
 
 def test_progress_is_drawn_on_stderr_where_it_is_a_terminal(tmp_path):
     reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
     done = subprocess.run(
         [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'answer-bag', str(DEMO), '--question',
          COLOUR, '--out', str(tmp_path / 'a.csv'), '--json'],
