@@ -1,4 +1,4 @@
-"""The launch file: its arguments without launch, and the node it starts where launch is there.
+"""The launch files: their arguments without launch, and what they start where launch is there.
 
 `launch` and `launch_ros` come with ROS 2 and not from the Python package index; where they cannot
 be imported the tests that need them say so.
@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / 'launch' / 'vqa.launch.py'
+TWO_ROBOTS = ROOT / 'launch' / 'two_robots.launch.py'
 ARGUMENTS = ['model', 'image_topic', 'question_topic', 'namespace', 'params_file', 'use_sim_time',
              'log_level', 'autostart', 'use_respawn']
 RUN = """
@@ -46,10 +47,11 @@ def test_the_launch_file_declares_the_arguments_of_the_contract():
 
 @pytest.fixture
 def launch(ros_environment, tmp_path):
-    """Return a function that launches the file from a prefix with what an install has."""
+    """Return a function that launches a file from a prefix with what an install has."""
     lib, share = tmp_path / 'lib' / 'latent_vqa_ros', tmp_path / 'share'
     lib.mkdir(parents=True)
-    shutil.copytree(ROOT / 'config', share / 'latent_vqa_ros' / 'config')
+    for folder in ('config', 'launch'):
+        shutil.copytree(ROOT / folder, share / 'latent_vqa_ros' / folder)
     marker = share / 'ament_index' / 'resource_index' / 'packages' / 'latent_vqa_ros'
     marker.parent.mkdir(parents=True)
     marker.touch()
@@ -62,10 +64,10 @@ def launch(ros_environment, tmp_path):
                    'ROS_LOG_DIR': str(tmp_path / 'log')}
     log, processes = tmp_path / 'launch.txt', []
 
-    def start(*arguments):
+    def start(*arguments, file=FILE):
         with log.open('w') as out:
             processes.append(subprocess.Popen(
-                [sys.executable, '-c', RUN, str(FILE), *arguments], env=environment, stdout=out,
+                [sys.executable, '-c', RUN, str(file), *arguments], env=environment, stdout=out,
                 stderr=subprocess.STDOUT, cwd=tmp_path))
         processes[-1].said = log.read_text
         return processes[-1]
@@ -75,17 +77,30 @@ def launch(ros_environment, tmp_path):
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait(30)
+        assert 'Traceback' not in process.said()
 
 
 @pytest.fixture
-def asker(ros):
+def asker(ask_in):
     """Return somebody who asks in the namespace that is launched."""
+    return ask_in(f'/launched_{os.getpid()}')
+
+
+@pytest.fixture
+def ask_in(ros):
+    """Return a function that makes somebody who asks in a namespace."""
     sys.path.insert(0, str(ROOT / 'test' / 'ros'))
     from node_harness import Asker
 
-    asker = Asker(f'/launched_{os.getpid()}')
-    yield asker
-    asker.close()
+    askers = []
+
+    def make(namespace):
+        askers.append(Asker(namespace))
+        return askers[-1]
+
+    yield make
+    for each in askers:
+        each.close()
 
 
 @needs_launch
@@ -108,7 +123,6 @@ def test_the_launched_node_answers_on_the_remapped_topics(launch, asker, bundle_
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert 'process has finished cleanly' in process.said()
-    assert 'Traceback' not in process.said()
 
 
 @needs_launch
@@ -136,8 +150,53 @@ def test_a_killed_node_comes_back_with_use_respawn(launch, asker, bundle_path):
     process = launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
                      'use_respawn:=true')
     asker.greet()
-    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
-    os.kill(int(children[0]), signal.SIGKILL)
+    os.kill(children(process)[0], signal.SIGKILL)
     until(lambda: 'process has died' in process.said(), 'launch to notice')
     asker.greet()
     assert process.said().count('process started') == 2
+
+
+@needs_launch
+def test_two_robots_answer_in_their_own_namespaces_and_one_outlives_the_other(
+        launch, ask_in, bundle_path):
+    from node_harness import until
+
+    process = launch(f'model:={bundle_path}', file=TWO_ROBOTS)
+    left, right = ask_in('/left'), ask_in('/right')
+    left.greet()
+    right.greet()
+    assert left.ask()['reason'].startswith('no publisher on /left/image_raw')
+    assert right.ask()['reason'].startswith('no publisher on /right/image_raw')
+    asked = len(right.details)
+    left.ask()
+    assert len(right.details) == asked
+    os.kill(children(process)[0], signal.SIGKILL)
+    until(lambda: 'process has died' in process.said(), 'launch to notice')
+    right.ask()
+    assert process.said().count('process started') == 2
+
+
+@needs_launch
+@pytest.mark.parametrize(('level', 'is_said'), [('info', True), ('error', False)])
+def test_the_log_level_decides_what_the_node_says(launch, asker, bundle_path, level, is_said):
+    process = launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
+                     f'log_level:={level}')
+    asker.greet()
+    assert ('answering with' in process.said()) is is_said
+
+
+@needs_launch
+def test_launch_shows_each_argument_with_its_description():
+    from launch import LaunchContext
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    source = PythonLaunchDescriptionSource(str(FILE))
+    declared = source.get_launch_description(LaunchContext()).get_launch_arguments()
+    assert [argument.name for argument in declared] == ARGUMENTS
+    assert all(argument.description for argument in declared)
+
+
+def children(process):
+    """Return the process ids of the nodes of a launch."""
+    path = Path(f'/proc/{process.pid}/task/{process.pid}/children')
+    return [int(number) for number in path.read_text().split()]
