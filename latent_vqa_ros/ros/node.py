@@ -52,6 +52,7 @@ class VqaNode(LifecycleNode):
         self.worker: Worker[Asked | standing.Round] | None = None
         self.outputs: Publishers | None = None
         self.round_waits, self.rounds_skipped = False, 0  # standing questions in the queue
+        self._stood = False  # whether the last round asked something
         self._models = model_switch.ModelSwitch()
         self._missing: dict[str, tuple[float, float]] = {}  # why, since when, when to log it
         self._question: Any = None
@@ -209,12 +210,12 @@ class VqaNode(LifecycleNode):
     def _ask_standing(self) -> None:
         """Queue a round of the standing questions unless the last one is not done yet."""
         asked = self.standing
-        if not asked or self.worker is None or not self.enabled:
+        if self.worker is None or not self.enabled or not (asked or self._stood):
             return
         if self.round_waits:
             self.rounds_skipped += 1
             return
-        self.round_waits = True
+        self.round_waits, self._stood = True, bool(asked)  # an empty round: all are forgotten
         self.worker.put(standing.Round(asked), sys.maxsize)
 
     def _before_change(self, values: Mapping[str, Any]) -> str:

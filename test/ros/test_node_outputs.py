@@ -1,0 +1,149 @@
+"""The annotated image and vision_msgs: made when wanted, and never at the cost of an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from node_harness import QUESTION, image, until
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros import publishers
+
+
+@pytest.fixture
+def seeing(robot):
+    """Return an active node that has an image of any age."""
+    started = robot(min_confidence=0.0, max_image_age=0.0)
+    started.show(image(stamp_ns=1_000_000_007, frame_id='lens', size=320))
+    return started
+
+
+def watch(node) -> list[Image]:
+    """Return a list of the pictures that arrive from now on."""
+    pictures: list[Image] = []
+    node.node.create_subscription(
+        Image, 'image_annotated', pictures.append, qos_profile_sensor_data)
+    until(lambda: node.vqa.outputs.picture_wanted, 'the subscription')
+    return pictures
+
+
+def ask_until_drawn(node, pictures, **question) -> Image:
+    """Ask until a picture arrived, as best effort loses some; return it."""
+    before = len(pictures)
+    until(lambda: node.ask(**question) and len(pictures) > before, 'a picture')
+    return pictures[-1]
+
+
+def test_a_picture_is_drawn_only_while_somebody_looks(seeing, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(publishers, 'annotate', lambda rgb, detail: drawn.append(detail) or rgb)
+    seeing.ask()
+    seeing.ask()
+    assert drawn == []
+    pictures = watch(seeing)
+    ask_until_drawn(seeing, pictures)
+    assert drawn
+    assert drawn[-1].question == QUESTION
+
+
+def test_the_picture_has_the_header_and_size_of_its_frame_and_shows_the_answer(seeing):
+    found = ask_until_drawn(seeing, watch(seeing))
+    assert (found.header.stamp.sec, found.header.stamp.nanosec) == (1, 7)
+    assert found.header.frame_id == 'lens'
+    assert (found.encoding, found.height, found.width, found.step) == ('rgb8', 320, 320, 960)
+    pixels_hwc = np.frombuffer(found.data, np.uint8).reshape(320, 320, 3)
+    assert tuple(pixels_hwc[160, 160]) == (255, 0, 0)  # the shape, red first
+    assert (pixels_hwc[:20] != (250, 245, 240)).any(axis=2).mean() > 0.9  # the strip of text
+
+
+def test_abstaining_is_drawn_too(seeing):
+    pictures = watch(seeing)
+    certain = ask_until_drawn(seeing, pictures).data
+    seeing.set(min_confidence=1.0)
+    until(lambda: ask_until_drawn(seeing, pictures).data != certain, 'another picture')
+
+
+def test_an_error_in_drawing_costs_no_answer_and_is_reported(seeing, monkeypatch):
+    def explode(*arguments):
+        raise ZeroDivisionError('no paint')
+
+    watch(seeing)
+    with monkeypatch.context() as patch:
+        patch.setattr(publishers, 'annotate', explode)
+        assert seeing.ask()['status'] == 'ok'
+        until(lambda: seeing.diagnostics.get('questions')
+              and 'no paint' in seeing.diagnostics['questions'].message, 'ERROR')
+        assert seeing.ask()['status'] == 'ok'
+    assert seeing.diagnostics['questions'].level == b'\x02'
+
+
+def test_a_broken_frame_gives_no_picture_and_no_error(seeing):
+    pictures = watch(seeing)
+    seeing.show_now(encoding='made_up')
+    assert seeing.ask()['status'] == 'bad_image'
+    seeing.show_now(size=320)
+    ask_until_drawn(seeing, pictures)
+    assert not seeing.vqa.statistics.snapshot().failures
+
+
+def test_cleanup_takes_the_picture_topic_away(seeing):
+    topic = f'{seeing.node.get_namespace()}/image_annotated'
+    until(lambda: seeing.node.count_publishers(topic) == 1)
+    assert seeing.transition('deactivate')
+    assert seeing.transition('cleanup')
+    until(lambda: seeing.node.count_publishers(topic) == 0, 'the publisher to go')
+
+
+@dataclass
+class Hypothesis:
+    class_id: str = ''
+    score: float = 0.0
+
+
+@dataclass
+class Classification:
+    header: object = None
+    results: list = field(default_factory=list)
+
+
+def test_a_classification_has_the_header_of_the_image_and_the_best_answers():
+    messages = SimpleNamespace(Classification=Classification, ObjectHypothesis=Hypothesis)
+    detail = Detail(Status.OK, QUESTION, answer='red', top=(('red', 0.9), ('teal', 0.1)),
+                    stamp_ns=2_000_000_003, frame_id='lens')
+    made = publishers.classification(detail, messages)
+    assert made.results == [Hypothesis('red', 0.9), Hypothesis('teal', 0.1)]
+    assert (made.header.stamp.sec, made.header.stamp.nanosec) == (2, 3)
+    assert made.header.frame_id == 'lens'
+
+
+def test_classifications_are_published_for_answers_alone(seeing, monkeypatch):
+    sent = []
+    messages = SimpleNamespace(Classification=Classification, ObjectHypothesis=Hypothesis)
+    monkeypatch.setattr(seeing.vqa.outputs, '_vision', messages)
+    monkeypatch.setattr(seeing.vqa.outputs, '_classes', SimpleNamespace(publish=sent.append))
+    try:
+        answer = seeing.ask()['answer']
+        seeing.ask('what colour is it')
+        seeing.set(min_confidence=1.0)
+        assert seeing.ask()['status'] == 'unsure'
+        assert [message.results[0].class_id for message in sent] == [answer]
+    finally:
+        monkeypatch.undo()
+
+
+def test_the_real_messages_have_the_fields_that_are_filled():
+    messages = publishers.vision_messages()
+    if messages is None:
+        pytest.skip('vision_msgs is not installed; it comes with a ROS installation')
+    detail = Detail(Status.OK, QUESTION, answer='red', top=(('red', 0.9),), stamp_ns=5)
+    made = publishers.classification(detail, messages)
+    assert made.results[0].class_id == 'red'
+    assert made.results[0].score == 0.9

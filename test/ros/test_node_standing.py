@@ -1,0 +1,159 @@
+"""Standing questions: asked by a timer, published on change or always, changed while running."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from node_harness import LIMIT, QUESTION, image, until
+
+RED, BLUE = (0, 0, 255), (255, 0, 0)
+STANDING = '{"id": "standing", "question": "what color is the shape?"}'
+
+
+@pytest.fixture
+def seeing(robot):
+    """Return an active node that has an image of a red shape and no standing question yet."""
+    started = robot(min_confidence=0.0, max_image_age=0.0, standing_rate=50.0)
+    started.show_now(colour=RED)
+    return started
+
+
+def count_calls(monkeypatch, target, name):
+    """Return a list that grows with each call of a method."""
+    calls, method = [], getattr(target, name)
+
+    def counted(*given):
+        calls.append(given)
+        return method(*given)
+
+    monkeypatch.setattr(target, name, counted)
+    return calls
+
+
+def ticks(node, number):
+    """Wait until the standing questions were due that many times more."""
+    time.sleep(number / node.vqa.settings.standing_rate)
+
+
+def test_an_answer_is_published_when_it_changes_and_only_then(seeing):
+    seeing.set(standing_questions=[STANDING])
+    until(lambda: seeing.answers == ['red'], 'the first answer')
+    seeing.show_now(colour=RED)
+    ticks(seeing, 10)
+    assert seeing.answers == ['red']
+    seeing.show_now(colour=BLUE)
+    until(lambda: seeing.answers == ['red', 'blue'], 'the changed answer')
+    seeing.set(min_confidence=1.0)
+    until(lambda: len(seeing.details) == 3, 'the changed status')
+    assert [(d['id'], d['status'], d['answer']) for d in seeing.details] == [
+        ('standing', 'ok', 'red'), ('standing', 'ok', 'blue'), ('standing', 'unsure', 'blue')]
+    assert seeing.answers == ['red', 'blue']
+
+
+def test_always_publishes_at_each_tick_and_encodes_a_frame_once(seeing):
+    seeing.set(standing_publish='always', standing_questions=[STANDING])
+    until(lambda: len(seeing.details) >= 10, 'ten details of one frame')
+    assert {d['answer'] for d in seeing.details} == {'red'}
+    assert [d['encoding_reused'] for d in seeing.details[:10]] == [False] + 9 * [True]
+
+
+def test_an_unchanged_frame_is_not_answered_about_again(seeing, monkeypatch):
+    calls = count_calls(monkeypatch, seeing.vqa.pipeline, 'respond')
+    seeing.set(standing_questions=[STANDING, QUESTION])
+    until(lambda: len(seeing.details) == 2, 'both answers')
+    ticks(seeing, 10)
+    assert len(calls) == 2
+    seeing.set(top_k=1)  # what an answer depends on has changed
+    until(lambda: len(calls) == 4, 'both to be asked again')
+    assert len(seeing.details) == 2
+
+
+def test_a_silent_camera_is_news_once(seeing):
+    seeing.set(standing_questions=[STANDING])
+    until(lambda: seeing.answers == ['red'], 'the first answer')
+    seeing.set(max_image_age=0.01)
+    until(lambda: len(seeing.details) == 2, 'stale_image')
+    assert seeing.details[-1]['status'] == 'stale_image'
+    ticks(seeing, 10)
+    assert len(seeing.details) == 2
+
+
+def test_without_a_camera_the_reason_comes_once(robot):
+    node = robot(standing_rate=50.0)
+    node.set(standing_questions=[STANDING])
+    until(lambda: node.details, 'no_image')
+    ticks(node, 10)
+    assert [d['status'] for d in node.details] == ['no_image']
+
+
+def test_cameras_are_chosen_as_on_the_topic(robot):
+    both = robot(cameras=['front', 'rear'], min_confidence=0.0, max_image_age=0.0,
+                 standing_rate=20.0)
+    both.show(image(1, 'f', colour=RED), 'front', 'front/image_raw')
+    both.show(image(1, 'r', colour=BLUE), 'rear', 'rear/image_raw')
+    both.set(standing_questions=['@rear what shape is present?', f'@all {QUESTION}'])
+    until(lambda: len(both.details) == 3, 'three answers')
+    assert [(d['camera'], d['answer']) for d in both.details] == [
+        ('rear', 'circle'), ('front', 'red'), ('rear', 'blue')]
+
+
+def test_questions_are_taken_away_and_come_back_as_news(seeing):
+    seeing.set(standing_questions=[STANDING])
+    until(lambda: len(seeing.answers) == 1, 'the first answer')
+    seeing.set(standing_questions=[QUESTION])
+    until(lambda: len(seeing.answers) == 2, 'the other question')
+    seeing.set(standing_questions=[''])
+    until(lambda: not seeing.vqa._stood, 'an empty round')
+    ticks(seeing, 5)
+    assert len(seeing.answers) == 2
+    seeing.set(standing_questions=[QUESTION])
+    until(lambda: len(seeing.answers) == 3, 'the same question again')
+    assert seeing.answers == ['red', 'red', 'red']
+
+
+def test_a_new_rate_counts_from_now(seeing):
+    seeing.set(standing_rate=0.001, standing_publish='always')
+    seeing.set(standing_questions=[STANDING])
+    ticks_before = len(seeing.details)
+    seeing.set(standing_rate=100.0)  # the period under way had 1000 s
+    until(lambda: len(seeing.details) > ticks_before + 3, 'answers at the new rate')
+
+
+def test_a_slow_round_is_skipped_and_takes_no_place_in_the_queue(seeing, monkeypatch):
+    begun, gate, respond = threading.Event(), threading.Event(), seeing.vqa.pipeline.respond
+
+    def slow(*given):
+        begun.set()
+        gate.wait(LIMIT)
+        return respond(*given)
+
+    monkeypatch.setattr(seeing.vqa.pipeline, 'respond', slow)
+    seeing.set(queue_depth=1)
+    seeing.set(standing_questions=[STANDING])
+    assert begun.wait(LIMIT)
+    until(lambda: seeing.vqa.rounds_skipped >= 5, 'ticks to be skipped')
+    assert seeing.vqa.worker.waiting == 0
+    seeing.say(f'{{"id": "mine", "question": "{QUESTION}"}}')
+    until(lambda: seeing.vqa.worker.waiting == 1, 'the question to wait')
+    gate.set()
+    until(lambda: seeing.detail('mine') and seeing.detail('standing'), 'both answers')
+    assert {d['status'] for d in seeing.details} == {'ok'}
+
+
+def test_a_disabled_or_inactive_node_asks_nothing(seeing, monkeypatch):
+    calls = count_calls(monkeypatch, seeing.vqa.pipeline, 'respond')
+    seeing.enable(False)
+    seeing.set(standing_questions=[STANDING])
+    ticks(seeing, 5)
+    assert calls == []
+    seeing.enable(True)
+    until(lambda: seeing.answers == ['red'], 'an answer')
+    assert seeing.transition('deactivate')
+    number = len(calls)
+    ticks(seeing, 5)
+    assert len(calls) == number
+    assert 'standing_rate' not in seeing.vqa._paced

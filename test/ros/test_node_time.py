@@ -1,0 +1,119 @@
+"""Clocks: stamps in the future, no stamps, simulated time, a clock that jumps back."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from builtin_interfaces.msg import Time
+from node_harness import image, until
+from rosgraph_msgs.msg import Clock
+
+SECOND = 10**9
+OK, WARN, STALE = b'\x00', b'\x01', b'\x03'
+
+
+def await_level(node, level):
+    node.diagnostics.clear()
+    until(lambda: node.diagnostics.get('camera') and node.diagnostics['camera'].level == level,
+          f'the camera at level {level}')
+    return node.diagnostics['camera']
+
+
+@pytest.fixture
+def simulated(robot):
+    """Return an active node whose clock is at 1000 s, and a function that sets it."""
+    node = robot(use_sim_time=True, min_confidence=0.0, max_image_age=5.0, diagnostics_period=0.1)
+
+    def clock_at(seconds: float) -> None:
+        sec, rest = divmod(round(seconds * SECOND), SECOND)
+        message = Clock(clock=Time(sec=sec, nanosec=rest))
+        until(lambda: node.publish(message, '/clock') or node.now_ns() == sec * SECOND + rest)
+
+    clock_at(1000)
+    return node, clock_at
+
+
+def test_a_stamp_in_the_future_is_told_and_never_stale(robot):
+    node = robot(min_confidence=0.0, diagnostics_period=0.1)
+    node.show(image(stamp_ns=node.now_ns() + 100 * SECOND))
+    detail = node.ask()
+    assert detail['status'] == 'ok'
+    assert -100e3 <= detail['image_age_ms'] < 0
+    status = await_level(node, WARN)
+    assert 'in the future' in status.message
+    assert 'use_sim_time' in status.message
+    node.set(max_image_age=3600.0)
+    node.show(image(stamp_ns=node.now_ns() + SECOND // 10))
+    await_level(node, OK)
+
+
+def test_an_old_stamp_says_that_the_clock_may_be_the_wrong_one(robot):
+    node = robot(min_confidence=0.0)
+    node.show(image(stamp_ns=5 * SECOND))  # simulated time, seen by a node without use_sim_time
+    detail = node.ask()
+    assert detail['status'] == 'stale_image'
+    assert 'use_sim_time' in detail['reason']
+
+
+def test_without_a_stamp_the_age_counts_from_arrival_in_simulated_time_too(simulated):
+    node, clock_at = simulated
+    node.show(image(stamp_ns=0))
+    assert 0 <= node.ask()['image_age_ms'] < 1000
+    clock_at(1004)
+    assert 4000 <= node.ask()['image_age_ms'] < 5000
+    clock_at(1010)
+    assert node.ask()['status'] == 'stale_image'
+
+
+def test_after_a_jump_back_no_frame_of_the_former_loop_is_answered_about(simulated):
+    node, clock_at = simulated
+    node.show(image(stamp_ns=999 * SECOND))
+    assert node.ask()['status'] == 'ok'
+    clock_at(10)
+    detail = node.ask()
+    assert detail['status'] == 'no_image'
+    node.show(image(stamp_ns=9 * SECOND, frame_id='again'))
+    detail = node.ask()
+    assert (detail['status'], detail['frame_id']) == ('ok', 'again')
+    assert not detail['encoding_reused']
+
+
+def test_a_frame_without_a_stamp_does_not_survive_a_jump_back(simulated):
+    node, clock_at = simulated
+    node.show(image(stamp_ns=0))
+    clock_at(10)
+    assert node.ask()['status'] == 'no_image'
+
+
+def test_a_frame_that_waits_during_the_jump_stays_if_it_is_of_the_new_time(simulated):
+    node, clock_at = simulated
+    node.show(image(stamp_ns=999 * SECOND))
+    seen = []
+    node.node.create_subscription(
+        type(image()), 'image_raw', lambda message: seen.append(message.header.frame_id), 10)
+    with node.vqa.source._lock:  # nobody takes the frame before the clock has jumped
+        until(lambda: node.publish(image(10 * SECOND, 'early'), 'image_raw') or 'early' in seen)
+        node.publish(Clock(clock=Time(sec=10)), '/clock')
+    until(lambda: node.now_ns() == 10 * SECOND, 'the jump')
+    assert node.ask()['frame_id'] == 'early'
+
+
+def test_a_small_step_back_is_not_a_jump(simulated):
+    node, clock_at = simulated
+    node.show(image(stamp_ns=999 * SECOND))
+    clock_at(999.95)
+    assert node.ask()['status'] == 'ok'
+
+
+def test_a_bag_that_loops_is_answered_about_in_each_loop(simulated):
+    node, clock_at = simulated
+    for loop in range(3):
+        for second in (20, 21, 22):
+            clock_at(second)
+            node.show(image(second * SECOND, f'{loop}'))
+            detail = node.ask()
+            assert (detail['status'], detail['image_age_ms']) == ('ok', 0.0)
+            assert detail['frame_id'] == f'{loop}'
+        clock_at(30)
+        await_level(node, STALE)
