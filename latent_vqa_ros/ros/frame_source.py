@@ -68,15 +68,19 @@ TRANSPORTS = {
 
 
 class NeverExecuted(CallbackGroup):
-    """Keeps subscriptions out of the executor's wait set; only their events are executed."""
+    """Keeps subscriptions and their events out of the executor's wait set.
+
+    Only ``newest`` takes frames, and ``mismatch`` events: with Fast DDS an event in the wait set
+    wakes the executor as long as a frame waits, which costs a whole core.
+    """
 
     def can_execute(self, entity: Any) -> bool:
-        """Return False for a subscription: only ``newest`` takes."""
-        return not isinstance(entity, Subscription)
+        """Return False: the executor leaves the entity alone."""
+        return False
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Return False for a subscription."""
-        return self.can_execute(entity)
+        """Return False: the executor leaves the entity alone."""
+        return False
 
     def ending_execution(self, entity: Any) -> None:
         """Nothing was begun."""
@@ -110,16 +114,26 @@ class FrameSource:
         try:
             subscription = self._node.create_subscription(
                 *given, callback_group=self._group, event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=lambda event: self._on_incompatible(name, event)))
+                    incompatible_qos=lambda event: self._on_incompatible(name, event),
+                    use_default_callbacks=False))
         except UnsupportedEventTypeError:  # Humble, where the middleware has no such event
             subscription = self._node.create_subscription(*given, callback_group=self._group)
         return _Camera(topic, subscription)
 
     def _on_incompatible(self, camera: str, event: Any) -> None:
-        entry = self._cameras.get(camera)
-        if entry is not None:
+        if event.total_count_change:
+            entry = self._cameras[camera]
             entry.refused = qos_policy_name_from_kind(event.last_policy_kind)
             self._node.get_logger().warning(_incompatible(entry.topic, entry.refused))
+
+    def _take_events(self, entry: _Camera) -> None:
+        handlers: Any = entry.subscription.event_handlers
+        with self._lock:
+            for handler in handlers:
+                handler._ready_to_take_data = True  # nobody waits for it: NeverExecuted
+                event = handler.take_data()
+                if event is not None:
+                    handler.callback(event)
 
     def _on_jump(self, jump: TimeJump) -> None:
         """Drop every frame of the time before; one that waits and is of the new time stays."""
@@ -181,6 +195,7 @@ class FrameSource:
         The middleware's event tells the policy; the graph tells whether that publisher still is.
         """
         entry = self._cameras[camera]
+        self._take_events(entry)
         publishers = self._node.get_publishers_info_by_topic(entry.topic)
         wanted, types = _type_name(self._transport.message), {p.topic_type for p in publishers}
         if types and wanted not in types:

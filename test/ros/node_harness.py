@@ -116,6 +116,12 @@ class Asker:
             self.publishers[key] = self.node.create_publisher(type(message), topic, qos)
         self.publishers[key].publish(message)
 
+    def stop_publishing(self, topic: str) -> None:
+        """Destroy the publishers of a topic, as a camera that goes."""
+        for key in [key for key in self.publishers if key[1] == topic]:
+            gone = self.publishers.pop(key)
+            self.spinner.executor.create_task(lambda gone=gone: self.node.destroy_publisher(gone))
+
     def ask(self, question: str = QUESTION, camera: str | None = None) -> dict:
         """Ask with an id of its own and return the detail."""
         id_ = f'q{next(self.ids)}'

@@ -83,6 +83,8 @@ def test_the_executor_never_takes_a_frame(node, source):
     publish_until_seen(frames, publisher, image(stamp_ns=1))
     subscription = next(s for s in node.subscriptions if s.topic_name.endswith('image_raw'))
     assert not node.executor.can_execute(subscription)
+    assert subscription.event_handlers  # in the wait set they wake it as long as a frame waits
+    assert not any(node.executor.can_execute(each) for each in subscription.event_handlers)
     other = node.create_publisher(Image, 'other', 1)  # wakes the executor, which rebuilds its set
     publisher.publish(image(stamp_ns=2))
     other.publish(image())

@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from node_harness import image, until
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
 
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, Statistics, answering, rss_mb
@@ -25,6 +27,7 @@ def test_an_unconfigured_node_reports_and_warns(robot):
     node = robot(autostart=False, diagnostics_period=0.1)
     status = await_level(node, 'node', WARN)
     assert values(status)['state'] == 'unconfigured'
+    assert 'not active' in await_level(node, 'questions', STALE).message
     assert float(values(status)['memory_rss_mb']) > 1
     assert not any(name.startswith('camera') for name in node.diagnostics)
 
@@ -54,8 +57,61 @@ def test_a_silent_camera_goes_stale(robot):
     node.show(image(stamp_ns=node.now_ns() - 10**10))
     status = await_level(node, 'camera', STALE)
     assert float(values(status)['image_age_ms']) >= 10e3
+    assert values(status)['publishers'] == '1'
     node.set(max_image_age=0)
     await_level(node, 'camera', OK)
+
+
+def test_a_camera_that_is_gone_is_told_from_a_silent_one(robot):
+    node = robot(diagnostics_period=0.1, max_image_age=0.0)
+    node.show_now()
+    await_level(node, 'camera', OK)
+    node.stop_publishing('image_raw')
+    assert 'nobody publishes' in await_level(node, 'camera', WARN).message
+    node.set(max_image_age=0.01)
+    assert 'nobody publishes' in await_level(node, 'camera', STALE).message
+    node.set(max_image_age=0)
+    node.show_now()
+    await_level(node, 'camera', OK)
+
+
+def test_a_camera_that_stays_away_becomes_an_error(robot, monkeypatch):
+    monkeypatch.setattr('latent_vqa_ros.ros.node.WARN_AFTER', 0.5)
+    node = robot(diagnostics_period=0.1)
+    assert 'no publisher' in await_level(node, 'camera', ERROR).message
+    assert node.ask()['status'] == 'no_image'
+    node.show_now()
+    await_level(node, 'camera', OK)
+
+
+def test_incompatible_qos_is_named_at_once_by_the_event(robot, capfd):
+    node = robot(diagnostics_period=0.1, image_qos='reliable', max_image_age=0.0)
+    topic = f'{node.node.get_namespace()}/image_raw'
+    weak = node.node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+    logged = []
+    until(lambda: logged.append(capfd.readouterr().err)
+          or f'incompatible QoS on {topic}, RELIABILITY' in ''.join(logged), 'the event')
+    status = await_level(node, 'camera', ERROR)
+    assert status.message.startswith(f'incompatible QoS on {topic}, RELIABILITY')
+    assert 'set image_qos to sensor_data' in status.message
+    node.show_now()  # a second camera, reliable
+    assert 'incompatible QoS' in await_level(node, 'camera', WARN).message
+    node.spinner.executor.create_task(lambda: node.node.destroy_publisher(weak))
+    await_level(node, 'camera', OK)
+
+
+def test_the_report_changes_its_pace_at_once(robot):
+    node = robot(diagnostics_period=3600.0)
+    node.set(diagnostics_period=0.1)
+    await_level(node, 'node', OK)
+
+
+def test_an_inactive_node_warns_and_answers_nothing(robot):
+    node = robot(diagnostics_period=0.1)
+    await_level(node, 'questions', OK)
+    node.transition('deactivate')
+    await_level(node, 'questions', STALE)
+    assert values(await_level(node, 'node', WARN))['state'] == 'inactive'
 
 
 def test_a_disabled_node_warns(robot):
@@ -76,6 +132,7 @@ def test_levels_rates_and_percentiles_follow_what_happened():
     assert (figures['latency_p50_ms'], figures['latency_p95_ms']) == ('50.500', '95.050')
     assert (figures['status_ok'], figures['waiting']) == ('100', '3')
     assert first.answered == 100
+    assert answering(first, 'n', 3, active=False).level == STALE
     statistics.count(Status.OVERLOADED)
     dropped = answering(statistics.snapshot(), 'n', 0)
     assert dropped.level == WARN
