@@ -1,0 +1,66 @@
+"""What is true of a simulated scene: the objects, where they are, and what the camera sees of them.
+
+Plain data, written to ``truth.jsonl`` and read back. Knows neither MuJoCo nor questions.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SHAPES = ('cube', 'ball', 'cylinder', 'cone', 'mug', 'bowl')
+COLORS = ('red', 'green', 'blue', 'yellow', 'purple', 'orange', 'white', 'gray')
+SIZES = ('small', 'large')
+MIN_VISIBLE = 0.3  # share of an object that must be seen for it to be asked about
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object. Positions are metres in the camera's ground frame: x right, y away, z up.
+
+    ``visible`` is the share of the object's own pixels that nothing hides; ``box`` is x, y,
+    width, height of what is seen, in pixels, ``center`` the centroid of the seen pixels.
+    """
+
+    shape: str
+    color: str
+    size: str
+    position: tuple[float, float, float]
+    visible: float
+    box: tuple[int, int, int, int]
+    center: tuple[float, float]
+    on_top_of: int | None = None  # index of the object it stands on
+    in_tray: bool = False
+    held: bool = False
+    at_edge: bool = False  # so near the edge of the table that a push would drop it
+
+    @property
+    def counts(self) -> bool:
+        """Whether the object may be asked about."""
+        return self.visible >= MIN_VISIBLE
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that is true of one picture (``width`` x ``height`` pixels)."""
+
+    seed: int
+    split: str
+    width: int
+    height: int
+    things: tuple[Thing, ...]
+    tray_visible: bool
+    gripper_visible: bool
+
+    def to_json(self) -> str:
+        """Return the scene on one line."""
+        return json.dumps(asdict(self), separators=(',', ':'))
+
+    @classmethod
+    def from_json(cls, line: str) -> Scene:
+        """Read a scene back."""
+        values: dict[str, Any] = json.loads(line)
+        things = tuple(Thing(**{key: tuple(v) if isinstance(v, list) else v
+                                for key, v in thing.items()}) for thing in values.pop('things'))
+        return cls(**values, things=things)
