@@ -1,0 +1,126 @@
+"""Draws the workcell: which object is at which pixel, and the colours.
+
+    from latent_vqa_ros.simulation import render
+    view = render.View(cell, size=96);  owner = view.owners(layout);  image_hwc = view.colors()
+
+Without a window: OSMesa on the processor, EGL where a GPU is found; the environment variable
+MUJOCO_GL chooses otherwise. Colours are drawn at twice the size and averaged. Knows no truth.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_vqa_ros.simulation.layout import Layout
+from latent_vqa_ros.simulation.model_xml import COLLIDER_GROUP
+from latent_vqa_ros.simulation.workcell import Workcell
+
+OVERSAMPLE = 2
+NOBODY, TRAY_PIXEL, GRIPPER_PIXEL = -1, -2, -3
+LIBRARIES = {'osmesa': ('OSMesa', 'libosmesa6'), 'egl': ('EGL', 'libegl1')}
+
+
+class RenderError(OSError):
+    """Nothing can be drawn on this machine; the message names the package that is missing."""
+
+
+def choose_gl() -> str:
+    """Set MUJOCO_GL before MuJoCo is imported; return it. RenderError names what to install."""
+    wanted = os.environ.get('MUJOCO_GL', '').lower()
+    gpu = Path('/dev/nvidia0').exists() and ctypes.util.find_library('EGL') is not None
+    name = wanted or ('egl' if gpu else 'osmesa')
+    if name in LIBRARIES:
+        library, package = LIBRARIES[name]
+        if ctypes.util.find_library(library) is None:
+            raise RenderError(f'drawing needs the library {library}, which is not installed: '
+                              f'apt-get install {package}')
+    os.environ['MUJOCO_GL'] = name
+    return name
+
+
+def make_workcell() -> Workcell:
+    """Return a workcell that can be drawn; RenderError in one line where it cannot."""
+    choose_gl()
+    os.environ.setdefault('LP_NUM_THREADS', '0')  # Mesa: scenes run in parallel, not pixels
+    try:
+        return Workcell()
+    except ModuleNotFoundError as error:
+        if error.name != 'mujoco':
+            raise
+        raise RenderError('the simulation needs MuJoCo: pip install mujoco') from None
+
+
+class View:
+    """Pictures of a workcell, ``size`` × ``size`` pixels; one per process."""
+
+    def __init__(self, cell: Workcell, size: int) -> None:
+        mj = cell.mj
+        self.cell, self.size = cell, size
+        self.wide = OVERSAMPLE * size
+        cell.model.vis.global_.offwidth = cell.model.vis.global_.offheight = self.wide
+        self.gl: Any = mj.GLContext(self.wide, self.wide)
+        self.gl.make_current()
+        self.context: Any = mj.MjrContext(cell.model, mj.mjtFontScale.mjFONTSCALE_100)
+        mj.mjr_setBuffer(mj.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
+        self.scene: Any = mj.MjvScene(cell.model, 100)
+        self.option: Any = mj.MjvOption()
+        self.option.geomgroup[COLLIDER_GROUP] = 0
+        self.eye: Any = mj.MjvCamera()
+        self.eye.type = mj.mjtCamera.mjCAMERA_FIXED
+        self.eye.fixedcamid = 0
+
+    def close(self) -> None:
+        """Free what the driver holds."""
+        self.context.free()
+        self.gl.free()
+
+    def update(self) -> None:
+        """Take over what the workcell looks like now; call before drawing."""
+        mj, cell = self.cell.mj, self.cell
+        mj.mj_kinematics(cell.model, cell.data)
+        mj.mj_camlight(cell.model, cell.data)
+        mj.mjv_updateScene(cell.model, cell.data, self.option, None, self.eye,
+                           mj.mjtCatBit.mjCAT_ALL, self.scene)
+
+    def owners(self, layout: Layout) -> NDArray[np.int8]:
+        """Return who is seen at each pixel, (size, size): an object's index or a *_PIXEL."""
+        rgb = self._draw(self.size, segment=True)
+        ids = rgb[..., 0].astype(np.int32) + rgb[..., 1].astype(np.int32) * 256  # 0: background
+        return self._table(layout)[np.minimum(ids, self.scene.ngeom)]
+
+    def _table(self, layout: Layout) -> NDArray[np.int8]:
+        """Return the owner of each segment number, (segments + 1,)."""
+        cell = self.cell
+        by_geom = np.full(cell.model.ngeom, NOBODY, np.int8)
+        by_geom[cell.thing_geoms[:len(layout.things)]] = np.arange(len(layout.things))
+        by_geom[cell.tray_geoms] = TRAY_PIXEL
+        by_geom[cell.gripper_geoms] = GRIPPER_PIXEL
+        table = np.full(self.scene.ngeom + 1, NOBODY, np.int8)
+        for geom in self.scene.geoms[:self.scene.ngeom]:
+            if geom.segid >= 0:
+                table[geom.segid + 1] = by_geom[geom.objid]
+        return table
+
+    def colors(self) -> NDArray[np.uint8]:
+        """Return the picture as RGB, (size, size, 3)."""
+        wide = self._draw(self.wide, segment=False)
+        image = cv2.resize(wide, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return np.asarray(image, np.uint8)
+
+    def _draw(self, size: int, segment: bool) -> NDArray[np.uint8]:
+        mj = self.cell.mj
+        flags = self.scene.flags
+        flags[mj.mjtRndFlag.mjRND_SEGMENT] = flags[mj.mjtRndFlag.mjRND_IDCOLOR] = segment
+        flags[mj.mjtRndFlag.mjRND_SHADOW] = not segment
+        rect = mj.MjrRect(0, 0, size, size)
+        mj.mjr_render(rect, self.scene, self.context)
+        pixels = np.empty((size, size, 3), np.uint8)
+        mj.mjr_readPixels(pixels, None, rect, self.context)
+        return pixels[::-1]
