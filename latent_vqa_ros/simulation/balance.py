@@ -1,0 +1,85 @@
+"""Keeps answers even over a data set, so that a guesser who sees no picture gains little.
+
+A tally counts the answers given so far at several levels: to the kind of question, to what its
+phrases say, to its shapes, to the meaning itself, and, where places decide, to the number of
+things in the picture. Of several possible questions the one is asked whose answer is rarest
+there; one whose answer is already too frequent is left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+from latent_vqa_ros.simulation.answering import (
+    PRESUPPOSITION,
+    PRESUPPOSITION_RELATED,
+    RELATIONAL,
+    Outcome,
+)
+from latent_vqa_ros.simulation.meaning import NO, NONE, NOTHING, SEVERAL, YES, Meaning
+
+SLACK = 1.5  # questions by which an answer may exceed its share
+# Largest share of one answer among the questions of a kind; 0.5 for all others (yes or no).
+SHARES = {'color': 0.14, 'related_color': 0.16, 'shape': 0.18, 'related_shape': 0.18,
+          'count': 0.2, 'count_color': 0.28, 'count_shape': 0.28, 'count_color_shape': 0.34,
+          'gripper_what': 0.16, 'gripper_color': 0.14, 'tray_what': 0.16, 'tray_count': 0.25,
+          'edge_what': 0.16}
+_CATEGORIES = (YES, NO, NONE, NOTHING, SEVERAL)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A question that could be asked. ``others`` counts the things it does not name, 0 to 6."""
+
+    meaning: Meaning
+    told: Outcome
+    others: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether what it presupposes is wrong."""
+        return self.told.group in (PRESUPPOSITION, PRESUPPOSITION_RELATED)
+
+    @property
+    def share(self) -> float:
+        """Return the largest share that its answer may have."""
+        if self.failed:
+            return 0.5
+        kind = self.meaning.kind
+        return SHARES.get(self.told.group if kind == 'count' else kind, 0.5)
+
+
+class Tally:
+    """Counts of the answers given so far. One for each split, filled in a fixed order."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Hashable, Counter[str]] = defaultdict(Counter)
+
+    def excess(self, candidate: Candidate) -> float:
+        """Return by how many questions this answer would exceed its share, at the worst level."""
+        worst = float('-inf')
+        for level, answer, share in _levels(candidate):
+            counts = self._counts.get(level)
+            given = (0, 0) if counts is None else (counts[answer], counts.total())
+            worst = max(worst, given[0] + 1 - share * (given[1] + 1))
+        return worst
+
+    def add(self, candidate: Candidate) -> None:
+        """Count a question that is asked."""
+        for level, answer, _ in _levels(candidate):
+            self._counts[level][answer] += 1
+
+
+def _levels(candidate: Candidate) -> Iterator[tuple[Hashable, str, float]]:
+    """Yield what is counted: (key, answer, largest share)."""
+    meaning, answer, share = candidate.meaning, candidate.told.answer, candidate.share
+    kind = (candidate.told.group, meaning.kind, meaning.relation)
+    yield kind, answer, share
+    yield (*kind, tuple(said.signature for said in meaning.about)), answer, share
+    yield (kind, meaning.without_colors()), answer, share
+    yield (kind, meaning), answer, share
+    if meaning.kind in RELATIONAL and candidate.told.group != PRESUPPOSITION:
+        category, most = (answer, 0.5) if answer in _CATEGORIES else ('one', 0.7)
+        yield ('others', meaning.kind, meaning.relation, candidate.others), category, most

@@ -1,0 +1,142 @@
+"""A meaning in words: one of its wordings, with synonyms, spellings, courtesy and capitals.
+
+`say` also tells which words are a noun phrase, so that a model can be taught where to look.
+Knows nothing of what is true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from random import Random
+
+from latent_vqa_ros.core.tokenizer import words
+from latent_vqa_ros.simulation import wording
+from latent_vqa_ros.simulation.meaning import ANSWERS, RELATIONS, Description, Meaning
+from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES
+
+MAX_WORDS = 23  # with the CLS token 24 tokens
+TARGET = 'target'
+_SLOT = re.compile(r"\{([a-z']+)(\d?)\}")
+_LOOKED_FOR = {'what': ('what',), "what's": ("what's",), 'any': ('anything', 'something'),
+               'thing': wording.NOUNS['']}
+_CHOICES = {'grip': wording.GRIPPERS, 'in': wording.INSIDE, 'edge': wording.EDGES}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Words ``start`` to ``stop`` (exclusive) of a question; token index is word index + 1.
+
+    ``of`` is '0' or '1', which description of the meaning they say, or `target`.
+    """
+
+    text: str
+    start: int
+    stop: int
+    of: str
+
+
+def say(meaning: Meaning, chooser: Random, held_out: bool = False) -> tuple[str, tuple[Span, ...]]:
+    """Return a question and its noun phrases (articles left out), at most MAX_WORDS words."""
+    templates = (wording.HELD_OUT if held_out else wording.TRAIN)[meaning.kind]
+    while True:
+        template = chooser.choice(templates)
+        prefix, suffix = _courtesy(template, chooser)
+        text, spans = _fill(prefix, template, meaning, chooser)
+        if len(words(text + suffix)) <= MAX_WORDS:
+            return _dress(text + suffix, chooser), tuple(spans)
+
+
+def _fill(prefix: str, template: str, meaning: Meaning,
+          chooser: Random) -> tuple[str, list[Span]]:
+    text, spans, end = prefix, [], 0
+    for slot in _SLOT.finditer(template):
+        text += _spell(template[end:slot.start()], chooser)
+        lead, phrase = _say_slot(slot[1], slot[2], meaning, chooser)
+        text += lead
+        if slot[2] or slot[1] in _LOOKED_FOR:
+            start = len(words(text))
+            spans.append(Span(phrase, start, start + len(words(phrase)), slot[2] or TARGET))
+        text += phrase
+        end = slot.end()
+    return text + _spell(template[end:], chooser), spans
+
+
+def _say_slot(name: str, index: str, meaning: Meaning, chooser: Random) -> tuple[str, str]:
+    """Return what stands before the noun phrase, and the phrase."""
+    if index:
+        phrase = noun_phrase(meaning.about[int(index)], chooser, plural=name == 'many')
+        return {'the': 'the ', 'a': article(phrase), 'many': ''}[name], phrase
+    if name == 'rel':
+        return '', chooser.choice(wording.RELATION_WORDS[meaning.relation])
+    if name == 'things':
+        return '', noun_phrase(Description(), chooser, plural=True)
+    if name == 'value':
+        return '', _claim(meaning, chooser)
+    return '', chooser.choice(_LOOKED_FOR.get(name) or _CHOICES[name])
+
+
+def noun_phrase(said: Description, chooser: Random, plural: bool = False) -> str:
+    """Return a noun phrase without article, with a random choice of synonyms."""
+    noun = chooser.choice(wording.NOUNS[said.shape])
+    adjectives = [_synonym(word, chooser) for word in (said.size, said.color) if word]
+    return ' '.join([*adjectives, _plural(noun) if plural else noun])
+
+
+def article(phrase: str) -> str:
+    """Return the indefinite article that the phrase takes, with a space."""
+    return 'an ' if phrase[0] in 'aeiou' else 'a '
+
+
+def _claim(meaning: Meaning, chooser: Random) -> str:
+    if meaning.kind == 'count_is':
+        return chooser.choice(wording.NUMBERS[meaning.value])
+    if meaning.kind == 'is_shape':
+        noun = chooser.choice(wording.NOUNS[meaning.value])
+        return article(noun) + noun
+    return _synonym(meaning.value, chooser)
+
+
+def _synonym(word: str, chooser: Random) -> str:
+    return chooser.choice(wording.ADJECTIVES.get(word, (word,)))
+
+
+def _plural(noun: str) -> str:
+    return wording.PLURALS.get(noun, noun + 's')
+
+
+def _spell(text: str, chooser: Random) -> str:
+    return text.replace('colour', chooser.choice(wording.SPELLINGS)) if 'colour' in text else text
+
+
+def _courtesy(template: str, chooser: Random) -> tuple[str, str]:
+    """Return what stands before and after a question; mostly nothing."""
+    dice = chooser.random()
+    if dice < 0.15:
+        asks = template.startswith(('what', 'which', 'how', '{what'))
+        prefixes = wording.PREFIXES if asks else wording.GREETINGS
+        return chooser.choice(prefixes) + ' ', ''
+    return '', ' ' + chooser.choice(wording.SUFFIXES) if dice < 0.25 else ''
+
+
+def _dress(text: str, chooser: Random) -> str:
+    """Return the text in lower case, as a sentence, or in capitals, with or without a mark."""
+    dice = chooser.random()
+    text = text.upper() if dice < 0.05 else text[0].upper() + text[1:] if dice < 0.4 else text
+    return text + '?' if chooser.random() < 0.7 else text
+
+
+def vocabulary(captions: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return all words of training questions and answers, and of ``captions``, sorted."""
+    texts = [_SLOT.sub(' ', template) for group in wording.TRAIN.values() for template in group]
+    texts += [word for choice in (*_LOOKED_FOR.values(), *_CHOICES.values(), wording.PREFIXES,
+                                  wording.SUFFIXES, wording.SPELLINGS) for word in choice]
+    texts += [text for name in RELATIONS for text in wording.RELATION_WORDS[name]]
+    texts += [word for choice in wording.NUMBERS.values() for word in choice]
+    for noun in ('', *SHAPES):
+        texts += [form for word in wording.NOUNS[noun] for form in (word, _plural(word))]
+    for adjective in (*COLORS, *SIZES):
+        texts += wording.ADJECTIVES.get(adjective, (adjective,))
+    texts += ['a', 'an', 'the', *ANSWERS, *captions]
+    return tuple(sorted({word for text in texts for word in words(text)}))
