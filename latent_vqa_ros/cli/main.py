@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from latent_vqa_ros import __version__
 
 VERBS = ('ask', 'questions', 'inspect', 'evaluate', 'bench', 'replay', 'answer-bag', 'demo',
-         'train', 'quantize', 'export')
+         'simulate', 'train', 'quantize', 'export')
 EPILOG = "latent_vqa VERB --help shows a verb's options and an example."
 
 log = logging.getLogger('latent_vqa')

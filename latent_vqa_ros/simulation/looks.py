@@ -26,7 +26,7 @@ HUES: dict[str, tuple[Span, Span, Span]] = {  # hue in degrees, saturation, valu
     'blue': ((214, 232), (0.78, 0.95), (0.60, 0.88)),
     'purple': ((278, 292), (0.55, 0.75), (0.48, 0.68)),
     'white': ((0, 360), (0.0, 0.03), (0.93, 1.0)),
-    'gray': ((0, 360), (0.0, 0.05), (0.36, 0.46)),
+    'gray': ((0, 360), (0.0, 0.05), (0.30, 0.40)),
 }
 
 
@@ -87,7 +87,7 @@ def _light(rng: np.random.Generator, height: float, power: float, warmth: float,
 def _lights(rng: np.random.Generator, ranges: Ranges) -> tuple[Light, ...]:
     """Return one or two lamps, the first with a shadow in most scenes."""
     warmth = _pick(rng, ranges.warmth)
-    lamps = [_light(rng, _pick(rng, ranges.light_height), rng.uniform(0.38, 0.55), warmth,
+    lamps = [_light(rng, _pick(rng, ranges.light_height), rng.uniform(0.36, 0.50), warmth,
                     rng.random() < 0.85)]
     if rng.random() < 0.5:
         lamps.append(_light(rng, rng.uniform(40, 80), rng.uniform(0.08, 0.2), -warmth, False))
@@ -114,6 +114,6 @@ def _sensor(rng: np.random.Generator) -> Sensor:
 def draw(rng: np.random.Generator, ranges: Ranges) -> Look:
     """Return a random look."""
     return Look(
-        _camera(rng, ranges), _lights(rng, ranges), float(rng.uniform(0.30, 0.42)),
+        _camera(rng, ranges), _lights(rng, ranges), float(rng.uniform(0.38, 0.48)),
         _surface(rng, ranges, (0.28, 0.80), (2, 5)), _surface(rng, ranges, (0.2, 0.7), (1, 3)),
         float(rng.uniform(0.0, 0.35)), _sensor(rng))

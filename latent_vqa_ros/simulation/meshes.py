@@ -121,7 +121,7 @@ def parts(shape: str) -> tuple[Floats, ...]:
     if shape == 'cube':
         return (np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float),)
     if shape == 'ball':
-        levels = np.linspace(-math.pi / 2, math.pi / 2, 17)
+        levels = np.linspace(-math.pi / 2, math.pi / 2, 11)
         return (1.1 * np.concatenate([ring(math.cos(a), math.sin(a)) for a in levels]),)
     body = np.concatenate([ring(radius, z) for radius, z in TURNED[shape]])
     if shape != 'mug':

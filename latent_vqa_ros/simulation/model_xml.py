@@ -5,6 +5,8 @@ It is compiled once; scenes are made by editing the compiled model in place (wor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from latent_vqa_ros.simulation import meshes, textures
 from latent_vqa_ros.simulation.layout import (
     FINGER,
@@ -21,7 +23,7 @@ SIZES = 2
 LIGHTS = 2
 TEXTURES = len(textures.TRAIN) + len(textures.SHIFTED)
 FLOOR_Z = -0.72
-COLLIDER_GROUP = 4  # not drawn
+HIDDEN_GROUP = 4  # not drawn: what physics moves, and what a scene does not use
 
 HEAD = """
 <mujoco model="workcell">
@@ -32,8 +34,8 @@ HEAD = """
   <statistic extent="0.6" center="0 0 0.1" meansize="0.04"/>
   <visual>
     <global offwidth="16" offheight="16"/>
-    <quality shadowsize="512" offsamples="0" numslices="24" numstacks="14"/>
-    <map znear="0.15" zfar="20" shadowclip="0.9"/>
+    <quality offsamples="0" numquads="1" numslices="20" numstacks="10"/>
+    <map znear="0.15" zfar="60" shadowclip="0.75"/>
   </visual>
   <default>
     <geom contype="0" conaffinity="0" solref="0.01 1" friction="0.8 0.01 0.004"/>
@@ -45,8 +47,8 @@ HEAD = """
 """
 
 
-def _numbers(values: object) -> str:
-    return ' '.join(f'{value:.6g}' for value in values)  # type: ignore[attr-defined]
+def _numbers(values: Iterable[float]) -> str:
+    return ' '.join(f'{value:.6g}' for value in values)
 
 
 def mesh_name(shape: str, size: str, variant: int) -> str:
@@ -89,10 +91,12 @@ def _tray() -> str:
     x, y = TRAY[0] + thick, TRAY[1] + thick
     walls = ((x, 0, thick, y + thick), (-x, 0, thick, y + thick),
              (0, y, x - thick, thick), (0, -y, x - thick, thick))
-    rims = ''.join(f'<geom name="tray{i}" class="solid" pos="{px:.4f} {py:.4f} {tall}" '
-                   f'size="{sx:.4f} {sy:.4f} {tall}"/>' for i, (px, py, sx, sy) in enumerate(walls))
-    return ('<body name="tray"><geom name="tray4" class="solid" '
-            f'pos="0 0 {TRAY_FLOOR / 2}" size="{TRAY[0]} {TRAY[1]} {TRAY_FLOOR / 2}"/>{rims}</body>')
+    rims = ''.join(f'<geom name="tray{i}" class="solid" pos="{_numbers((px, py, tall))}" '
+                   f'size="{_numbers((sx, sy, tall))}"/>'
+                   for i, (px, py, sx, sy) in enumerate(walls))
+    half = TRAY_FLOOR / 2
+    return (f'<body name="tray">{rims}<geom name="tray4" class="solid" pos="0 0 {half}" '
+            f'size="{_numbers((*TRAY, half))}"/></body>')
 
 
 def _gripper() -> str:
@@ -102,7 +106,8 @@ def _gripper() -> str:
                       f'pos="0 0 {FINGER[2]}"/>' for side in ('left', 'right'))
     return (f'<body name="gripper">{fingers}'
             f'<geom name="palm" type="box" size="0.075 0.020 0.014" pos="0 0 {top + 0.014}"/>'
-            f'<geom name="wrist" type="cylinder" size="0.026 0.2" pos="0 0 {top + 0.228}"/></body>')
+            f'<geom name="wrist" type="cylinder" size="0.026 0.2" pos="0 0 {top + 0.228}"/>'
+            '</body>')
 
 
 def make(scales: dict[str, float]) -> tuple[str, dict[str, bytes]]:
@@ -112,7 +117,7 @@ def make(scales: dict[str, float]) -> tuple[str, dict[str, bytes]]:
         '<camera name="eye" pos="0 -1 1"/>',
         *(f'<light name="light{i}" type="directional" pos="0 0 1.5" dir="0 0 -1"/>'
           for i in range(LIGHTS)),
-        f'<geom name="floor" type="box" size="4 4 0.01" pos="0 0 {FLOOR_Z}" material="floor"/>',
+        f'<geom name="floor" type="plane" size="25 25 50" pos="0 0 {FLOOR_Z}" material="floor"/>',
         f'<geom name="table" class="solid" size="{x} {y} 0.02" pos="0 0 -0.02" material="table"/>',
         *(f'<geom name="leg{i}" type="box" size="0.02 0.02 0.34" material="table" '
           f'pos="{sx * (x - 0.03):.3f} {sy * (y - 0.03):.3f} -0.38"/>'

@@ -43,29 +43,33 @@ def observe(seed: int, split: str, layout: Layout, positions: Floats, camera: Ca
     ``positions`` (things, 3) are the settled places in the world, ``owners`` (H, W) from render.
     """
     size = owners.shape[0]
-    settled = [replace(thing, position=tuple(map(float, place)))
-               for thing, place in zip(layout.things, positions, strict=True)]
-    things = tuple(_see(i, thing, camera, owners) for i, thing in enumerate(settled))
+    settled = [replace(thing, position=(float(x), float(y), float(z)))
+               for thing, (x, y, z) in zip(layout.things, positions, strict=True)]
+    rows, columns = np.nonzero(owners >= 0)
+    seen = owners[rows, columns]
+    things = tuple(_see(thing, camera, len(owners), rows[seen == i], columns[seen == i])
+                   for i, thing in enumerate(settled))
     if any(UNCLEAR[0] < thing.visible < UNCLEAR[1] for thing in things):
         return None
     if layout.gripper and not any(thing.held for thing in things) \
             and _between_fingers(layout.gripper, camera, owners, len(things)):
         return None
     return Scene(seed, split, size, size, things,
-                 bool(layout.tray) and _tray_seen(layout.tray, camera, owners),
-                 bool(layout.gripper) and _gripper_seen(layout.gripper, camera, owners))
+                 layout.tray is not None and _tray_seen(layout.tray, camera, owners),
+                 layout.gripper is not None and _gripper_seen(layout.gripper, camera, owners))
 
 
-def _see(index: int, thing: Placed, camera: Camera, owners: Owners) -> Thing:
-    rows, columns = np.nonzero(owners == index)
-    pixels = camera.project(np.asarray(thing.position)[None], len(owners))[0]
+def _see(thing: Placed, camera: Camera, size: int, rows: NDArray[np.int64],
+         columns: NDArray[np.int64]) -> Thing:
+    """Return the truth of an object that is seen at these pixels of a size × size picture."""
+    pixels = camera.project(np.asarray(thing.position)[None], size)[0]
     box, center = (0, 0, 0, 0), (float(pixels[0]), float(pixels[1]))
     if len(rows):
         x, y = int(columns.min()), int(rows.min())
         box = (x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1)
         center = (round(float(columns.mean()) + 0.5, 2), round(float(rows.mean()) + 0.5, 2))
     x_m, y_m, z_m = (round(value, 4) for value in camera.ground(np.asarray(thing.position)))
-    share = min(len(rows) / own_pixels(thing, camera, len(owners)), 1.0)
+    share = min(len(rows) / own_pixels(thing, camera, size), 1.0)
     on_table = not thing.held and not thing.in_tray
     return Thing(thing.shape, thing.color, thing.size, (x_m, y_m, z_m), round(share, 3), box,
                  center, thing.on_top_of, thing.in_tray, thing.held,

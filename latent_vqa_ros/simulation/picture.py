@@ -36,8 +36,8 @@ class Studio:
     """A workcell with a camera; one per process."""
 
     def __init__(self, size: int) -> None:
-        self.cell = render.make_workcell()
-        self.view = render.View(self.cell, size)
+        self.view = render.open_view(size)
+        self.cell = self.view.cell
 
     def take(self, split: str, seed: int) -> Taken:
         """Return the picture of a seed; RuntimeError if no scene could be made of it."""

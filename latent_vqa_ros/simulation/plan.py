@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,7 +42,15 @@ TRIES = 40  # places tried for one object
 TRAY_SHARE, GRIPPER_SHARE, HOLDING_SHARE = 0.5, 0.55, 0.6
 STACK_SHARE = 0.25  # of the objects that find a flat top free
 EDGE_SHARE = 0.15
+FIELD = 0.88 * np.array(TABLE)  # where the middles of things are drawn
 WIDTHS = {'cube': 1.0, 'ball': 1.1, 'cylinder': 0.9, 'mug': 0.9, 'bowl': 1.42}  # half, at scale 1
+
+
+class Spots(NamedTuple):
+    """What limits where things may stand."""
+
+    camera: Camera
+    tray: Tray | None
 
 
 def plan(rng: Rng, kinds: Sequence[Kind], camera: Camera) -> Layout | None:
@@ -59,12 +68,10 @@ def plan(rng: Rng, kinds: Sequence[Kind], camera: Camera) -> Layout | None:
             gripper = _hover(rng, camera)
     in_tray = int(rng.choice((0, 1, 2, 3), p=(0.4, 0.3, 0.2, 0.1))) if tray else 0
     for number, thing in enumerate(todo):
-        placed = _place(rng, thing, done, tray, number < in_tray)
+        placed = _place(rng, thing, done, Spots(camera, tray), number < in_tray)
         if placed is None:
             return None
         done.append(placed)
-    if not all(in_picture(thing, camera) for thing in done):
-        return None
     return Layout(tuple(done), tray, gripper, _clutter(rng, done, tray))
 
 
@@ -83,16 +90,20 @@ def _tray(rng: Rng) -> Tray:
 
 
 def hold(rng: Rng, thing: Placed, camera: Camera) -> tuple[Gripper, Placed]:
-    """Return the gripper with the object between its fingers, above the table."""
+    """Return the gripper with the object between its fingers, above the table, in the picture."""
     half = thing.height / 2
-    x, y = (float(v) for v in rng.uniform((-0.15, -0.15), (0.15, 0.06)))
-    z = float(rng.uniform(0.05, 0.12)) + half
     yaw = math.radians(camera.azimuth + rng.uniform(-30, 30))
+    turned = yaw + (math.pi / 2 * (1 - 2 * int(rng.integers(2))) if thing.shape == 'mug' else 0.0)
+    for _ in range(TRIES):
+        x, y, z = rng.uniform((-0.15, -0.15, 0.05), (0.15, 0.06, 0.12))
+        place = (float(x), float(y), float(z) + half)
+        held = replace(thing, position=place, yaw=turned, held=True)
+        if in_picture(held, camera):
+            break
     below = float(rng.uniform(0.3, 0.95)) * min(2 * FINGER[2] - 0.003 - half, 0.6 * half)
-    turned = yaw + (math.pi / 2 * float(rng.choice((1, -1))) if thing.shape == 'mug' else 0.0)
     opening = 2 * (half_width(thing, -below) + 0.0002)
-    held = replace(thing, position=(x, y, z), yaw=turned, held=True)
-    return Gripper(x, y, z - below, yaw, opening, looks.neutral_rgb(rng, 0.05, 0.16)), held
+    return Gripper(float(x), float(y), float(z) + half - below, yaw, opening,
+                   looks.neutral_rgb(rng, 0.05, 0.16)), held
 
 
 def half_width(thing: Placed, z: float) -> float:
@@ -109,33 +120,38 @@ def _hover(rng: Rng, camera: Camera) -> Gripper:
                    looks.neutral_rgb(rng, 0.05, 0.16))
 
 
-def _place(rng: Rng, thing: Placed, done: list[Placed], tray: Tray | None,
+def _place(rng: Rng, thing: Placed, done: list[Placed], spots: Spots,
            in_tray: bool) -> Placed | None:
     """Return the object in the tray, on another one, at the edge or elsewhere on the table."""
+    tray = spots.tray
     if tray and in_tray:
-        return _first(lambda: _in_tray(rng, thing, tray), done, None)
+        return _first(lambda: _in_tray(rng, thing, tray), done, spots)
     bases = [i for i in range(len(done)) if _carries(done, i, thing)]
     if bases and rng.random() < STACK_SHARE:
-        return _first(lambda: _stacked(rng, thing, done, int(rng.choice(bases))), done, tray)
+        base = bases[int(rng.integers(len(bases)))]
+        return _first(lambda: _stacked(rng, thing, done, base), done, spots)
     draw = _at_edge if rng.random() < EDGE_SHARE else _anywhere
-    return _first(lambda: draw(rng, thing), done, tray)
+    return _first(lambda: draw(rng, thing), done, spots)
 
 
-def _first(draw: Callable[[], Placed | None], done: list[Placed],
-           tray: Tray | None) -> Placed | None:
-    """Return the first drawn place that is free, in the open, and clearly at the edge or not."""
+def _first(draw: Callable[[], Placed | None], done: list[Placed], spots: Spots) -> Placed | None:
+    """Return the first drawn place that is free, in the picture, and clearly at an edge or not."""
     for _ in range(TRIES):
         thing = draw()
         if thing is None or any(_collide(thing, other) for other in done
                                 if thing.on_top_of is None or other is not done[thing.on_top_of]):
             continue
-        if tray and thing.on_top_of is None \
-                and tray.gap(*thing.position[:2]) < thing.reach + GAP:
+        if not thing.in_tray and thing.on_top_of is None and spots.tray \
+                and spots.tray.gap(*thing.position[:2]) < thing.reach + GAP:
             continue
-        edge = thing.edge_distance()
-        if 0 <= edge < EDGE_NEAR or edge > EDGE_FAR:
+        if in_picture(thing, spots.camera) and _clear_of_doubt(thing):
             return thing
     return None
+
+
+def _clear_of_doubt(thing: Placed) -> bool:
+    edge = thing.edge_distance()
+    return 0 <= edge < EDGE_NEAR or edge > EDGE_FAR
 
 
 def _collide(thing: Placed, other: Placed) -> bool:
@@ -148,7 +164,7 @@ def _collide(thing: Placed, other: Placed) -> bool:
 
 
 def _anywhere(rng: Rng, thing: Placed) -> Placed:
-    x, y = rng.uniform((-TABLE[0], -TABLE[1]), TABLE) * 0.9
+    x, y = (2 * rng.random(2) - 1) * FIELD
     return replace(thing, position=(float(x), float(y), thing.height / 2))
 
 
@@ -156,7 +172,7 @@ def _at_edge(rng: Rng, thing: Placed) -> Placed:
     """Return it within a finger's breadth of one edge."""
     axis, side = int(rng.integers(2)), float(rng.choice((-1, 1)))
     far = float((thing.world(meshes.points(thing.shape))[:, axis] * side).max())
-    place = list(rng.uniform((-TABLE[0], -TABLE[1]), TABLE) * 0.8)
+    place = list((2 * rng.random(2) - 1) * FIELD)
     place[axis] = side * (TABLE[axis] - rng.uniform(0.001, EDGE_NEAR - 0.002) - far)
     return replace(thing, position=(float(place[0]), float(place[1]), thing.height / 2))
 
@@ -208,11 +224,11 @@ def _clutter(rng: Rng, done: list[Placed], tray: Tray | None) -> tuple[Clutter, 
 
 def _thin(rng: Rng) -> Clutter:
     kind = ('pen', 'cable', 'card', 'washer')[int(rng.integers(4))]
-    length, width = rng.uniform(0.035, 0.055), rng.uniform(0.018, 0.028)
+    length, width = (0.035, 0.018) + rng.random(2) * (0.02, 0.01)
     half = {'pen': (length, 0.0035, 0.0035), 'cable': (1.3 * length, 0.002, 0.002),
             'card': (1.6 * width, width, 0.0006),
             'washer': (width * 0.35, width * 0.35, 0.001)}[kind]
-    x, y = rng.uniform((-TABLE[0], -TABLE[1]), TABLE) * 0.85
+    x, y = (2 * rng.random(2) - 1) * FIELD
     value = (0.04, 0.18) if rng.random() < 0.6 else (0.55, 0.75)
     return Clutter(kind, (float(half[0]), float(half[1]), half[2]), float(x), float(y),
                    float(rng.uniform(-math.pi, math.pi)), looks.neutral_rgb(rng, *value))

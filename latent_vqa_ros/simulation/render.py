@@ -10,6 +10,7 @@ MUJOCO_GL chooses otherwise. Colours are drawn at twice the size and averaged. K
 from __future__ import annotations
 
 import ctypes.util
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.simulation.layout import Layout
-from latent_vqa_ros.simulation.model_xml import COLLIDER_GROUP
+from latent_vqa_ros.simulation.model_xml import HIDDEN_GROUP
 from latent_vqa_ros.simulation.workcell import Workcell
 
 OVERSAMPLE = 2
+SHADOW = 256 / 96  # texels of the shadow map per pixel of the picture
 NOBODY, TRAY_PIXEL, GRIPPER_PIXEL = -1, -2, -3
 LIBRARIES = {'osmesa': ('OSMesa', 'libosmesa6'), 'egl': ('EGL', 'libegl1')}
 
@@ -33,28 +35,28 @@ class RenderError(OSError):
 
 def choose_gl() -> str:
     """Set MUJOCO_GL before MuJoCo is imported; return it. RenderError names what to install."""
-    wanted = os.environ.get('MUJOCO_GL', '').lower()
+    if importlib.util.find_spec('mujoco') is None:
+        raise RenderError('the simulation needs MuJoCo: pip install mujoco')
     gpu = Path('/dev/nvidia0').exists() and ctypes.util.find_library('EGL') is not None
-    name = wanted or ('egl' if gpu else 'osmesa')
+    name = os.environ.get('MUJOCO_GL', '').lower() or ('egl' if gpu else 'osmesa')
     if name in LIBRARIES:
         library, package = LIBRARIES[name]
         if ctypes.util.find_library(library) is None:
-            raise RenderError(f'drawing needs the library {library}, which is not installed: '
-                              f'apt-get install {package}')
+            raise RenderError(f'drawing with MUJOCO_GL={name} needs the library {library}, which '
+                              f'is not installed: apt-get install {package}')
     os.environ['MUJOCO_GL'] = name
+    os.environ.setdefault('LP_NUM_THREADS', '0')  # Mesa: scenes run in parallel, not pixels
     return name
 
 
-def make_workcell() -> Workcell:
-    """Return a workcell that can be drawn; RenderError in one line where it cannot."""
-    choose_gl()
-    os.environ.setdefault('LP_NUM_THREADS', '0')  # Mesa: scenes run in parallel, not pixels
+def open_view(size: int) -> View:
+    """Return a new workcell that is drawn size × size; RenderError in one line if it cannot be."""
+    name = choose_gl()
     try:
-        return Workcell()
-    except ModuleNotFoundError as error:
-        if error.name != 'mujoco':
-            raise
-        raise RenderError('the simulation needs MuJoCo: pip install mujoco') from None
+        return View(Workcell(), size)
+    except (ImportError, RuntimeError, AttributeError) as error:  # as OpenGL's wrappers fail
+        raise RenderError(f'drawing with MUJOCO_GL={name} does not work here ({error}); without '
+                          'a GPU: apt-get install libosmesa6 and MUJOCO_GL=osmesa') from error
 
 
 class View:
@@ -65,13 +67,14 @@ class View:
         self.cell, self.size = cell, size
         self.wide = OVERSAMPLE * size
         cell.model.vis.global_.offwidth = cell.model.vis.global_.offheight = self.wide
+        cell.model.vis.quality.shadowsize = round(SHADOW * size)
         self.gl: Any = mj.GLContext(self.wide, self.wide)
         self.gl.make_current()
         self.context: Any = mj.MjrContext(cell.model, mj.mjtFontScale.mjFONTSCALE_100)
         mj.mjr_setBuffer(mj.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
         self.scene: Any = mj.MjvScene(cell.model, 100)
         self.option: Any = mj.MjvOption()
-        self.option.geomgroup[COLLIDER_GROUP] = 0
+        self.option.geomgroup[HIDDEN_GROUP] = 0
         self.eye: Any = mj.MjvCamera()
         self.eye.type = mj.mjtCamera.mjCAMERA_FIXED
         self.eye.fixedcamid = 0
@@ -93,7 +96,7 @@ class View:
         """Return who is seen at each pixel, (size, size): an object's index or a *_PIXEL."""
         rgb = self._draw(self.size, segment=True)
         ids = rgb[..., 0].astype(np.int32) + rgb[..., 1].astype(np.int32) * 256  # 0: background
-        return self._table(layout)[np.minimum(ids, self.scene.ngeom)]
+        return np.asarray(self._table(layout)[np.minimum(ids, self.scene.ngeom)])
 
     def _table(self, layout: Layout) -> NDArray[np.int8]:
         """Return the owner of each segment number, (segments + 1,)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +16,24 @@ GAINS = (0.7, 1.5)  # automatic exposure goes no further
 
 def expose(image_hwc: Image, sensor: Sensor) -> Image:
     """Return the picture that the sensor would deliver, RGB (H, W, 3), before JPEG."""
-    height, width = image_hwc.shape[:2]
-    light = image_hwc.astype(np.float32)
-    gain = np.clip(sensor.brightness / max(float(light.mean()), 1.0), *GAINS)
+    gain = np.clip(sensor.brightness / max(float(image_hwc.mean()), 1.0), *GAINS)
+    lost = 1 - np.float32(sensor.vignette / 2) * _from_middle(*image_hwc.shape[:2])
+    light = image_hwc * (lost[..., None] * (np.float32(gain) * np.array(sensor.balance, 'f')))
+    if sensor.blur > 0.2:
+        cv2.GaussianBlur(light, (5, 5), sensor.blur, light)
+    random = np.random.Generator(np.random.SFC64(sensor.seed))
+    noise = random.standard_normal(light.shape, np.float32)
+    noise *= sensor.noise
+    light += noise
+    return cv2.convertScaleAbs(np.maximum(light, 0, light)).astype(np.uint8, copy=False)
+
+
+@cache
+def _from_middle(height: int, width: int) -> NDArray[np.float32]:
+    """Return the squared distance from the middle, 2 in the corners, (height, width)."""
     rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None] ** 2
     columns = np.linspace(-1, 1, width, dtype=np.float32)[None] ** 2
-    light *= (1 - sensor.vignette / 2 * (rows + columns))[..., None] \
-        * np.float32(gain) * np.array(sensor.balance, np.float32)
-    if sensor.blur > 0.2:
-        light = cv2.GaussianBlur(light, (5, 5), sensor.blur).astype(np.float32)
-    random = np.random.Generator(np.random.SFC64(sensor.seed))
-    light += sensor.noise * random.standard_normal(light.shape, np.float32)
-    return np.clip(light + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(rows + columns)
 
 
 def encode(image_hwc: Image, sensor: Sensor) -> tuple[bytes, str]:

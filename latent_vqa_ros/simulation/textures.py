@@ -45,17 +45,17 @@ def _speckles(rng: np.random.Generator) -> Floats:
 
 def _weave(rng: np.random.Generator) -> Floats:
     at = np.arange(SIDE) * (2 * np.pi * 16 / SIDE)
-    return 0.12 * np.sin(at)[:, None] * np.sin(at)[None] + 0.05 * _noise(rng, 50, 50)
+    return np.asarray(0.12 * np.outer(np.sin(at), np.sin(at)) + 0.05 * _noise(rng, 50, 50))
 
 
 def _checks(rng: np.random.Generator) -> Floats:
     squares = np.add.outer(np.arange(SIDE) // 32, np.arange(SIDE) // 32) % 2
-    return 0.2 * (squares - 0.5) + 0.03 * _noise(rng, 40, 40)
+    return np.asarray(0.2 * (squares - 0.5) + 0.03 * _noise(rng, 40, 40))
 
 
 def _stripes(rng: np.random.Generator) -> Floats:
-    return 0.15 * np.sign(np.sin(np.arange(SIDE) * (2 * np.pi * 6 / SIDE)))[None] \
-        + 0.03 * _noise(rng, 40, 40)
+    wave = np.sin(np.arange(SIDE) * (2 * np.pi * 6 / SIDE))
+    return np.asarray(0.15 * np.sign(wave)[None] + 0.03 * _noise(rng, 40, 40))
 
 
 def _bricks(rng: np.random.Generator) -> Floats:
@@ -71,13 +71,13 @@ def _dots(rng: np.random.Generator) -> Floats:
 
 def _marble(rng: np.random.Generator) -> Floats:
     slope = np.add.outer(np.arange(SIDE), np.arange(SIDE)) * (2 * np.pi * 3 / SIDE)
-    return 0.2 * np.sin(slope + 5 * _noise(rng, 5, 5)) ** 3
+    return np.asarray(0.2 * np.sin(slope + 5 * _noise(rng, 5, 5)) ** 3)
 
 
 def _zigzag(rng: np.random.Generator) -> Floats:
     row, column = np.indices((SIDE, SIDE))
-    return 0.16 * np.sign(np.sin((row + np.abs(column % 32 - 16)) * (2 * np.pi * 8 / SIDE))) \
-        + 0.03 * _noise(rng, 40, 40)
+    wave = np.sin((row + np.abs(column % 32 - 16)) * (2 * np.pi * 8 / SIDE))
+    return np.asarray(0.16 * np.sign(wave) + 0.03 * _noise(rng, 40, 40))
 
 
 TRAIN: tuple[Callable[[np.random.Generator], Floats], ...] = (

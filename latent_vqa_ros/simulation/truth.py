@@ -1,4 +1,4 @@
-"""What is true of a simulated scene: the objects, where they are, and what the camera sees of them.
+"""What is true of a simulated scene: the objects, where they are, what the camera sees of them.
 
 Plain data, written to ``truth.jsonl`` and read back. Knows neither MuJoCo nor questions.
 """
@@ -52,6 +52,7 @@ class Scene:
     things: tuple[Thing, ...]
     tray_visible: bool
     gripper_visible: bool
+    image: str = ''  # file name within its dataset
 
     def to_json(self) -> str:
         """Return the scene on one line."""
@@ -61,6 +62,11 @@ class Scene:
     def from_json(cls, line: str) -> Scene:
         """Read a scene back."""
         values: dict[str, Any] = json.loads(line)
-        things = tuple(Thing(**{key: tuple(v) if isinstance(v, list) else v
-                                for key, v in thing.items()}) for thing in values.pop('things'))
+        things = tuple(_thing(fields) for fields in values.pop('things'))
         return cls(**values, things=things)
+
+
+def _thing(fields: dict[str, Any]) -> Thing:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
+                              for key, value in fields.items()}
+    return Thing(**values)

@@ -132,8 +132,12 @@ class Workcell:
     def _distance(self, first: int, second: int) -> float:
         return float(self.mj.mj_geomDistance(self.model, self.data, first, second, 0.01, None))
 
+    def _show(self, geoms: list[int], shown: bool) -> None:
+        self.model.geom_group[geoms] = 0 if shown else model_xml.HIDDEN_GROUP
+
     def _thing(self, index: int, thing: Placed | None) -> None:
         model, geom, collider = self.model, self.thing_geoms[index], self.collider_geoms[index]
+        self._show([geom], thing is not None)
         if thing is None:
             self.data.qpos[7 * index:7 * index + 3] = (index, 0, AWAY)
             model.geom_contype[collider] = model.geom_conaffinity[collider] = 0
@@ -177,6 +181,7 @@ class Workcell:
     def _clutter(self, index: int, thing: Clutter | None) -> None:
         model, geom = self.model, self.clutter_geoms[index]
         body = int(model.geom_bodyid[geom])
+        self._show([geom], thing is not None)
         if thing is None:
             model.body_pos[body] = (0, index, AWAY)
             return
@@ -198,6 +203,7 @@ class Workcell:
     def _tray(self, tray: Tray | None) -> None:
         model = self.model
         body = int(model.geom_bodyid[self.tray_geoms[0]])
+        self._show(self.tray_geoms, tray is not None)
         model.body_pos[body] = (tray.x, tray.y, 0) if tray else (3, 0, AWAY)
         half = tray.yaw / 2 if tray else 0.0
         model.body_quat[body] = (math.cos(half), 0, 0, math.sin(half))
@@ -209,6 +215,7 @@ class Workcell:
         model = self.model
         left, right, *_ = self.gripper_geoms
         body = int(model.geom_bodyid[left])
+        self._show(self.gripper_geoms, gripper is not None)
         if gripper is None:
             model.body_pos[body] = (6, 0, AWAY)
             return

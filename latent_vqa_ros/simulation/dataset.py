@@ -1,0 +1,187 @@
+"""Writes a folder of simulated pictures with their truth, questions and captions.
+
+    OUT/images/0000/0000000.png   or .jpg, as the scene's camera stores it
+    OUT/truth.jsonl               a truth.Scene per line, with the name of its image
+    OUT/questions.jsonl           {"image", "question", "answer", "split", "group", "phrases"}
+    OUT/captions.jsonl            {"image", "caption"}
+    OUT/masks/0000/0000000.png    on request: 0 nothing, 1… the objects, 254 gripper, 255 tray
+    OUT/dataset.json              what the folder was made from
+
+Scenes are drawn by one process per worker, in chunks. Everything grows in OUT.part, which becomes
+OUT at the end: what is called OUT is whole. The same job on the same machine gives the same bytes,
+however many workers there are; after an interruption it continues after the last whole chunk.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TextIO
+
+import cv2
+import numpy as np
+
+from latent_vqa_ros.datasets.record import SPLITS as RECORD_SPLITS
+from latent_vqa_ros.datasets.record import DatasetError
+from latent_vqa_ros.simulation import render, sensor
+from latent_vqa_ros.simulation.balance import Tally
+from latent_vqa_ros.simulation.captions import captions
+from latent_vqa_ros.simulation.picture import Studio
+from latent_vqa_ros.simulation.questions import ask
+from latent_vqa_ros.simulation.scenes import SPLITS
+from latent_vqa_ros.simulation.truth import Scene
+
+CHUNK = 50  # scenes
+PER_FOLDER = 1000
+SEEDS = 1_000_000  # scenes of one dataset seed, at most
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that decides the bytes of a dataset."""
+
+    scenes: int
+    split: str
+    seed: int
+    size: int
+    questions: int  # per scene, at most
+    held_out_wordings: bool
+    masks: bool
+
+
+def check(job: Job) -> None:
+    """Raise DatasetError if the job makes no sense."""
+    if job.split not in SPLITS:
+        raise DatasetError(f'split {job.split!r} is none of {", ".join(SPLITS)}')
+    if not 1 <= job.scenes <= SEEDS:
+        raise DatasetError(f'{job.scenes} scenes: expected 1 to {SEEDS}')
+    if not 32 <= job.size <= 1024:
+        raise DatasetError(f'size {job.size}: expected 32 to 1024 pixels')
+    if job.seed < 0:
+        raise DatasetError(f'seed {job.seed}: expected a whole number from 0')
+
+
+def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) -> dict[str, int]:
+    """Write the dataset; return how many scenes, questions and captions it has.
+
+    ``on_scenes`` is told of each number of finished scenes. Raises DatasetError and RenderError.
+    """
+    check(job)
+    render.choose_gl()
+    part = _start(out, job)
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((part / f'{name}.jsonl').open('w', encoding='utf-8'))
+                 for name in ('truth', 'questions', 'captions')}
+        tally = Tally()
+        for path in stack.enter_context(_Chunks(part, job, workers)):
+            scenes = [Scene.from_json(line) for line in path.read_text().splitlines()]
+            for scene in scenes:
+                counts.update(_write(scene, job, tally, files))
+            on_scenes(len(scenes))
+    (part / 'dataset.json').write_text(json.dumps({**asdict(job), **counts}) + '\n')
+    shutil.rmtree(part / 'chunks')
+    (part / 'job.json').unlink()
+    part.rename(out)
+    return dict(counts)
+
+
+def _start(out: Path, job: Job) -> Path:
+    """Return the folder to work in, made anew or left by the same job."""
+    if out.exists():
+        raise DatasetError(f'{out} exists; remove it or name another folder')
+    part = out.with_name(out.name + '.part')
+    note = part / 'job.json'
+    wanted = json.dumps(asdict(job))
+    if part.exists() and (not note.exists() or note.read_text() != wanted):
+        raise DatasetError(f'{part} was left by another job: finish that one or remove it')
+    (part / 'chunks').mkdir(parents=True, exist_ok=True)
+    note.write_text(wanted)
+    return part
+
+
+class _Chunks:
+    """The truth files of all chunks in order, each as soon as it is there."""
+
+    def __init__(self, part: Path, job: Job, workers: int) -> None:
+        self.part, self.job = part, job
+        self.workers = workers
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Iterator[Path]:
+        starts = range(0, self.job.scenes, CHUNK)
+        if self.workers > 1:
+            self.pool = ProcessPoolExecutor(self.workers, get_context('spawn'), _start_worker)
+            futures = [self.pool.submit(draw_chunk, self.part, self.job, start)
+                       for start in starts]
+            return (future.result() for future in futures)
+        return (draw_chunk(self.part, self.job, start) for start in starts)
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool:
+            self.pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave interrupts to the parent, which then ends the workers; one thread per process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+@cache
+def _studio(size: int) -> Studio:
+    return Studio(size)
+
+
+def draw_chunk(part: Path, job: Job, start: int) -> Path:
+    """Draw up to CHUNK scenes; return the file with their truth. Does nothing where it exists."""
+    truth = part / 'chunks' / f'{start:07d}.jsonl'
+    if truth.exists():
+        return truth
+    stop = min(start + CHUNK, job.scenes)
+    lines = [_draw(part, job, index).to_json() + '\n' for index in range(start, stop)]
+    fresh = truth.with_suffix('.new')
+    fresh.write_text(''.join(lines))
+    fresh.rename(truth)
+    return truth
+
+
+def _draw(part: Path, job: Job, index: int) -> Scene:
+    """Draw one scene and write its picture; return its truth."""
+    taken = _studio(job.size).take(job.split, SEEDS * job.seed + index)
+    content, ending = sensor.encode(taken.image_hwc, taken.look.sensor)
+    name = f'{index // PER_FOLDER:04d}/{index:07d}'
+    _save(part / 'images' / f'{name}.{ending}', content)
+    if job.masks:
+        owners = (taken.owners + 1).astype(np.uint8)  # nobody 0, gripper 254, tray 255
+        _save(part / 'masks' / f'{name}.png', cv2.imencode('.png', owners)[1].tobytes())
+    return replace(taken.scene, image=f'images/{name}.{ending}')
+
+
+def _save(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _write(scene: Scene, job: Job, tally: Tally, files: Mapping[str, TextIO]) -> dict[str, int]:
+    """Write the lines about a scene; return how many."""
+    rng = np.random.default_rng([SPLITS.index(scene.split), scene.seed, 1])
+    split = scene.split if scene.split in RECORD_SPLITS else 'test'
+    asked = [{'image': scene.image, 'question': question.text, 'answer': question.answer,
+              'split': split, 'group': question.group,
+              'phrases': [asdict(phrase) for phrase in question.phrases]}
+             for question in ask(scene, rng, job.questions, job.held_out_wordings, tally)]
+    told = [{'image': scene.image, 'caption': caption} for caption in captions(scene)]
+    files['truth'].write(scene.to_json() + '\n')
+    for name, lines in (('questions', asked), ('captions', told)):
+        files[name].writelines(json.dumps(line) + '\n' for line in lines)
+    return {'scenes': 1, 'questions': len(asked), 'captions': len(told)}
