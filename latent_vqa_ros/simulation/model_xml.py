@@ -106,7 +106,7 @@ def _gripper() -> str:
                       f'pos="0 0 {FINGER[2]}"/>' for side in ('left', 'right'))
     return (f'<body name="gripper">{fingers}'
             f'<geom name="palm" type="box" size="0.075 0.020 0.014" pos="0 0 {top + 0.014}"/>'
-            f'<geom name="wrist" type="cylinder" size="0.026 0.2" pos="0 0 {top + 0.228}"/>'
+            f'<geom name="wrist" type="cylinder" size="0.021 0.2" pos="0 0 {top + 0.228}"/>'
             '</body>')
 
 

@@ -9,6 +9,7 @@ MUJOCO_GL chooses otherwise. Colours are drawn at twice the size and averaged. K
 
 from __future__ import annotations
 
+import atexit
 import ctypes.util
 import importlib.util
 import os
@@ -78,11 +79,14 @@ class View:
         self.eye: Any = mj.MjvCamera()
         self.eye.type = mj.mjtCamera.mjCAMERA_FIXED
         self.eye.fixedcamid = 0
+        atexit.register(self.close)  # Python would tear down the driver's wrapper first
 
     def close(self) -> None:
         """Free what the driver holds."""
+        atexit.unregister(self.close)
         self.context.free()
         self.gl.free()
+        del self.gl  # its destructor needs modules that Python takes down at exit
 
     def update(self) -> None:
         """Take over what the workcell looks like now; call before drawing."""

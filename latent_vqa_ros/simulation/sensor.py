@@ -25,7 +25,7 @@ def expose(image_hwc: Image, sensor: Sensor) -> Image:
     noise = random.standard_normal(light.shape, np.float32)
     noise *= sensor.noise
     light += noise
-    return cv2.convertScaleAbs(np.maximum(light, 0, light)).astype(np.uint8, copy=False)
+    return cv2.convertScaleAbs(np.maximum(light, 0, out=light)).astype(np.uint8, copy=False)
 
 
 @cache

@@ -1,0 +1,123 @@
+"""simulate dataset: whole or not at all, the same for any number of workers, ready to train on."""
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from latent_vqa_ros.cli import simulate
+from latent_vqa_ros.datasets import folder
+from latent_vqa_ros.simulation import dataset, scenes
+from latent_vqa_ros.simulation.truth import Scene
+
+SCENES = 7
+
+
+def make(latent_vqa, out, *options):
+    return latent_vqa('simulate', 'dataset', out, '--scenes', str(SCENES), '--workers', '1',
+                      *options)
+
+
+def contents(out):
+    return {str(path.relative_to(out)): path.read_bytes()
+            for path in sorted(Path(out).rglob('*')) if path.is_file()}
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    out = tmp_path_factory.mktemp('simulate') / 'scenes'
+    job = dataset.Job(SCENES, 'train', 0, 96, 10, False, True)
+    dataset.make(out, job, 1, lambda count: None)
+    return out
+
+
+def test_a_dataset_can_be_read_for_training(made):
+    records = folder.load(made).split('train')
+    assert len(records) == SCENES
+    assert all(record.questions and record.captions for record in records)
+
+
+def test_truth_names_its_picture_and_its_mask(made):
+    found = [Scene.from_json(line) for line in (made / 'truth.jsonl').read_text().splitlines()]
+    assert len(found) == SCENES
+    for scene in found:
+        picture = cv2.imread(str(made / scene.image))
+        assert picture.shape == (scene.height, scene.width, 3)
+        name = Path(scene.image).relative_to('images').with_suffix('.png')
+        mask = cv2.imread(str(made / 'masks' / name), cv2.IMREAD_UNCHANGED)
+        for index, thing in enumerate(scene.things):
+            assert (mask == index + 1).any() == (thing.visible > 0)
+
+
+def test_json_is_one_document_with_counts(latent_vqa, tmp_path):
+    code, out, _ = make(latent_vqa, tmp_path / 'a', '--split', 'shifted', '--json')
+    document = json.loads(out)
+    assert code == 0
+    assert document['scenes'] == SCENES
+    assert document['split'] == 'shifted'
+    lines = (tmp_path / 'a' / 'questions.jsonl').read_text().splitlines()
+    assert document['questions'] == len(lines)
+    assert {json.loads(line)['split'] for line in lines} == {'test'}
+
+
+def test_workers_and_interruptions_do_not_change_a_byte(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, 'CHUNK', 3)
+    job = dataset.Job(SCENES, 'train', 0, 96, 10, False, True)
+
+    def stop(count):
+        raise KeyboardInterrupt
+
+    out = tmp_path / 'scenes'
+    with pytest.raises(KeyboardInterrupt):
+        dataset.make(out, job, 1, stop)
+    assert not out.exists()
+    assert (tmp_path / 'scenes.part').exists()
+    drawn = []
+    monkeypatch.setattr(dataset, '_draw', lambda part, job, index, draw=dataset._draw:
+                        (drawn.append(index), draw(part, job, index))[1])
+    dataset.make(out, job, 1, lambda count: None)
+    assert drawn == [3, 4, 5, 6]
+    assert contents(out) == contents(made)
+    monkeypatch.undo()
+    twin = tmp_path / 'twin'
+    dataset.make(twin, job, 2, lambda count: None)
+    assert contents(twin) == contents(made)
+
+
+def test_an_existing_folder_is_left_alone(latent_vqa, tmp_path):
+    (tmp_path / 'a').mkdir()
+    code, _, err = make(latent_vqa, tmp_path / 'a')
+    assert code == 1
+    assert 'exists' in err
+    assert err.count('\n') == 1
+
+
+def test_the_rest_of_another_job_is_not_continued(latent_vqa, tmp_path):
+    (tmp_path / 'a.part').mkdir()
+    (tmp_path / 'a.part' / 'job.json').write_text('{}')
+    code, _, err = make(latent_vqa, tmp_path / 'a')
+    assert code == 1
+    assert 'another job' in err
+
+
+@pytest.mark.parametrize(('options', 'says'), [
+    (('--size', '8'), 'size 8'), (('--scenes', '0'), '0 scenes'), (('--seed', '-1'), 'seed -1')])
+def test_nonsense_is_one_line(latent_vqa, tmp_path, options, says):
+    code, _, err = make(latent_vqa, tmp_path / 'a', *options)
+    assert code == 1
+    assert says in err
+    assert err.count('\n') == 1
+
+
+def test_a_missing_osmesa_is_one_line(latent_vqa, tmp_path, monkeypatch):
+    monkeypatch.setenv('MUJOCO_GL', 'osmesa')
+    monkeypatch.setattr('ctypes.util.find_library', lambda name: None)
+    code, _, err = make(latent_vqa, tmp_path / 'a')
+    assert code == 1
+    assert 'apt-get install libosmesa6' in err
+    assert err.count('\n') == 1
+
+
+def test_the_command_knows_the_splits():
+    assert simulate.SPLITS == scenes.SPLITS
