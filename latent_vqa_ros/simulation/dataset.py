@@ -178,7 +178,7 @@ def _write(scene: Scene, job: Job, tally: Tally, files: Mapping[str, TextIO]) ->
     split = scene.split if scene.split in RECORD_SPLITS else 'test'
     asked = [{'image': scene.image, 'question': question.text, 'answer': question.answer,
               'split': split, 'group': question.group,
-              'phrases': [asdict(phrase) for phrase in question.phrases]}
+              'phrases': [vars(phrase) for phrase in question.phrases]}
              for question in ask(scene, rng, job.questions, job.held_out_wordings, tally)]
     told = [{'image': scene.image, 'caption': caption} for caption in captions(scene)]
     files['truth'].write(scene.to_json() + '\n')

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import ctypes.util
 import importlib.util
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,9 @@ def choose_gl() -> str:
     """Set MUJOCO_GL before MuJoCo is imported; return it. RenderError names what to install."""
     if importlib.util.find_spec('mujoco') is None:
         raise RenderError('the simulation needs MuJoCo: pip install mujoco')
-    gpu = Path('/dev/nvidia0').exists() and ctypes.util.find_library('EGL') is not None
-    name = os.environ.get('MUJOCO_GL', '').lower() or ('egl' if gpu else 'osmesa')
+    egl = ctypes.util.find_library('EGL') is not None and (
+        Path('/dev/nvidia0').exists() or ctypes.util.find_library('OSMesa') is None)
+    name = os.environ.get('MUJOCO_GL', '').lower() or ('egl' if egl else 'osmesa')
     if name in LIBRARIES:
         library, package = LIBRARIES[name]
         if ctypes.util.find_library(library) is None:
@@ -53,6 +55,7 @@ def choose_gl() -> str:
 def open_view(size: int) -> View:
     """Return a new workcell that is drawn size × size; RenderError in one line if it cannot be."""
     name = choose_gl()
+    logging.getLogger('OpenGL').setLevel(logging.WARNING)  # silent about its missing accelerator
     try:
         return View(Workcell(), size)
     except (ImportError, RuntimeError, AttributeError) as error:  # as OpenGL's wrappers fail

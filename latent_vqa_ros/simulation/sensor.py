@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latent_vqa_ros.simulation.layout import Sensor
 
 Image = NDArray[np.uint8]
-GAINS = (0.7, 1.5)  # automatic exposure goes no further
+GAINS = (0.7, 1.25)  # automatic exposure goes no further
 
 
 def expose(image_hwc: Image, sensor: Sensor) -> Image:

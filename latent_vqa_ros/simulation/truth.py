@@ -6,7 +6,7 @@ Plain data, written to ``truth.jsonl`` and read back. Knows neither MuJoCo nor q
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 SHAPES = ('cube', 'ball', 'cylinder', 'cone', 'mug', 'bowl')
@@ -56,7 +56,7 @@ class Scene:
 
     def to_json(self) -> str:
         """Return the scene on one line."""
-        return json.dumps(asdict(self), separators=(',', ':'))
+        return json.dumps(vars(self), default=vars, separators=(',', ':'))
 
     @classmethod
     def from_json(cls, line: str) -> Scene:
