@@ -34,6 +34,25 @@ def test_an_overlap_is_seen_and_refused(studio):
     assert not studio.cell.settle(layout)
 
 
+def test_shapes_that_meet_beyond_their_stand_ins_are_refused(studio):
+    cones = tuple(Placed('cone', 'red', 'large', 1, (1, 0, 0), (x, 0.0, 0.048), 0.0)
+                  for x in (-0.0375, 0.0375))  # 17 mm into each other at the foot
+    layout = plan.Layout(cones, None, None, ())
+    studio.cell.build(layout)
+    assert not studio.cell.settle(layout)
+    assert studio.cell.data.ncon == 8  # four corners each on the table, none between them
+
+
+def test_settling_does_not_depend_on_the_scene_before(studio, taken):
+    states = []
+    for before in (taken[1], taken[2]):
+        for each in (before, taken[7]):
+            studio.cell.build(each.layout)
+            assert studio.cell.settle(each.layout)
+        states.append(studio.cell.positions(6).tobytes())
+    assert states[0] == states[1]
+
+
 def test_what_cannot_stand_is_refused(studio):
     floating = Placed('cube', 'red', 'large', 1, (1, 0, 0), (0.0, 0.0, 0.09), 0.0)
     over_the_edge = Placed('cube', 'red', 'large', 1, (1, 0, 0), (0.29, 0.0, 0.04), 0.0)
