@@ -112,7 +112,8 @@ class Settings:
         'one before is not answered.', between=(0.001, 1000.0))
     standing_publish: str = _parameter(
         'on_change', LIVE,
-        'on_change: publish when status or answer changed for that question and camera. '
+        'on_change: publish when status or answer changed for that question and camera; a frame '
+        'that was answered about is not answered about again. '
         'always: at each tick.', choices=STANDING_PUBLISH)
     autostart: bool = _parameter(
         True, START, 'Configure and activate at start.')
