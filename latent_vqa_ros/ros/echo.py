@@ -26,7 +26,7 @@ def main() -> None:
         pass
     finally:
         node.destroy_node()
-        if rclpy.ok():
+        if rclpy.ok():  # type: ignore[attr-defined]
             rclpy.shutdown()
 
 
