@@ -207,6 +207,8 @@ def _descriptor(row: Field[Any]) -> ParameterDescriptor:
 def _validate(values: list[Parameter], may_configure: bool) -> SetParametersResult:
     """Accept all values or none; the reason names the parameter and what it takes."""
     for parameter in values:
+        if not parameter.name:  # rclpy lets it pass as declared
+            return SetParametersResult(successful=False, reason='a parameter needs a name')
         row = TABLE.get(parameter.name)
         reason = '' if row is None else _wrong(row, parameter, may_configure)
         if reason:
