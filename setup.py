@@ -44,7 +44,7 @@ setup(
     zip_safe=True,
     python_requires='>=3.10,<3.14',
     install_requires=[
-        'numpy>=1.21.6', 'opencv-python-headless>=4.5.4', 'PyYAML>=5.4', 'onnxruntime>=1.16',
+        'numpy>=1.21.6', 'opencv-python-headless>=4.5.4', 'PyYAML>=5.4', 'onnxruntime>=1.18',
         'tqdm>=4.57',
     ],
     extras_require={

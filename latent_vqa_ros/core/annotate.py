@@ -148,8 +148,8 @@ def _verdict(detail: Detail) -> tuple[str, str]:
 
 
 def _type_for(height: int, width: int) -> _Type:
-    """Capitals of 1/38 of the shorter side (3/4 of the width at most), at least 9 pixels high."""
-    size = max(9.0, min(height, 0.75 * width) / 38)
+    """Capitals of 1/38 of the shorter side (3/4 of the width at most), at least 10 pixels high."""
+    size = max(10.0, min(height, 0.75 * width) / 38)
     return _Type(size / _capital_height(), max(1, round(size / 8)), round(2.1 * size),
                  round(0.7 * size))
 

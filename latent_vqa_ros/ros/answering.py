@@ -40,10 +40,11 @@ class Answering:
     def handle(self, item: Asked | Round) -> None:
         """Answer a question, or each question of a round; publish what came of it."""
         if isinstance(item, Round):
+            self._node.round_waits = False
             try:
                 self._go_round(item)
             finally:
-                self._node.round_waits = False
+                self._node.round_open = False
             return
         detail, frame = self._answer(item.request)
         self._node.publish(detail, (time.monotonic() - item.arrived) * 1e3)

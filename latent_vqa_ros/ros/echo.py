@@ -26,7 +26,8 @@ def main() -> None:
         pass
     finally:
         node.destroy_node()
-        rclpy.try_shutdown()  # type: ignore[attr-defined]
+        if rclpy.ok():  # type: ignore[attr-defined]
+            rclpy.shutdown()
 
 
 if __name__ == '__main__':

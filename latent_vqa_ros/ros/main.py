@@ -44,6 +44,7 @@ def main(args: list[str] | None = None) -> int:
 def _run(stop: _StopRequest) -> int:
     from rclpy.executors import SingleThreadedExecutor
 
+    from latent_vqa_ros.ros.answering import one_line
     from latent_vqa_ros.ros.node import VqaNode
     from latent_vqa_ros.ros.parameters import ParameterError
 
@@ -51,6 +52,8 @@ def _run(stop: _StopRequest) -> int:
         node = VqaNode()
     except ParameterError as error:
         return _fail(2, f'vqa_node: {error}')
+    except Exception as error:  # the middleware's own: RCLError is private to rclpy
+        return _fail(1, f'vqa_node: {one_line(error)}')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -51,7 +51,8 @@ class VqaNode(LifecycleNode):
         self.source: FrameSource | None = None
         self.worker: Worker[Asked | standing.Round] | None = None
         self.outputs: Publishers | None = None
-        self.round_waits, self.rounds_skipped = False, 0  # standing questions in the queue
+        self.round_open = self.round_waits = False  # standing: not done yet; still in the queue
+        self.rounds_skipped = 0
         self._stood = False  # whether the last round asked something
         self._models = model_switch.ModelSwitch()
         self._missing: dict[str, tuple[float, float]] = {}  # why, since when, when to log it
@@ -172,7 +173,7 @@ class VqaNode(LifecycleNode):
         self.source = FrameSource(
             self, settings.camera_names, settings.image_transport, settings.image_qos)
         self._missing.clear()
-        self.round_waits = False
+        self.round_open = self.round_waits = False
         self.worker = Worker(Answering(self).handle, self.report_failure)
         self._pace('standing_rate', settings.standing_rate, self._ask_standing)
         name, version, _ = self.pipeline_in_use.bundle.identity
@@ -212,10 +213,11 @@ class VqaNode(LifecycleNode):
         asked = self.standing
         if self.worker is None or not self.enabled or not (asked or self._stood):
             return
-        if self.round_waits:
+        if self.round_open:
             self.rounds_skipped += 1
             return
-        self.round_waits, self._stood = True, bool(asked)  # an empty round: all are forgotten
+        self.round_open = self.round_waits = True
+        self._stood = bool(asked)  # an empty round: all are forgotten
         self.worker.put(standing.Round(asked), sys.maxsize)
 
     def _before_change(self, values: Mapping[str, Any]) -> str:

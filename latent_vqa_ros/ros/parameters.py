@@ -112,7 +112,8 @@ class Settings:
         'one before is not answered.', between=(0.001, 1000.0))
     standing_publish: str = _parameter(
         'on_change', LIVE,
-        'on_change: publish when status or answer changed for that question and camera. '
+        'on_change: publish when status or answer changed for that question and camera; a frame '
+        'that was answered about is not answered about again. '
         'always: at each tick.', choices=STANDING_PUBLISH)
     autostart: bool = _parameter(
         True, START, 'Configure and activate at start.')
@@ -206,6 +207,8 @@ def _descriptor(row: Field[Any]) -> ParameterDescriptor:
 def _validate(values: list[Parameter], may_configure: bool) -> SetParametersResult:
     """Accept all values or none; the reason names the parameter and what it takes."""
     for parameter in values:
+        if not parameter.name:  # rclpy lets it pass as declared
+            return SetParametersResult(successful=False, reason='a parameter needs a name')
         row = TABLE.get(parameter.name)
         reason = '' if row is None else _wrong(row, parameter, may_configure)
         if reason:

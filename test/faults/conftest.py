@@ -2,4 +2,5 @@
 
 import pytest
 
-pytest.register_assert_rewrite('faults.operations', 'faults.stage', 'faults.rig')
+pytest.register_assert_rewrite(
+    'faults.operations', 'faults.parameters', 'faults.stage', 'faults.rig')

@@ -46,8 +46,8 @@ def test_the_launch_file_declares_the_arguments_of_the_contract():
 
 
 @pytest.fixture
-def launch(ros_environment, tmp_path):
-    """Return a function that launches a file from a prefix with what an install has."""
+def prefix(ros_environment, tmp_path):
+    """Make a prefix with what an install has; return the environment that uses it."""
     lib, share = tmp_path / 'lib' / 'latent_vqa_ros', tmp_path / 'share'
     lib.mkdir(parents=True)
     for folder in ('config', 'launch'):
@@ -60,14 +60,19 @@ def launch(ros_environment, tmp_path):
                           'from latent_vqa_ros.ros.main import main\nsys.exit(main())\n')
     executable.chmod(0o755)
     prefixes = filter(None, [str(tmp_path), os.environ.get('AMENT_PREFIX_PATH')])
-    environment = {**ros_environment, 'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
-                   'ROS_LOG_DIR': str(tmp_path / 'log')}
+    return {**ros_environment, 'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
+            'ROS_LOG_DIR': str(tmp_path / 'log')}
+
+
+@pytest.fixture
+def launch(prefix, tmp_path):
+    """Return a function that launches a file with arguments."""
     log, processes = tmp_path / 'launch.txt', []
 
     def start(*arguments, file=FILE):
         with log.open('w') as out:
             processes.append(subprocess.Popen(
-                [sys.executable, '-c', RUN, str(file), *arguments], env=environment, stdout=out,
+                [sys.executable, '-c', RUN, str(file), *arguments], env=prefix, stdout=out,
                 stderr=subprocess.STDOUT, cwd=tmp_path))
         processes[-1].said = log.read_text
         return processes[-1]
@@ -187,13 +192,25 @@ def test_the_log_level_decides_what_the_node_says(launch, asker, bundle_path, le
 
 @needs_launch
 def test_launch_shows_each_argument_with_its_description():
-    from launch import LaunchContext
     from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchContext
 
     source = PythonLaunchDescriptionSource(str(FILE))
     declared = source.get_launch_description(LaunchContext()).get_launch_arguments()
     assert [argument.name for argument in declared] == ARGUMENTS
     assert all(argument.description for argument in declared)
+
+
+@needs_launch
+@pytest.mark.skipif(importlib.util.find_spec('launch_testing') is None,
+                    reason='needs launch_testing, which comes with ROS 2')
+def test_launch_testing_passes(prefix, tmp_path):
+    test = ROOT / 'test' / 'launch' / 'launched_vqa.py'
+    done = subprocess.run(
+        [sys.executable, '-m', 'launch_testing.launch_test', test],
+        env=prefix, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def children(process):

@@ -80,9 +80,13 @@ def test_an_error_in_drawing_costs_no_answer_and_is_reported(seeing, monkeypatch
         patch.setattr(publishers, 'annotate', explode)
         assert seeing.ask()['status'] == 'ok'
         until(lambda: seeing.diagnostics.get('questions')
-              and 'no paint' in seeing.diagnostics['questions'].message, 'ERROR')
+              and 'no paint' in seeing.diagnostics['questions'].message
+              and seeing.diagnostics['questions'].level == b'\x02', 'ERROR')
         assert seeing.ask()['status'] == 'ok'
-    assert seeing.diagnostics['questions'].level == b'\x02'
+        seeing.set(standing_publish='always', standing_questions=[
+            '{"id": 1, "question": "what color is the shape?"}',
+            '{"id": 2, "question": "what color is the shape?"}'])
+        until(lambda: seeing.detail(1) and seeing.detail(2), 'both standing questions')
 
 
 def test_a_broken_frame_gives_no_picture_and_no_error(seeing):

@@ -82,6 +82,14 @@ def test_a_silent_camera_is_news_once(seeing):
     assert len(seeing.details) == 2
 
 
+def test_an_image_that_grows_old_is_news(seeing):
+    seeing.set(max_image_age=0.001)
+    seeing.show(image(stamp_ns=seeing.now_ns() + 3 * 10**9))  # becomes stale in 3 s
+    seeing.set(standing_questions=[STANDING])
+    until(lambda: len(seeing.details) == 2, 'ok, then stale_image')
+    assert [d['status'] for d in seeing.details] == ['ok', 'stale_image']
+
+
 def test_without_a_camera_the_reason_comes_once(robot):
     node = robot(standing_rate=50.0)
     node.set(standing_questions=[STANDING])
@@ -123,7 +131,9 @@ def test_a_new_rate_counts_from_now(seeing):
     until(lambda: len(seeing.details) > ticks_before + 3, 'answers at the new rate')
 
 
-def test_a_slow_round_is_skipped_and_takes_no_place_in_the_queue(seeing, monkeypatch):
+@pytest.fixture
+def held(seeing, monkeypatch):
+    """Hold each answer back: return an event that tells of the first, and the one that lets go."""
     begun, gate, respond = threading.Event(), threading.Event(), seeing.vqa.pipeline.respond
 
     def slow(*given):
@@ -133,15 +143,41 @@ def test_a_slow_round_is_skipped_and_takes_no_place_in_the_queue(seeing, monkeyp
 
     monkeypatch.setattr(seeing.vqa.pipeline, 'respond', slow)
     seeing.set(queue_depth=1)
+    return begun, gate
+
+
+def ask_two(node) -> None:
+    """Ask two questions, of which one may wait."""
+    for number in range(2):
+        node.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
+    until(lambda: node.details, 'a detail')
+    assert [(d['id'], d['status']) for d in node.details] == [(1, 'overloaded')]
+
+
+def test_a_round_that_waits_takes_no_place_in_the_queue(seeing, held):
+    begun, gate = held
+    seeing.say(f'{{"id": "first", "question": "{QUESTION}"}}')
+    assert begun.wait(LIMIT)
+    seeing.set(standing_questions=[STANDING])
+    until(lambda: seeing.vqa.worker.waiting == 1, 'the round to wait')
+    until(lambda: seeing.vqa.rounds_skipped >= 5, 'ticks to be skipped')
+    assert seeing.vqa.worker.waiting == 1
+    ask_two(seeing)
+    gate.set()
+    until(lambda: seeing.detail('standing') and seeing.detail(0), 'all answers')
+    assert [d['id'] for d in seeing.details] == [1, 'first', 'standing', 0]
+
+
+def test_a_slow_round_is_skipped_and_gives_no_place_in_the_queue(seeing, held):
+    begun, gate = held
     seeing.set(standing_questions=[STANDING])
     assert begun.wait(LIMIT)
     until(lambda: seeing.vqa.rounds_skipped >= 5, 'ticks to be skipped')
     assert seeing.vqa.worker.waiting == 0
-    seeing.say(f'{{"id": "mine", "question": "{QUESTION}"}}')
-    until(lambda: seeing.vqa.worker.waiting == 1, 'the question to wait')
+    ask_two(seeing)
     gate.set()
-    until(lambda: seeing.detail('mine') and seeing.detail('standing'), 'both answers')
-    assert {d['status'] for d in seeing.details} == {'ok'}
+    until(lambda: seeing.detail(0), 'the answer')
+    assert [d['id'] for d in seeing.details] == [1, 'standing', 0]
 
 
 def test_a_disabled_or_inactive_node_asks_nothing(seeing, monkeypatch):

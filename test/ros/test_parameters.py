@@ -125,6 +125,12 @@ def test_a_parameter_cannot_be_deleted(node):
         assert node.vqa.has_parameter(name)
 
 
+def test_a_parameter_without_a_name_is_refused(node):
+    result = node.set(**{'': 1})[0]
+    assert not result.successful
+    assert 'name' in result.reason
+
+
 def test_what_configure_reads_is_refused_while_configured(robot):
     node = robot()
     for row in TABLE.values():

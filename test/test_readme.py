@@ -1,0 +1,51 @@
+"""The README's commands are typed as they stand, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / 'README.md').read_text('utf-8')
+# A command of the section without ROS: four spaces, latent_vqa, and perhaps a comment.
+COMMANDS = re.findall(r'^ {4}(latent_vqa [^#\n]*?) *(?:#.*)?$', TEXT, re.MULTILINE)
+SLOW = ('latent_vqa bench',)  # measured by hand; its parts are tested in test/cli/test_bench.py
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """Return a folder with the README's photo.png and BAG."""
+    folder = tmp_path_factory.mktemp('readme')
+    picture = np.full((480, 640, 3), (240, 245, 250), np.uint8)
+    cv2.imwrite(str(folder / 'photo.png'), cv2.circle(picture, (320, 240), 80, (0, 0, 255), -1))
+    (folder / 'BAG').symlink_to(ROOT / 'test' / 'data' / 'demo_bag')
+    return folder
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) >= 6
+    assert set(SLOW) < set(COMMANDS)
+
+
+@pytest.mark.parametrize('command', [c for c in COMMANDS if c not in SLOW])
+def test_a_command_of_the_readme_works_as_it_stands(place, command):
+    done = subprocess.run([sys.executable, '-m', 'latent_vqa_ros.cli.main',
+                           *shlex.split(command)[1:]], cwd=place, capture_output=True, text=True,
+                          timeout=200, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert 'Traceback' not in done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_link_and_named_file_exists():
+    links = re.findall(r'\]\(([^)#]+)\)', TEXT)
+    named = re.findall(r'`((?:config|launch|docs|models)/[\w./]+)`', TEXT)
+    assert len(links) >= 8
+    assert [path for path in (*links, *named) if not (ROOT / path).exists()] == []
