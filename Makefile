@@ -11,6 +11,10 @@ RECIPE ?= config/train/easy_vqa.yaml
 # with those of $(VENV).
 CLEAN_ENV := env -u PYTHONPATH -u AMENT_PREFIX_PATH
 
+# The simulation draws through it where there is no GPU.
+INSTALL_OSMESA := { test "$$(id -u)" = 0 && apt-get -qq update && \
+  apt-get -qq install -y libosmesa6 >/dev/null; }
+
 .PHONY: help demo test lint train bench clean
 .DELETE_ON_ERROR:
 
@@ -58,4 +62,6 @@ $(VENV)/demo.stamp: requirements/demo.txt setup.py setup.cfg | $(VENV)/bin/pytho
 $(VENV)/test.stamp: requirements/test.txt requirements/train.txt $(VENV)/demo.stamp
 	@echo 'installing requirements/test.txt' >&2
 	@$(CLEAN_ENV) $(PIP) install -r requirements/test.txt
+	@ldconfig -p | grep -q libOSMesa || $(INSTALL_OSMESA) || \
+	  echo 'the simulation is not tested: sudo apt install libosmesa6' >&2
 	@touch $@
