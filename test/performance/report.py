@@ -117,8 +117,8 @@ def soak(document: dict) -> list[str]:
             f'The target, RSS growth below {GROWTH_MB:g} MB, was {met} in this run. RSS also '
             'counts the pages of `/dev/shm/fastrtps_*`, where the camera puts its frames, as far '
             'as the node has touched them (RssShmem in `/proc/PID/status`): a step of whole '
-            'frames while the machine is busy is most likely that segment, which has an end. What the '
-            'node itself holds is the anonymous part.', '',
+            'frames while the machine is busy is most likely that segment, which has an end. '
+            'What the node itself holds is the anonymous part.', '',
             '![memory and latency over time](results/soak.png)', '']
 
 
