@@ -2,7 +2,7 @@
 
 examples:
   latent_vqa train config/train/easy_vqa.yaml
-  latent_vqa train config/train/easy_vqa.yaml --smoke --out /tmp/smoke
+  latent_vqa train config/train/easy_vqa.yaml --smoke --out smoke_bundle
 
 Runs pretrain, finetune, calibrate, export, quantize, and at the end answers the test split once
 and prints the accuracy per group beside the blind floor. A run that was killed goes on where it
