@@ -78,7 +78,8 @@ def _levels(candidate: Candidate) -> Iterator[tuple[Hashable, str, float]]:
     kind = (candidate.told.group, meaning.kind, meaning.relation)
     yield kind, answer, share
     yield (*kind, tuple(said.signature for said in meaning.about)), answer, share
-    yield (kind, meaning.without_colors()), answer, share
+    if meaning.relation != 'on':  # nothing stands on a ball: such pairs can never be made even
+        yield (kind, meaning.without_colors()), answer, share
     yield (kind, meaning), answer, share
     if meaning.kind in RELATIONAL and candidate.told.group != PRESUPPOSITION:
         category, most = (answer, 0.5) if answer in _CATEGORIES else ('one', 0.7)
