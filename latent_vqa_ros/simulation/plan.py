@@ -56,8 +56,8 @@ class Spots(NamedTuple):
 def plan(rng: Rng, kinds: Sequence[Kind], camera: Camera) -> Layout | None:
     """Return where everything stands; None where it did not fit."""
     assert len(kinds) <= MAX_THINGS
-    todo = [_thing(rng, kinds[i]) for i in rng.permutation(len(kinds))]
-    tray = _tray(rng) if rng.random() < TRAY_SHARE else None
+    todo = [draw_thing(rng, kinds[i]) for i in rng.permutation(len(kinds))]
+    tray = draw_tray(rng) if rng.random() < TRAY_SHARE else None
     done: list[Placed] = []
     gripper = None
     if rng.random() < GRIPPER_SHARE:
@@ -65,24 +65,26 @@ def plan(rng: Rng, kinds: Sequence[Kind], camera: Camera) -> Layout | None:
             gripper, held = hold(rng, todo.pop(), camera)
             done.append(held)
         else:
-            gripper = _hover(rng, camera)
+            gripper = hover(rng, camera)
     in_tray = int(rng.choice((0, 1, 2, 3), p=(0.4, 0.3, 0.2, 0.1))) if tray else 0
     for number, thing in enumerate(todo):
-        placed = _place(rng, thing, done, Spots(camera, tray), number < in_tray)
+        placed = place(rng, thing, done, Spots(camera, tray), number < in_tray)
         if placed is None:
             return None
         done.append(placed)
-    return Layout(tuple(done), tray, gripper, _clutter(rng, done, tray))
+    return Layout(tuple(done), tray, gripper, scatter(rng, done, tray))
 
 
-def _thing(rng: Rng, kind: Kind) -> Placed:
+def draw_thing(rng: Rng, kind: Kind) -> Placed:
+    """Return an object of this kind, turned at random and not yet anywhere."""
     color, shape, size = kind
     return Placed(shape, color, size, int(rng.integers(len(VARIANTS))),
                   looks.object_rgb(rng, color), (0.0, 0.0, 0.0),
                   float(rng.uniform(-math.pi, math.pi)))
 
 
-def _tray(rng: Rng) -> Tray:
+def draw_tray(rng: Rng) -> Tray:
+    """Return a dark or a light tray near the middle of the table."""
     dark = rng.random() < 0.5
     rgb = looks.neutral_rgb(rng, 0.06, 0.14) if dark else looks.neutral_rgb(rng, 0.55, 0.7)
     x, y = rng.uniform((-0.12, -0.10), (0.12, 0.10))
@@ -113,28 +115,30 @@ def half_width(thing: Placed, z: float) -> float:
     return WIDTHS[thing.shape] * thing.scale
 
 
-def _hover(rng: Rng, camera: Camera) -> Gripper:
+def hover(rng: Rng, camera: Camera) -> Gripper:
+    """Return an open gripper above the table that holds nothing."""
     x, y, z, opening = rng.uniform((-0.17, -0.13, 0.10, 0.05), (0.17, 0.10, 0.18, 0.12))
     yaw = math.radians(camera.azimuth + rng.uniform(-45, 45))
     return Gripper(float(x), float(y), float(z), yaw, float(opening),
                    looks.neutral_rgb(rng, 0.05, 0.16))
 
 
-def _place(rng: Rng, thing: Placed, done: list[Placed], spots: Spots,
-           in_tray: bool) -> Placed | None:
+def place(rng: Rng, thing: Placed, done: list[Placed], spots: Spots,
+          in_tray: bool) -> Placed | None:
     """Return the object in the tray, on another one, at the edge or elsewhere on the table."""
     tray = spots.tray
     if tray and in_tray:
-        return _first(lambda: _in_tray(rng, thing, tray), done, spots)
+        return first_free(lambda: lay_in_tray(rng, thing, tray), done, spots)
     bases = [i for i in range(len(done)) if _carries(done, i, thing)]
     if bases and rng.random() < STACK_SHARE:
         base = bases[int(rng.integers(len(bases)))]
-        return _first(lambda: _stacked(rng, thing, done, base), done, spots)
+        return first_free(lambda: _stacked(rng, thing, done, base), done, spots)
     draw = _at_edge if rng.random() < EDGE_SHARE else _anywhere
-    return _first(lambda: draw(rng, thing), done, spots)
+    return first_free(lambda: draw(rng, thing), done, spots)
 
 
-def _first(draw: Callable[[], Placed | None], done: list[Placed], spots: Spots) -> Placed | None:
+def first_free(draw: Callable[[], Placed | None], done: list[Placed],
+               spots: Spots) -> Placed | None:
     """Return the first drawn place that is free, in the picture, and clearly at an edge or not."""
     for _ in range(TRIES):
         thing = draw()
@@ -177,7 +181,8 @@ def _at_edge(rng: Rng, thing: Placed) -> Placed:
     return replace(thing, position=(float(place[0]), float(place[1]), thing.height / 2))
 
 
-def _in_tray(rng: Rng, thing: Placed, tray: Tray) -> Placed | None:
+def lay_in_tray(rng: Rng, thing: Placed, tray: Tray) -> Placed | None:
+    """Return the object somewhere in the tray; None where the tray is too small for it."""
     room = (TRAY[0] - thing.reach - 0.002, TRAY[1] - thing.reach - 0.002)
     if min(room) < 0:
         return None
@@ -211,7 +216,7 @@ def in_picture(thing: Placed, camera: Camera) -> bool:
     return bool(pixels.min() > MARGIN and pixels.max() < 1 - MARGIN)
 
 
-def _clutter(rng: Rng, done: list[Placed], tray: Tray | None) -> tuple[Clutter, ...]:
+def scatter(rng: Rng, done: list[Placed], tray: Tray | None) -> tuple[Clutter, ...]:
     """Return up to four thin things where there is room."""
     found: list[Clutter] = []
     wanted = int(rng.choice(MAX_CLUTTER + 1, p=(0.4, 0.2, 0.2, 0.1, 0.1)))
