@@ -104,6 +104,29 @@ class BagWriter:
                     header=self._header(topic, stamp_ns, frame_id), format=format,
                     data=np.frombuffer(data, np.uint8))
 
+    def write_camera_info(self, topic: str, stamp_ns: int, frame_id: str, size: tuple[int, int],
+                          focal: float) -> None:
+        """Write a sensor_msgs/CameraInfo of a pinhole camera without distortion.
+
+        ``size`` is width, height; ``focal`` is in pixels; the axis goes through the middle. ROS
+        counts pixels from the middle of the first one, hence the half.
+        """
+        width, height = size
+        cx, cy = width / 2 - 0.5, height / 2 - 0.5
+        k = np.array([focal, 0, cx, 0, focal, cy, 0, 0, 1], np.float64)
+        p = np.array([focal, 0, cx, 0, 0, focal, cy, 0, 0, 0, 1, 0], np.float64)
+        whole = self._types.types['sensor_msgs/msg/RegionOfInterest'](
+            x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+        self._write(topic, 'sensor_msgs/msg/CameraInfo', stamp_ns,
+                    header=self._header(topic, stamp_ns, frame_id), height=height, width=width,
+                    distortion_model='plumb_bob', d=np.zeros(5), k=k, r=np.eye(3).ravel(), p=p,
+                    binning_x=0, binning_y=0, roi=whole)
+
+    def write_clock(self, stamp_ns: int) -> None:
+        """Write a rosgraph_msgs/Clock on /clock."""
+        self._write('/clock', 'rosgraph_msgs/msg/Clock', stamp_ns,
+                    clock=self._time('/clock', stamp_ns))
+
     def write_string(self, topic: str, stamp_ns: int, text: str) -> None:
         """Write a std_msgs/String."""
         self._write(topic, 'std_msgs/msg/String', stamp_ns, data=text)
@@ -128,10 +151,13 @@ class BagWriter:
         self.write_cdr(topic, type, stamp_ns, bytes(self._types.serialize_cdr(message, type)))
 
     def _header(self, topic: str, stamp_ns: int, frame_id: str) -> Any:
+        stamp = self._time(topic, stamp_ns)
+        return self._types.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id)
+
+    def _time(self, topic: str, stamp_ns: int) -> Any:
         _check_stamp(topic, stamp_ns)
         sec, nanosec = divmod(stamp_ns, 10**9)
-        stamp = self._types.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
-        return self._types.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id)
+        return self._types.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

@@ -1,0 +1,148 @@
+"""Draws a scripted episode frame by frame and writes it as a ROS 2 bag.
+
+    record('episode', seed=1, seconds=24, rate=10, size=384, storage='mcap')
+
+    /camera/image_raw     sensor_msgs/Image, rgb8
+    /camera/camera_info   sensor_msgs/CameraInfo, the pinhole that drew the picture
+    /clock                rosgraph_msgs/Clock
+    /truth                std_msgs/String: {"stamp", "camera", "scene"}, scene as truth.Scene
+
+A frame that cannot be asked about fairly, as observe.py says, is in the bag with "scene": null.
+The same arguments give the same pictures on one machine. What happens is episode.py's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_vqa_ros.bags import BagError
+from latent_vqa_ros.bags.write import BagWriter
+from latent_vqa_ros.simulation import episode, observe, sensor
+from latent_vqa_ros.simulation.camera import Camera
+from latent_vqa_ros.simulation.layout import Layout
+from latent_vqa_ros.simulation.picture import Studio
+from latent_vqa_ros.simulation.truth import Scene
+
+SPLIT = 'episode'  # of its scenes; no dataset has it
+FRAME_ID = 'camera'
+IMAGE_TOPIC, INFO_TOPIC, TRUTH_TOPIC = '/camera/image_raw', '/camera/camera_info', '/truth'
+START_NS = 1_700_000_000 * 10**9  # any fixed time: the bytes must not depend on today
+SECONDS, RATE, SIZE, STORAGE = 24.0, 10.0, 384, 'mcap'
+NANO = 10**9
+LOOKS = 40  # moments at which the truth of a script is looked at
+AMBIGUOUS = 0.25  # share of them that may be ambiguous: taking and releasing are
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One frame: RGB (size, size, 3), its truth, None where that is ambiguous."""
+
+    stamp_ns: int
+    image_hwc: NDArray[np.uint8]
+    scene: Scene | None
+    layout: Layout
+    camera: Camera
+
+
+def record(out: str | Path, seed: int = 0, seconds: float = SECONDS, rate: float = RATE,
+           size: int = SIZE, storage: str = STORAGE,
+           on_frame: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    """Write the episode of a seed to a bag that must not exist yet; return what it holds.
+
+    ``rate`` is in frames a second, ``size`` in pixels, both ways. ``on_frame`` is called after
+    each frame. Raises BagError and RenderError.
+    """
+    frames = count(seconds, rate)
+    check(seed, size)
+    ambiguous = 0
+    with BagWriter(out, storage) as bag:
+        for shot in film(Studio(size), seed, frames, rate):
+            write(bag, shot)
+            ambiguous += shot.scene is None
+            on_frame()
+    return {'out': str(out), 'seed': seed, 'size': size, 'seconds': seconds, 'rate': rate,
+            'storage': storage, 'frames': frames, 'ambiguous_frames': ambiguous}
+
+
+def count(seconds: float, rate: float) -> int:
+    """Return how many frames an episode has; BagError where that makes no sense."""
+    if not 0.1 <= rate <= 100:
+        raise BagError(f'rate {rate:g}: expected 0.1 to 100 frames a second')
+    if not 1 <= seconds * rate <= 100_000:
+        raise BagError(f'{seconds:g} s at {rate:g} Hz: expected 1 to 100000 frames')
+    return round(seconds * rate)
+
+
+def check(seed: int, size: int) -> None:
+    """Raise BagError if seed or size make no sense."""
+    if seed < 0:
+        raise BagError(f'seed {seed}: expected a whole number from 0')
+    if not 32 <= size <= 1024:
+        raise BagError(f'size {size}: expected 32 to 1024 pixels')
+
+
+def film(studio: Studio, seed: int, frames: int, rate: float) -> Iterator[Shot]:
+    """Yield the frames of the episode of a seed."""
+    script = next(script for script in episode.scripts(studio.cell, seed)
+                  if plain(studio, script))
+    for frame in range(frames):
+        stamp_ns = START_NS + round(frame * NANO / rate)
+        yield shoot(studio, script, seed, frame, frame / max(frames - 1, 1), stamp_ns)
+
+
+def plain(studio: Studio, script: episode.Script) -> bool:
+    """Return whether few moments are ambiguous, and neither the first nor the last."""
+    scenes = [see(studio, script, 0, 0, float(at)) for at in np.linspace(0, 1, LOOKS)]
+    return (scenes[0] is not None and scenes[-1] is not None
+            and scenes.count(None) <= AMBIGUOUS * LOOKS)
+
+
+def see(studio: Studio, script: episode.Script, seed: int, frame: int, at: float) -> Scene | None:
+    """Set up a moment before the camera; return its truth, None where that is ambiguous."""
+    cell, view = studio.cell, studio.view
+    layout, look = script.layout(at), script.look(at, frame)
+    cell.build(layout)
+    cell.settle(layout)  # scripts() has seen that it does
+    cell.dress(layout, look)
+    view.update()
+    if script.ambiguous(at):
+        return None
+    return observe.observe(seed, SPLIT, layout, cell.positions(len(layout.things)), look.camera,
+                           view.owners(layout))
+
+
+def shoot(studio: Studio, script: episode.Script, seed: int, frame: int, at: float,
+          stamp_ns: int) -> Shot:
+    """Return the picture of a moment, also where its truth is ambiguous."""
+    scene = see(studio, script, seed, frame, at)
+    look = script.look(at, frame)
+    image_hwc = sensor.expose(studio.view.colors(), look.sensor)
+    return Shot(stamp_ns, image_hwc, scene, script.layout(at), look.camera)
+
+
+def write(bag: BagWriter, shot: Shot) -> None:
+    """Write the four messages of a frame; the clock comes first."""
+    height, width = shot.image_hwc.shape[:2]
+    bag.write_clock(shot.stamp_ns)
+    bag.write_camera_info(INFO_TOPIC, shot.stamp_ns, FRAME_ID, (width, height),
+                          height / (2 * math.tan(math.radians(shot.camera.fovy) / 2)))
+    bag.write_image(IMAGE_TOPIC, shot.stamp_ns, FRAME_ID, shot.image_hwc)
+    bag.write_string(TRUTH_TOPIC, shot.stamp_ns, truth(shot))
+
+
+def truth(shot: Shot) -> str:
+    """Return the message on /truth: the stamp of the image, the camera's pose, the scene."""
+    sec, nanosec = divmod(shot.stamp_ns, NANO)
+    camera = {'height': round(float(shot.camera.position[2]), 6),
+              'elevation': round(shot.camera.elevation, 6), 'roll': round(shot.camera.roll, 6)}
+    scene = None if shot.scene is None else json.loads(shot.scene.to_json())
+    return json.dumps({'stamp': {'sec': sec, 'nanosec': nanosec}, 'camera': camera,
+                       'scene': scene}, separators=(',', ':'))
