@@ -8,19 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.backends.onnx_safety import GraphError, check, limit_memory
-from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, Bundle, BundleError
+from latent_vqa_ros.core.bundle import (
+    ANSWERER,
+    IMAGE_ENCODER,
+    Bundle,
+    BundleError,
+    check_attention,
+)
 
 Array = NDArray[Any]
 
 
 class OnnxBackend:
-    """``image``: uint8 (H, W, 3) -> features, distance; ``features``, ``tokens`` -> logits."""
+    """``image``: uint8 (H, W, 3) -> features, distance; ``features``, ``tokens`` -> logits.
+
+    An answerer with a second output, ``attention``, says too where each token looked.
+    """
 
     name = 'onnxruntime'
 
     def __init__(self, image_encoder: bytes, answerer: bytes, num_threads: int = 1) -> None:
         self._image_encoder = _session(IMAGE_ENCODER, image_encoder, num_threads)
         self._answerer = _session(ANSWERER, answerer, num_threads)
+        outputs = [output.name for output in self._answerer.get_outputs()]
+        self._attention = outputs.index('attention') if 'attention' in outputs else None
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, num_threads: int = 1) -> OnnxBackend:
@@ -29,13 +40,14 @@ class OnnxBackend:
         size = bundle.manifest.preprocess
         try:
             features, _ = backend.encode(np.zeros((size.height, size.width, 3), np.uint8))
-            logits = backend.answer(features, np.ones(2, np.int64))
+            logits, attention = backend.answer(features, np.ones(2, np.int64))
         except Exception as error:  # ONNX Runtime has no common error class
             raise BundleError(f'{bundle.path}: the graphs do not run: '
                               f'{str(error).splitlines()[0]}') from None
         if logits.shape != (len(bundle.manifest.answers),):
             raise BundleError(f'{bundle.path}: the graphs give {logits.shape[-1]} answers, the '
                               f'manifest lists {len(bundle.manifest.answers)}')
+        check_attention(bundle, attention)
         return backend
 
     def encode(self, image_hwc: Array) -> tuple[Array, float]:
@@ -43,10 +55,14 @@ class OnnxBackend:
         features_nc, distance = self._image_encoder.run(None, {'image': image_hwc})
         return features_nc, float(distance)
 
-    def answer(self, features_nc: Array, tokens_t: Array) -> Array:
-        """Return logits (answers,) of one question about one image."""
-        feed = {'features': features_nc, 'tokens': tokens_t}
-        return np.asarray(self._answerer.run(None, feed)[0])
+    def answer(self, features_nc: Array, tokens_t: Array) -> tuple[Array, Array | None]:
+        """Return one question's logits (answers,) and where each token looked (tokens, positions).
+
+        The second is None where the graph has no such output.
+        """
+        outputs = self._answerer.run(None, {'features': features_nc, 'tokens': tokens_t})
+        attention_tn = None if self._attention is None else np.asarray(outputs[self._attention])
+        return np.asarray(outputs[0]), attention_tn
 
 
 def _session(name: str, graph: bytes, num_threads: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.core.bundle import WEIGHTS, Bundle, BundleError
+from latent_vqa_ros.core.bundle import WEIGHTS, Bundle, BundleError, check_attention
 
 Array = NDArray[Any]
 
@@ -17,9 +17,11 @@ class TorchBackend:
 
     name = 'torch'
 
-    def __init__(self, model: Any, device: Any) -> None:
+    def __init__(self, model: Any, device: Any, looks: bool = False) -> None:
+        """``looks``: whether ``answer`` says where each token looked, too."""
         self.model = model.to(device)
         self._device = device
+        self._looks = looks
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, num_threads: int = 1) -> TorchBackend:
@@ -41,7 +43,13 @@ class TorchBackend:
         except (RuntimeError, ValueError, SafetensorError) as error:
             raise BundleError(f'{bundle.path}: {WEIGHTS} does not fit the manifest: '
                               f'{str(error).splitlines()[0]}') from None
-        return cls(model.eval(), torch.device('cuda' if torch.cuda.is_available() else 'cpu'))
+        device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        backend = cls(model.eval(), device, manifest.evidence is not None)
+        if manifest.evidence is not None:
+            size = manifest.preprocess
+            features, _ = backend.encode(np.zeros((size.height, size.width, 3), np.uint8))
+            check_attention(bundle, backend.answer(features, np.ones(2, np.int64))[1])
+        return backend
 
     def encode(self, image_hwc: Array) -> tuple[Array, float]:
         """Return one image's features (positions, channels) and familiarity distance."""
@@ -51,10 +59,16 @@ class TorchBackend:
             features_nc, distance = self.model.encode(image)
             return features_nc.cpu().numpy(), float(distance)
 
-    def answer(self, features_nc: Array, tokens_t: Array) -> Array:
-        """Return logits (answers,) of one question about one image."""
+    def answer(self, features_nc: Array, tokens_t: Array) -> tuple[Array, Array | None]:
+        """Return one question's logits (answers,) and where each token looked (tokens, positions).
+
+        The second is None where the bundle has no evidence.
+        """
         import torch
         with torch.inference_mode():
             features, tokens = (torch.from_numpy(np.ascontiguousarray(x)).to(self._device)
                                 for x in (features_nc, tokens_t))
-            return np.asarray(self.model.answer(features, tokens).cpu().numpy())
+            if not self._looks:
+                return np.asarray(self.model.answer(features, tokens).cpu().numpy()), None
+            logits, attention_tn = self.model.look(features, tokens)
+            return logits.cpu().numpy(), attention_tn.cpu().numpy()

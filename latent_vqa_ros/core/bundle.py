@@ -32,6 +32,7 @@ IMAGE_ENCODER, ANSWERER, WEIGHTS = 'image_encoder.onnx', 'answerer.onnx', 'model
 REQUIRED = (IMAGE_ENCODER, ANSWERER)
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 28
+MAX_GRID = 512  # cells of evidence on a side: the largest input is 1024 pixels, a stride 2
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 
 
@@ -45,6 +46,18 @@ class FileEntry:
 
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class EvidenceConfig:
+    """That ``answerer.onnx`` says where each token looked: its output ``attention``.
+
+    ``grid`` is (rows, columns) of the cells over the model's input, ``words`` are those that name
+    things: each run of them in a question gets a place.
+    """
+
+    grid: tuple[int, int]
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,7 @@ class Manifest:
     temperature: float = 1.0
     min_confidence: float = 0.5
     max_distance: float | None = None
+    evidence: EvidenceConfig | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
@@ -83,6 +97,10 @@ class Manifest:
             'metrics': dict(self.metrics),
             'files': {name: to_mapping(entry) for name, entry in self.files.items()},
         }
+        if self.evidence is None:
+            del document['evidence']
+        else:
+            document['evidence'] = to_mapping(self.evidence)
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=99)
 
 
@@ -153,8 +171,12 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     if missing:
         raise ConfigError(f'files: {", ".join(missing)} is not listed')
     document |= {'model': model, 'preprocess': preprocess, 'files': files}
+    if document.get('evidence') is not None:
+        document['evidence'] = from_mapping(EvidenceConfig, document['evidence'], 'evidence')
     manifest = from_mapping(Manifest, document, 'manifest')
     _check_values(manifest)
+    if manifest.evidence is not None:
+        _check_evidence(manifest.evidence, manifest.vocabulary)
     return manifest
 
 
@@ -184,6 +206,18 @@ def _check_values(manifest: Manifest) -> None:
         raise ConfigError(f'max_distance: {manifest.max_distance} is not above 0')
 
 
+def _check_evidence(evidence: EvidenceConfig, vocabulary: tuple[str, ...]) -> None:
+    grid, words = evidence.grid, evidence.words
+    if not (isinstance(grid, tuple) and len(grid) == 2
+            and all(type(side) is int and 1 <= side <= MAX_GRID for side in grid)):
+        raise ConfigError(f'evidence.grid: expected [rows, columns], 1 to {MAX_GRID} each')
+    if not isinstance(words, tuple) or not words:
+        raise ConfigError('evidence.words: expected a list of words')
+    strange = [str(word)[:40] for word in words if word not in vocabulary]
+    if strange:
+        raise ConfigError(f'evidence.words: not in the vocabulary: {", ".join(strange[:5])}')
+
+
 def _read(path: Path, limit: int) -> bytes:
     try:
         with path.open('rb') as file:
@@ -205,6 +239,17 @@ def _verified(path: Path, entry: FileEntry) -> bytes:
     if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
         raise BundleError(f'{path}: not the sha256 that the manifest says; get the bundle again')
     return data
+
+
+def check_attention(bundle: Bundle, attention: Any) -> None:
+    """Raise BundleError where this is not the attention (2, cells) that the manifest promises."""
+    evidence = bundle.manifest.evidence
+    if evidence is None:
+        return
+    cells = evidence.grid[0] * evidence.grid[1]
+    if attention is None or attention.shape != (2, cells):
+        raise BundleError(f'{bundle.path}: the manifest promises evidence, but the answerer has '
+                          f'no output attention (tokens, {cells})')
 
 
 def describe_file(path: Path) -> FileEntry:

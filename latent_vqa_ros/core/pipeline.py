@@ -14,13 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.core.answer import Detail, Latency, softmax
+from latent_vqa_ros.core import evidence
+from latent_vqa_ros.core.answer import Detail, Evidence, Latency, softmax
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
-from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.core.preprocess import prepare, to_source
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError
+from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError, words
 
 Array = NDArray[Any]
 
@@ -33,8 +34,11 @@ class Backend(Protocol):
     def encode(self, image_hwc: Array) -> tuple[Array, float]:
         """Return one image's features (positions, channels) and familiarity distance."""
 
-    def answer(self, features_nc: Array, tokens_t: Array) -> Array:
-        """Return logits (answers,) of one question about one image."""
+    def answer(self, features_nc: Array, tokens_t: Array) -> tuple[Array, Array | None]:
+        """Return one question's logits (answers,) and where each token looked (tokens, positions).
+
+        The second is None where the bundle has no evidence.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +60,11 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A frame's features, with what it cost to make them."""
+    """A frame's features, its height and width, and what it cost to make them."""
 
     features_nc: Array
     distance: float
+    size: tuple[int, int]
     decode_ms: float
     encode_ms: float
 
@@ -77,6 +82,8 @@ class Pipeline:
                                else min_confidence)
         self.max_age_s = max_age_s
         self._tokenizer = bundle.manifest.tokenizer
+        config = bundle.manifest.evidence
+        self._nouns = frozenset(config.words if config else ())
         self._encoded: dict[str, tuple[Frame, Encoded]] = {}
 
     def respond(self, request: Request, frame: Frame | None, now_ns: int = 0,
@@ -109,9 +116,9 @@ class Pipeline:
             return Status.STALE_IMAGE, (
                 f'the newest image is {age_s:.1f} s old, at most {self.max_age_s:g} s are taken; '
                 'does the camera still run, does use_sim_time fit its stamps?')
-        return self._look(frame, tokens_t, found, latency)
+        return self._look(frame, request.question, tokens_t, found, latency)
 
-    def _look(self, frame: Frame, tokens_t: Array, found: dict[str, Any],
+    def _look(self, frame: Frame, question: str, tokens_t: Array, found: dict[str, Any],
               latency: dict[str, float]) -> tuple[Status, str]:
         try:
             encoded, reused = self.encode(frame)
@@ -126,9 +133,19 @@ class Pipeline:
                 'the image is unlike what the model was trained on (distance '
                 f'{encoded.distance:.3g}, limit {limit:.3g})')
         start = time.perf_counter()
-        logits = self.backend.answer(encoded.features_nc, tokens_t)
+        logits, attention_tn = self.backend.answer(encoded.features_nc, tokens_t)
         latency['answer'] = (time.perf_counter() - start) * 1e3
+        config = self.bundle.manifest.evidence
+        if config is not None and attention_tn is not None:
+            found['evidence'] = self._evidence(question, attention_tn, config.grid, encoded.size)
         return self._judge(logits, found)
+
+    def _evidence(self, question: str, attention_tn: Array, grid: tuple[int, int],
+                  size: tuple[int, int]) -> tuple[Evidence, ...]:
+        rule = self.bundle.manifest.preprocess
+        return tuple(
+            Evidence(phrase, to_source(cells, grid, *size, rule))
+            for phrase, cells in evidence.find(words(question), attention_tn, self._nouns, grid))
 
     def _judge(self, logits: Array, found: dict[str, Any]) -> tuple[Status, str]:
         manifest = self.bundle.manifest
@@ -155,7 +172,7 @@ class Pipeline:
         decoded = time.perf_counter()
         features, distance = self.backend.encode(image_hwc)
         done = time.perf_counter()
-        encoded = Encoded(features, distance, (decoded - start) * 1e3,
+        encoded = Encoded(features, distance, pixels.shape[:2], (decoded - start) * 1e3,
                           (done - decoded) * 1e3)
         self._encoded[frame.camera] = (frame, encoded)
         return encoded, False

@@ -46,3 +46,22 @@ def prepare(image_hwc: Image, config: PreprocessConfig) -> Image:
     shrink = part.shape[0] >= target[1] and part.shape[1] >= target[0]
     mode = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(part, target, interpolation=mode), dtype=np.uint8)
+
+
+def to_source(cells: Box, grid: tuple[int, int], height: int, width: int,
+              config: PreprocessConfig) -> Box:
+    """Return the box of a frame that ``prepare`` made some cells of: pixels of the frame.
+
+    ``cells`` (x, y, width, height) counts cells of a grid (rows, columns) over the model's input.
+    The box lies inside the frame and is at least one pixel high and wide.
+    """
+    x, y, w, h = source_box(height, width, config)
+    left, right = _pixels(cells[0], cells[2], grid[1], w)
+    top, bottom = _pixels(cells[1], cells[3], grid[0], h)
+    return x + left, y + top, right - left, bottom - top
+
+
+def _pixels(start: int, length: int, cells: int, size: int) -> tuple[int, int]:
+    """Return the first pixel of some cells of a side, and the one after the last."""
+    first = min(round(start * size / cells), size - 1)
+    return first, max(round((start + length) * size / cells), first + 1)

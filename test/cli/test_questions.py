@@ -13,7 +13,7 @@ def test_the_listing_names_every_answer_and_word(latent_vqa, bundle):
     code, out, _ = latent_vqa('questions', '--model', bundle)
     assert code == 0
     assert 'answers (3):\n  circle, red, no' in out
-    assert 'words (7):' in out
+    assert 'words (12):' in out
     assert '  what shape is this\n' in out
 
 

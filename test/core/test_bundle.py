@@ -104,3 +104,32 @@ def test_hostile_yaml_is_refused(copy, text, said):
 def test_an_unknown_name_says_where_was_looked():
     with pytest.raises(BundleError, match='no_such_model.*models'):
         find_model('no_such_model')
+
+
+def with_evidence(**changes):
+    return lambda d: d.update(evidence={'grid': [8, 4], 'words': ['red', 'circle']} | changes)
+
+
+def test_evidence_is_read_and_survives_a_round_trip_and_is_written_only_where_there_is_some(copy):
+    rewrite(copy, lambda d: d.pop('evidence', None))
+    without = bundle.load(copy).manifest
+    assert without.evidence is None
+    assert 'evidence' not in yaml.safe_load(without.to_yaml())
+    rewrite(copy, with_evidence())
+    manifest = bundle.load(copy).manifest
+    assert manifest.evidence == bundle.EvidenceConfig((8, 4), ('red', 'circle'))
+    assert bundle.parse_manifest(manifest.to_yaml().encode(), 'again') == manifest
+
+
+@pytest.mark.parametrize(('change', 'said'), [
+    (lambda d: d.update(evidence=True), 'evidence: expected a mapping'),
+    (lambda d: d.update(evidence={'grid': [8, 4]}), "'words'"),
+    (with_evidence(more=1), 'evidence: unknown more'),
+    *((with_evidence(grid=grid), 'evidence.grid') for grid in
+      (8, [8], [8, 0], [8, 4, 2], [8, True], [8, 4.0], [1 << 20, 1], 'ab')),
+    *((with_evidence(words=words), 'evidence.words') for words in
+      ('red', [], ['red', 'unheard'], [['red']], None)),
+])
+def test_wrong_evidence_is_refused_by_what_is_wrong(copy, change, said):
+    rewrite(copy, change)
+    assert said in refused(copy)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latent_vqa_ros.core.config import PreprocessConfig
-from latent_vqa_ros.core.preprocess import prepare, source_box
+from latent_vqa_ros.core.preprocess import prepare, source_box, to_source
 
 CROP = PreprocessConfig(height=64, width=64, resize='center_crop')
 STRETCH = PreprocessConfig(height=64, width=64, resize='stretch')
@@ -57,3 +57,44 @@ def test_a_thing_stays_where_it_is_in_the_frame():
 def test_frames_of_a_strided_view_are_taken():
     frame = np.random.default_rng(2).integers(0, 256, (100, 120, 4), dtype=np.uint8)[..., :3]
     assert np.array_equal(prepare(frame, CROP), prepare(frame.copy(), CROP))
+
+
+@given(st.integers(64, 300), st.integers(64, 300), st.sampled_from([CROP, STRETCH, WIDE]),
+       st.data())
+def test_what_is_painted_into_a_box_of_the_frame_arrives_in_its_cells(height, width, config, data):
+    x, columns = cells_of(config.width, data)
+    y, rows = cells_of(config.height, data)
+    grid = config.height, config.width  # a cell is a pixel of the model's input
+    left, top, w, h = to_source((x, y, columns, rows), grid, height, width, config)
+    frame = np.zeros((height, width), np.uint8)
+    frame[top:top + h, left:left + w] = 255
+    seen_y, seen_x = np.nonzero(prepare(frame, config) > 127)
+    for seen, first, count in ((seen_x, x, columns), (seen_y, y, rows)):
+        assert abs(seen.min() - first) <= 1
+        assert abs(seen.max() + 1 - (first + count)) <= 1
+
+
+def cells_of(side, data):
+    """Draw a place and a length of at least three cells, so that rounding leaves some of it."""
+    start = data.draw(st.integers(0, side - 3))
+    return start, data.draw(st.integers(3, side - start))
+
+
+@given(sides, sides, st.sampled_from([CROP, STRETCH, WIDE]), st.integers(0, 11),
+       st.integers(0, 11), st.integers(1, 12), st.integers(1, 12))
+def test_a_box_of_cells_lies_in_the_part_of_the_frame_that_is_seen(
+        height, width, config, x, y, columns, rows):
+    cells = x, y, min(columns, 12 - x), min(rows, 12 - y)
+    left, top, w, h = to_source(cells, (12, 12), height, width, config)
+    seen_x, seen_y, seen_w, seen_h = source_box(height, width, config)
+    assert w >= 1
+    assert h >= 1
+    assert seen_x <= left <= left + w <= seen_x + seen_w
+    assert seen_y <= top <= top + h <= seen_y + seen_h
+    assert all(type(value) is int for value in (left, top, w, h))
+
+
+def test_a_cell_of_640x480_is_where_the_crop_took_it_from():
+    assert to_source((0, 0, 1, 1), (12, 12), 480, 640, CROP) == (80, 0, 40, 40)
+    assert to_source((11, 10, 1, 2), (12, 12), 480, 640, CROP) == (520, 400, 40, 80)
+    assert to_source((11, 10, 1, 2), (12, 12), 480, 640, STRETCH) == (587, 400, 53, 80)
