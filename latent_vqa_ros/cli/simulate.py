@@ -1,7 +1,8 @@
 """The verb `simulate`: draws the simulated workcell.
 
-example:
+examples:
   latent_vqa simulate dataset train_scenes/ --scenes 30000 --split train --seed 1 --workers 2
+  latent_vqa simulate bag episode/ --seed 1
 
 `dataset` writes a folder with pictures, their truth, questions and captions, as `train` and
 `evaluate` read it. The same command gives the same bytes on one machine. The folder is there whole
@@ -11,6 +12,12 @@ splits:
   train, val, test   the same ranges, other seeds
   compositional      each scene has a pair of colour and shape that no other split shows
   shifted            textures, lights and camera poses from ranges that no other split uses
+
+`bag` writes a scripted episode as a ROS 2 bag: a gripper picks an object, carries it over a tray
+and puts it down there; somebody adds and removes others; the camera drifts. Topics:
+  /camera/image_raw /camera/camera_info /clock
+  /truth   std_msgs/String, JSON: what is true of the image of the same stamp, null where that is
+           ambiguous; `evaluate --data BAG` reads it
 
 Needs MuJoCo (pip install mujoco) and, on a machine without a GPU, the Debian package libosmesa6.
 """
@@ -33,12 +40,18 @@ from latent_vqa_ros.cli.common import add_json, add_verb
 log = logging.getLogger(__name__)
 
 SPLITS = ('train', 'val', 'test', 'compositional', 'shifted')  # simulation.scenes.SPLITS
+STORAGES = ('mcap', 'sqlite3')  # bags.write.STORAGES
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `simulate dataset OUT …` to the command line."""
+    """Add `simulate dataset OUT …` and `simulate bag OUT …` to the command line."""
     parser = add_verb(subparsers, 'simulate', 'draw the simulated workcell', __doc__)
     what = parser.add_subparsers(metavar='WHAT', required=True)
+    _add_dataset(what)
+    _add_bag(what)
+
+
+def _add_dataset(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     dataset = what.add_parser('dataset', help='a folder of pictures, truth, questions, captions')
     dataset.add_argument('out', metavar='OUT', type=Path, help='folder to be made')
     dataset.add_argument('--scenes', metavar='N', type=int, required=True)
@@ -59,6 +72,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     dataset.set_defaults(run=run_dataset)
 
 
+def _add_bag(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    bag = what.add_parser('bag', help='a scripted episode as a ROS 2 bag with its truth')
+    bag.add_argument('out', metavar='OUT', type=Path, help='bag to be made')
+    bag.add_argument('--seed', metavar='K', type=int, default=0, help='other episodes (default 0)')
+    bag.add_argument('--seconds', metavar='S', type=float, default=24.0,
+                     help='how long it all takes (default %(default)g)')
+    bag.add_argument('--rate', metavar='HZ', type=float, default=10.0,
+                     help='frames a second (default %(default)g)')
+    bag.add_argument('--size', metavar='PIXELS', type=_square, default=384,
+                     help='width and height of the pictures, also as WxH (default %(default)s)')
+    bag.add_argument('--storage', choices=STORAGES, default=STORAGES[0],
+                     help='(default %(default)s)')
+    add_json(bag, '{"out", "seed", "size", "seconds", "rate", "frames", "ambiguous_frames", …}')
+    bag.set_defaults(run=run_bag)
+
+
+def _square(text: str) -> int:
+    """Turn '384' or '384x384' into 384."""
+    sides = set(text.split('x'))
+    if len(sides) != 1 or not text.split('x')[0].isdecimal():
+        raise argparse.ArgumentTypeError(
+            f'expected PIXELS or WxH with W = H, not {text!r}: the pictures are square')
+    return int(sides.pop())
+
+
 def run_dataset(args: argparse.Namespace) -> int:
     """Write the dataset and print a summary; return 0."""
     from latent_vqa_ros.simulation.dataset import Job, make
@@ -76,6 +114,21 @@ def run_dataset(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_bag(args: argparse.Namespace) -> int:
+    """Write the episode and print a summary; return 0."""
+    from latent_vqa_ros.simulation.episode_bag import count, record
+
+    started = time.monotonic()
+    with progress(count(args.seconds, args.rate), 'frame') as on_frames:
+        document = record(args.out, args.seed, args.seconds, args.rate, args.size, args.storage,
+                          lambda: on_frames(1))
+    document['duration_s'] = round(time.monotonic() - started, 2)
+    print(json.dumps(document) if args.json else
+          '{out}: {frames} frames of {size}x{size} pixels, {ambiguous_frames} of them ambiguous, '
+          'in {duration_s:.1f} s'.format(**document))
+    return 0
+
+
 def sentence(document: dict[str, Any]) -> str:
     """Return the summary for people."""
     return ('{out}: {scenes} scenes, {questions} questions, {captions} captions in '
@@ -83,12 +136,12 @@ def sentence(document: dict[str, Any]) -> str:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], object]]:
-    """Yield a function that is told of finished scenes; it draws a bar on a terminal."""
+def progress(total: int, unit: str = 'scene') -> Iterator[Callable[[int], object]]:
+    """Yield a function that is told of finished units; it draws a bar on a terminal."""
     if not sys.stderr.isatty():
         yield lambda count: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, unit='scene', leave=False) as bar:
+    with tqdm(total=total, unit=unit, leave=False) as bar:
         yield bar.update
