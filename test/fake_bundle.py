@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+import pytest
 
 from latent_vqa_ros.core import bundle as bundles
 from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+
+onnx = pytest.importorskip('onnx', reason='needs onnx to make graphs: pip install onnx')
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 VOCABULARY = ('above', 'ball', 'blue', 'color', 'cube', 'is', 'maybe', 'red', 'shape', 'the',
               'this', 'what')

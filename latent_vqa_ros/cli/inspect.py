@@ -87,13 +87,18 @@ def render(document: dict[str, Any]) -> str:
     """Return the document for a reader."""
     import yaml
 
-    manifest = {key: value for key, value in document['manifest'].items() if key != 'files'}
+    manifest = {key: value for key, value in document['manifest'].items()
+                if key not in ('files', 'evidence')}
     parts = [f'# {document["path"]} (sha256 {document["sha256"]})',
              yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=99,
                             default_flow_style=None)]
     for name, file in document['files'].items():
         parts.append(f'{name:24}{file["bytes"]:>12,} bytes  {file["sha256"][:16]}…  '
                      f'{file["check"]}')
+    if evidence := document['manifest'].get('evidence'):
+        rows, columns = evidence['grid']
+        parts.append(f'\nevidence: {len(evidence["words"])} words get a place on a grid of '
+                     f'{rows} rows x {columns} columns')
     if document['modules']:
         parts.append(f'\n{"module":32}{"parameters":>14}{"MACs":>16}')
         parts += [_row(row) for row in document['modules']]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import json
 import os
@@ -37,6 +38,18 @@ def test_the_summary_counts_frames_rows_and_statuses(latent_vqa_json, tmp_path):
         'bag': str(TINY), 'out': str(out), 'frames': 3, 'rows': 6, 'resumed_frames': 0,
         'statuses': {'ok': 3, 'unknown_words': 3}, 'topics': {'/image_raw': 3}, 'duration_s': 0}
     assert out.read_text().count('\n') == 7
+
+
+def test_every_row_says_where_the_model_looked(latent_vqa, looking_bundle, tmp_path):
+    for ending in ('csv', 'jsonl'):
+        latent_vqa('answer-bag', TINY, '--question', 'is the red cube above the blue ball',
+                   '--out', tmp_path / f'a.{ending}', '--model', looking_bundle)
+    row = json.loads((tmp_path / 'a.jsonl').read_text().splitlines()[0])
+    assert row['evidence'] == [{'phrase': 'red cube', 'box': [16, 16, 8, 16]},
+                               {'phrase': 'blue ball', 'box': [56, 48, 8, 16]}]
+    with (tmp_path / 'a.csv').open() as file:
+        assert next(csv.DictReader(file))['evidence'] == (
+            'red cube [16, 16, 8, 16]; blue ball [56, 48, 8, 16]')
 
 
 def test_the_plain_summary_is_one_line(latent_vqa, tmp_path):

@@ -21,6 +21,16 @@ def test_json_is_a_list_of_details_and_the_picture_is_encoded_once(
     assert details[0]['model']['name'] == 'fake'
 
 
+def test_json_says_where_the_model_looked_in_pixels_of_the_picture(
+        latent_vqa_json, looking_bundle, picture):
+    _, details = latent_vqa_json('ask', picture, 'is the red cube above the blue ball',
+                                 'what shape', '--model', looking_bundle)
+    assert details[0]['evidence'] == [  # 64x48 pixels, the middle 48 of a row in 8 columns
+        {'phrase': 'red cube', 'box': [20, 12, 6, 12]},
+        {'phrase': 'blue ball', 'box': [50, 36, 6, 12]}]
+    assert details[1]['evidence'] == []
+
+
 def test_an_unknown_word_is_named_with_its_neighbour_and_fails(latent_vqa, bundle, picture):
     code, out, _ = latent_vqa('ask', picture, 'what colour', 'what color', '--model', bundle)
     assert code == 1

@@ -21,6 +21,18 @@ def test_json_holds_manifest_files_and_modules(latent_vqa_json, bundle):
     assert document['sha256']
 
 
+def test_evidence_is_one_line_where_there_is_some(latent_vqa, latent_vqa_json, bundle,
+                                                  looking_bundle):
+    _, out, _ = latent_vqa('inspect', '--model', looking_bundle)
+    assert [line for line in out.splitlines() if line.startswith('evidence')] == [
+        'evidence: 5 words get a place on a grid of 4 rows x 8 columns']
+    _, out, _ = latent_vqa('inspect', '--model', bundle)
+    assert '\nevidence' not in out
+    _, document = latent_vqa_json('inspect', '--model', looking_bundle)
+    assert document['manifest']['evidence'] == {
+        'grid': [4, 8], 'words': ['red', 'cube', 'blue', 'ball', 'shape']}
+
+
 def _flip(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

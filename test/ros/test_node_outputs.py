@@ -13,6 +13,7 @@ from node_harness import QUESTION, image, until
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
+from latent_vqa_ros.core.annotate import BOX_COLOURS
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import publishers
@@ -62,6 +63,22 @@ def test_the_picture_has_the_header_and_size_of_its_frame_and_shows_the_answer(s
     pixels_hwc = np.frombuffer(found.data, np.uint8).reshape(320, 320, 3)
     assert tuple(pixels_hwc[160, 160]) == (255, 0, 0)  # the shape, red first
     assert (pixels_hwc[:20] != (250, 245, 240)).any(axis=2).mean() > 0.9  # the strip of text
+
+
+def test_evidence_is_in_the_detail_and_its_boxes_are_in_the_picture(robot, tmp_path):
+    import fake_bundle
+
+    started = robot(model=str(fake_bundle.write_looking(tmp_path / 'm', max_distance=None)),
+                    max_image_age=0.0)
+    started.show(image(stamp_ns=1_000_000_007, size=320))
+    question = 'is the red cube above the blue ball'
+    assert started.ask(question)['evidence'] == [
+        {'phrase': 'red cube', 'box': [80, 80, 40, 80]},
+        {'phrase': 'blue ball', 'box': [280, 240, 40, 80]}]
+    found = ask_until_drawn(started, watch(started), question=question)
+    pixels_hwc = np.frombuffer(found.data, np.uint8).reshape(320, 320, 3)
+    for column, row, colour in ((80, 120, BOX_COLOURS[0]), (280, 250, BOX_COLOURS[1])):
+        assert tuple(pixels_hwc[row, column]) == colour
 
 
 def test_abstaining_is_drawn_too(seeing):
