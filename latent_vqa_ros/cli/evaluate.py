@@ -3,11 +3,18 @@
 examples:
   latent_vqa evaluate --model easy_vqa --data easy_vqa
   latent_vqa evaluate --model my_model --data my_folder --split val --report report
+  latent_vqa evaluate --model my_model --data episode/ --rate 5 --report report
 
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
 easy_vqa or a folder with questions.jsonl. --report writes the reliability diagram, the confusion
 and the document to a folder. --unfamiliar measures how well images unlike the training are
 noticed: noise, black, overexposed, blurred and half covered ones, and photographs of your own.
+
+DATA may also be a bag from `simulate bag`. Then standing questions are asked about its frames at
+--rate, the answers are compared with the truth of each frame, and it is counted how many frames an
+answer needs to follow a change; --report draws the timeline. --questions names other questions, a
+JSON object per line: {"kind": "exists", "about": [{"color": "red", "shape": "cube"}]}, with
+"question" where the words are to be others.
 """
 
 from __future__ import annotations
@@ -15,9 +22,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.training.timeline import Timeline
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,6 +40,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                         help='onnxruntime (int8) or torch (float) (default %(default)s)')
     parser.add_argument('--unfamiliar', nargs='?', const='', metavar='PICTURES',
                         help='also measure unfamiliar_image, against a folder of photographs too')
+    parser.add_argument('--rate', type=float, default=5.0, metavar='HZ',
+                        help='frames of a bag asked about, per second (default %(default)g)')
+    parser.add_argument('--questions', type=Path, metavar='FILE', help='about a bag')
     parser.add_argument('--report', type=Path, metavar='DIR', help='write plots and the document')
     add_json(parser, '{"model", "data", "split", "n", "accuracy", "blind_accuracy", "groups", …}')
     parser.set_defaults(run=run)
@@ -37,6 +50,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
+    from latent_vqa_ros.bags.truth import is_bag
+
+    return run_bag(args) if is_bag(Path(args.data)) else run_data(args)
+
+
+def run_data(args: argparse.Namespace) -> int:
+    """Evaluate on a dataset and print."""
     from latent_vqa_ros.training import evaluate, familiarity
 
     document, curves = measure(args)
@@ -79,3 +99,43 @@ def write_report(folder: Path, document: dict[str, Any], curves: dict[str, Any])
     plots.draw_reliability(curves, folder / 'reliability.png')
     plots.draw_groups(document, folder / 'groups.png')
     plots.draw_confusion(document, folder / 'confusion.png')
+
+
+def run_bag(args: argparse.Namespace) -> int:
+    """Evaluate on a bag and print."""
+    from latent_vqa_ros.training import timeline
+
+    found = follow(args)
+    document = timeline.report(found)
+    if args.report:
+        from latent_vqa_ros.training.timeline_plot import draw_timeline
+
+        args.report.mkdir(parents=True, exist_ok=True)
+        (args.report / 'report.json').write_text(json.dumps(document, indent=1), encoding='utf-8')
+        draw_timeline(found, args.report / 'timeline.png')
+    text = (f'{document["model"]} on {document["data"]}, {document["rate"]:g} frames a second, '
+            f'{document["ambiguous_frames"]} of {document["frames"]} ambiguous\n'
+            f'{timeline.table(document)}')
+    print(json.dumps(document) if args.json else text)
+    return 0
+
+
+def follow(args: argparse.Namespace) -> Timeline:
+    """Ask about the bag; say once which questions will get no answer."""
+    from latent_vqa_ros import backends
+    from latent_vqa_ros.cli.answer_bag import warn_of_questions
+    from latent_vqa_ros.core.bundle import load
+    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.core.pipeline import Pipeline
+    from latent_vqa_ros.datasets.record import DatasetError
+    from latent_vqa_ros.simulation import episode_questions
+    from latent_vqa_ros.training import timeline
+
+    if args.unfamiliar is not None:
+        raise DatasetError('--unfamiliar needs the pictures of a dataset, not a bag')
+    bundle = load(find_model(args.model))
+    pipeline = Pipeline(bundle, backends.load(bundle, args.backend))
+    asked = episode_questions.read(args.questions) if args.questions else ()
+    found = timeline.follow(pipeline, args.data, args.rate, asked)
+    warn_of_questions(pipeline, [row.question for row in found.rows])
+    return found

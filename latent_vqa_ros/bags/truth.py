@@ -1,0 +1,63 @@
+"""Read a bag that tells what is true of its pictures, as `latent_vqa simulate bag` writes it.
+
+    with BagReader('episode') as bag:
+        scenes = read_scenes(bag)
+        for frame in frames(bag, scenes): ...
+
+/truth is a std_msgs/String with JSON: {"stamp": {"sec", "nanosec"}, "scene": {…} or null, …}. It
+belongs to the picture of the same stamp. What a scene says is not this module's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from latent_vqa_ros.bags import BagError
+from latent_vqa_ros.bags.answer import choose_topics, make_frame
+from latent_vqa_ros.bags.read import STORAGE_SUFFIXES, BagReader
+from latent_vqa_ros.core.answer import NANO
+from latent_vqa_ros.core.pipeline import Frame
+
+TRUTH_TOPIC = '/truth'
+Scenes = dict[int, dict[str, Any] | None]  # by stamp in ns; None where the frame is ambiguous
+
+
+def is_bag(path: Path) -> bool:
+    """Return whether this looks like a bag rather than a folder of data."""
+    return path.suffix in STORAGE_SUFFIXES or (path / 'metadata.yaml').exists()
+
+
+def read_scenes(bag: BagReader) -> Scenes:
+    """Return the scene of each stamp, in the bag's order; BagError where there is none."""
+    scenes: Scenes = {}
+    for record in bag:
+        if record.topic == TRUTH_TOPIC:
+            stamp_ns, scene = _parse(bag, bag.deserialize(record).data)
+            scenes[stamp_ns] = scene
+    if not scenes:
+        raise BagError(f'{bag.path}: has no {TRUTH_TOPIC}, so answers cannot be compared with '
+                       'it; answer-bag answers about any bag')
+    return scenes
+
+
+def _parse(bag: BagReader, text: str) -> tuple[int, dict[str, Any] | None]:
+    try:
+        fields = json.loads(text)
+        stamp, scene = fields['stamp'], fields['scene']
+        return int(stamp['sec']) * NANO + int(stamp['nanosec']), scene
+    except (ValueError, TypeError, KeyError) as error:
+        raise BagError(f'{bag.path}: {TRUTH_TOPIC} does not hold "stamp" and "scene" as '
+                       'simulate bag writes them') from error
+
+
+def frames(bag: BagReader, stamps: Collection[int]) -> Iterator[Frame]:
+    """Yield the pictures of these stamps in the bag's order, of its first camera."""
+    topic = choose_topics(bag.topics)[0]
+    for record in bag:
+        if record.topic == topic:
+            frame = make_frame(bag, record)
+            if frame.stamp_ns in stamps:
+                yield frame
