@@ -32,14 +32,16 @@ def test_the_words_of_a_phrase_count_alike():
     attention_tn[1] = 0.6, 0.4, 0, 0
     attention_tn[2] = 0, 0, 0, 1  # the mean is 0.3, 0.2, 0, 0.5
     assert find(['red', 'ball'], attention_tn, NOUNS, (1, 4)) == [('red ball', (3, 0, 1, 1))]
+    attention_tn[1:] = 0.9 * LEAST_PEAK
+    assert find(['red', 'ball'], attention_tn, NOUNS, (1, 4)) == []
 
 
 def test_a_place_is_all_that_hangs_together_with_half_of_the_peak():
     attention_rc = np.array([
-        [.00, .00, .00, .00, .12],
-        [.00, .11, .20, .00, .00],
-        [.00, .00, .10, .09, .00],
-        [.00, .00, .00, .10, .00]])  # .12 and the last .10 touch nothing by a side
+        [.00, .00, .00, .00, .48],
+        [.00, .44, .80, .00, .00],
+        [.00, .00, .40, .39, .00],
+        [.00, .00, .00, .40, .00]])  # .48 and the last .40 touch nothing by a side
     assert place(attention_rc) == (1, 1, 2, 2)
 
 
