@@ -1,6 +1,7 @@
 """A scripted episode of the workcell: who stands where at each moment, drawn from a seed.
 
-    script = next(scripts(workcell, seed=1));  layout = script.layout(0.4)
+    script = next(script for script in scripts(seed=1) if sound(workcell, script))
+    layout = script.layout(0.4)
 
 A gripper picks an object, carries it over the tray and puts it down there; somebody adds and
 removes others; the camera drifts. Time is a share of the episode, 0 to 1. Looks, camera poses and
@@ -20,9 +21,7 @@ from numpy.typing import NDArray
 from latent_vqa_ros.simulation import looks, plan
 from latent_vqa_ros.simulation.camera import Camera
 from latent_vqa_ros.simulation.layout import (
-    FINGER,
     MAX_OPENING,
-    TRAY,
     Clutter,
     Gripper,
     Layout,
@@ -32,11 +31,12 @@ from latent_vqa_ros.simulation.layout import (
 )
 from latent_vqa_ros.simulation.scenes import SHOWN
 from latent_vqa_ros.simulation.truth import SIZES
-from latent_vqa_ros.simulation.workcell import Workcell
+from latent_vqa_ros.simulation.workcell import PENETRATION, Workcell
 
 KEY = 1000  # first of the seed's two numbers; those of scenes.SPLITS count from 0
-SCRIPTS = 2000  # drawn for one seed, at most
-CHECKED = 120  # moments at which physics and camera look at a script
+SCRIPTS = 5000  # drawn for one seed, at most
+CHECKED = 480  # moments at which physics and camera look at a script
+GOLDEN = (math.sqrt(5) - 1) / 2
 DRIFT = 0.3  # of the way from the first camera pose to another one
 SPREAD = 0.03  # metres between the object and the open fingers, both sides together
 CLEAR = 0.05  # metres above the table from which training shows a held object
@@ -131,26 +131,35 @@ class Script:
                        sensor=sensor)
 
 
-def scripts(cell: Workcell, seed: int) -> Iterator[Script]:
-    """Yield the episodes of a seed that are physically sound; RuntimeError where they end."""
+def scripts(seed: int) -> Iterator[Script]:
+    """Yield many episodes of a seed, not yet known to be sound."""
     rng = np.random.default_rng([KEY, seed])
     for _ in range(SCRIPTS):
         script = propose(rng)
-        if script and sound(cell, script):
+        if script:
             yield script
-    raise RuntimeError(f'no episode could be made of seed {seed}')
 
 
 def sound(cell: Workcell, script: Script) -> bool:
-    """Return whether at all moments everything stands, keeps apart and is in the picture."""
-    for at in np.linspace(0, 1, CHECKED):
+    """Return whether at all moments everything stands, keeps apart and is in the picture.
+
+    Overlaps are half as deep as a single picture may have them: there are moments in between.
+    """
+    for i in range(CHECKED):
+        at = i * GOLDEN % 1  # far from all moments before
         layout, camera = script.layout(at), script.look(at, 0).camera
         if not all(plan.in_picture(thing, camera) for thing in layout.things):
             return False
         cell.build(layout)
-        if not cell.settle(layout):
+        if not cell.settle(layout) or cell.deepest(layout) > PENETRATION / 2 or _touches(cell):
             return False
     return True
+
+
+def _touches(cell: Workcell) -> bool:
+    """Return whether a finger is within a millimetre of the tray."""
+    return any(cell.mj.mj_geomDistance(cell.model, cell.data, finger, part, 0.01, None) < 0.001
+               for finger in cell.gripper_geoms[:2] for part in cell.tray_geoms)
 
 
 def propose(rng: np.random.Generator) -> Script | None:
@@ -163,7 +172,7 @@ def propose(rng: np.random.Generator) -> Script | None:
     first = replace(held, position=(*held.position[:2], held.height / 2), held=False)
     target = plan.first_free(lambda: plan.lay_in_tray(rng, first, tray), [], spots)
     if target is None or plan.first_free(lambda: first, [], spots) is None \
-            or not _fits(target, gripper, tray):
+            or not _reached(target):
         return None
     actors = _cast(rng, first, target, others, spots)
     if actors is None:
@@ -206,20 +215,10 @@ def _cast(rng: np.random.Generator, first: Placed, target: Placed, others: Seque
                  for i, thing in enumerate(things))
 
 
-def _fits(target: Placed, gripper: Gripper, tray: Tray) -> bool:
-    """Return whether the gripper reaches there and its open fingers go in beside the rim."""
-    if not all(low <= v <= high for low, v, high
-               in zip(REACH[0], target.position, REACH[1], strict=False)):
-        return False
-    along = _opened(gripper.opening) / 2 + 2 * FINGER[0]
-    c, s = math.cos(gripper.yaw), math.sin(gripper.yaw)
-    for a in (-along, along):
-        for b in (-FINGER[1], FINGER[1]):
-            x, y = tray.inside(target.position[0] + c * a - s * b,
-                               target.position[1] + s * a + c * b)
-            if abs(x) > TRAY[0] or abs(y) > TRAY[1]:
-                return False
-    return True
+def _reached(target: Placed) -> bool:
+    """Return whether training shows held objects above this place."""
+    return all(low <= v <= high for low, v, high
+               in zip(REACH[0], target.position, REACH[1], strict=False))
 
 
 def _opened(grip: float) -> float:

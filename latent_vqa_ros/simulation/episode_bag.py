@@ -91,11 +91,18 @@ def check(seed: int, size: int) -> None:
 
 def film(studio: Studio, seed: int, frames: int, rate: float) -> Iterator[Shot]:
     """Yield the frames of the episode of a seed."""
-    script = next(script for script in episode.scripts(studio.cell, seed)
-                  if plain(studio, script))
+    script = choose(studio, seed)
     for frame in range(frames):
         stamp_ns = START_NS + round(frame * NANO / rate)
         yield shoot(studio, script, seed, frame, frame / max(frames - 1, 1), stamp_ns)
+
+
+def choose(studio: Studio, seed: int) -> episode.Script:
+    """Return the first good episode of a seed; RuntimeError if none could be made."""
+    for script in episode.scripts(seed):
+        if plain(studio, script) and episode.sound(studio.cell, script):
+            return script
+    raise RuntimeError(f'no episode could be made of seed {seed}')
 
 
 def plain(studio: Studio, script: episode.Script) -> bool:
@@ -104,7 +111,7 @@ def plain(studio: Studio, script: episode.Script) -> bool:
         return see(studio, script, 0, 0, at) is not None
 
     return clear(0.0) and clear(1.0) and (
-        sum(map(clear, np.linspace(0, 1, LOOKS))) >= (1 - AMBIGUOUS) * LOOKS)
+        sum(not clear(at) for at in np.linspace(0, 1, LOOKS)) <= AMBIGUOUS * LOOKS)
 
 
 def see(studio: Studio, script: episode.Script, seed: int, frame: int, at: float) -> Scene | None:
@@ -112,7 +119,7 @@ def see(studio: Studio, script: episode.Script, seed: int, frame: int, at: float
     cell, view = studio.cell, studio.view
     layout, look = script.layout(at), script.look(at, frame)
     cell.build(layout)
-    cell.settle(layout)  # scripts() has seen that it does
+    cell.settle(layout)  # sound() has seen that it does
     cell.dress(layout, look)
     view.update()
     if script.ambiguous(at):

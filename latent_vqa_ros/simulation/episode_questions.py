@@ -89,11 +89,14 @@ def read(path: Path) -> list[Asked]:
     ``{"kind": "exists", "about": [{"color": "red", "shape": "cube"}], "question": "…"}``, with
     "relation" and "value" where the kind has them; without "question" it gets plain words.
     """
-    found = []
+    found: list[Asked] = []
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
         if line.strip():
             try:
-                found.append(_parse(json.loads(line)))
+                asked = _parse(json.loads(line))
+                if any(asked.text == other.text for other in found):
+                    raise ValueError(f'{asked.text!r} is asked twice')
+                found.append(asked)
             except (ValueError, TypeError, AttributeError) as error:
                 raise DatasetError(f'{path}, line {number}: {error}') from error
     if not found:
