@@ -114,8 +114,8 @@ def _parse(fields: dict[str, Any]) -> Asked:
         raise ValueError(f'{meaning.kind} is about {NEEDS.get(meaning.kind, 0)} descriptions, '
                          f'not {len(about)}')
     for said in about:
-        for name in said.signature:
-            if getattr(said, name) not in ATTRIBUTES[name]:
+        for name in ATTRIBUTES:
+            if getattr(said, name) not in ('', *ATTRIBUTES[name]):
                 raise ValueError(f'{name} {getattr(said, name)!r} is none of '
                                  f'{", ".join(ATTRIBUTES[name])}')
     _check(meaning)
@@ -128,7 +128,7 @@ def _check(meaning: Meaning) -> None:
         known: Sequence[str] = RELATIONS
         said = meaning.relation
     elif meaning.kind == 'count_is':
-        known, said = '2345', meaning.value
+        known, said = tuple('2345'), meaning.value
     elif meaning.kind.startswith('is_'):
         known, said = ATTRIBUTES[meaning.kind.removeprefix('is_')], meaning.value
     else:

@@ -1,0 +1,54 @@
+"""A truth belongs to the picture of its stamp; a bag without a usable one is refused in a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from truth_bag import START_NS, STORY, write_bag
+
+from latent_vqa_ros.bags import BagError
+from latent_vqa_ros.bags.read import BagReader
+from latent_vqa_ros.bags.truth import frames, is_bag, read_scenes
+from latent_vqa_ros.bags.write import STORAGES, BagWriter
+
+DATA = Path(__file__).resolve().parents[1] / 'data'
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_each_picture_finds_its_scene(tmp_path: Path, storage: str) -> None:
+    with BagReader(write_bag(tmp_path / 'bag', storage=storage)) as bag:
+        scenes = read_scenes(bag)
+        assert [scene is None for scene in scenes.values()] == [cube == '?' for cube in STORY]
+        wanted = [START_NS, START_NS + 7 * 10**8]
+        found = list(frames(bag, wanted))
+    assert [frame.stamp_ns for frame in found] == wanted
+    assert [int(frame.decode()[0].mean()) for frame in found] == [100, 107]
+
+
+def test_a_bag_is_told_from_a_folder_of_data(tmp_path: Path) -> None:
+    (tmp_path / 'questions.jsonl').touch()
+    assert is_bag(DATA / 'tiny_bag')
+    assert is_bag(DATA / 'demo_bag' / 'demo_bag.mcap')
+    assert not is_bag(tmp_path)
+    assert not is_bag(Path('easy_vqa'))
+
+
+def test_a_bag_without_truth_is_refused(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.write_image('/image_raw', 5, '', np.zeros((4, 4, 3), np.uint8))
+    with BagReader(tmp_path / 'bag') as read, pytest.raises(BagError, match='has no /truth'):
+        read_scenes(read)
+
+
+@pytest.mark.parametrize('text', [
+    '', '{', '[]', '7', '{"scene": null}', '{"stamp": 5, "scene": 1}',
+    '{"stamp": {"sec": "x", "nanosec": 0}, "scene": null}'])
+def test_another_truth_is_refused(tmp_path: Path, text: str) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.write_string('/truth', 5, text)
+    with BagReader(tmp_path / 'bag') as read, pytest.raises(BagError, match='does not hold'):
+        read_scenes(read)
+    with BagReader(DATA / 'tiny_bag') as read, pytest.raises(BagError, match='does not hold'):
+        read_scenes(read)

@@ -1,0 +1,77 @@
+"""evaluate --data BAG: a document, a picture, and one line for what cannot be done."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from truth_bag import START_NS, STORY, write_bag
+
+from latent_vqa_ros.bags.write import BagWriter
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory):
+    return write_bag(tmp_path_factory.mktemp('truth') / 'bag', storage='sqlite3')
+
+
+def test_a_model_that_knows_nothing_of_it_is_wrong_and_says_why(latent_vqa, bag, tmp_path):
+    code, out, err = latent_vqa('evaluate', '--data', bag, '--json', '--report', tmp_path / 'r')
+    document = json.loads(out)
+    assert code == 0
+    assert document['model'] == 'easy_vqa'
+    assert document['frames'] == len(STORY) / 2
+    assert (document['accuracy'], document['statuses']) == (0, {'unknown_words': document['n']})
+    assert document['events']['never'] == document['events']['n'] > 0
+    assert "'is the tray empty?' will get no answer: unknown_words" in err
+    assert 'Traceback' not in err
+    assert json.loads((tmp_path / 'r' / 'report.json').read_text()) == document
+    assert cv2.imread(str(tmp_path / 'r' / 'timeline.png')).shape[1] > 1000
+
+
+def test_a_table_without_json(latent_vqa, bag):
+    code, out, _ = latent_vqa('evaluate', '--data', bag, '--rate', '1')
+    assert code == 0
+    assert 'is there a red cube?' in out
+    assert '1 frames a second' in out
+
+
+def test_a_model_answers_the_questions_it_knows(latent_vqa, bag, bundle, tmp_path):
+    questions = tmp_path / 'q.jsonl'
+    questions.write_text(json.dumps({'kind': 'color', 'about': [{'shape': 'cube'}],
+                                     'question': 'what color is this?'}) + '\n')
+    code, out, _ = latent_vqa('evaluate', '--model', bundle, '--data', bag, '--questions',
+                              questions, '--rate', '10', '--json')
+    document = json.loads(out)
+    assert code == 0
+    assert document['statuses'] == {'ok': document['n']}
+    group = document['groups']['what color is this?']
+    present = sum(cube not in ('absent', '?') for cube in STORY)
+    assert group['accuracy'] == pytest.approx(present / document['n'])  # it always says red
+    assert [event['after'] for event in document['events']['list']] == ['red']
+
+
+@pytest.mark.parametrize(('options', 'says'), [
+    (('--rate', '0'), 'rate 0'), (('--unfamiliar',), '--unfamiliar'),
+    (('--questions', 'missing.jsonl'), 'missing.jsonl'), (('--model', 'missing'), 'missing')])
+def test_what_cannot_be_done_is_one_line(latent_vqa, bag, options, says):
+    code, out, err = latent_vqa('evaluate', '--data', bag, *options)
+    assert (code, out) == (1, '')
+    assert says in err
+    assert 'Traceback' not in err
+
+
+def broken(path, scene):
+    with BagWriter(path) as bag:
+        bag.write_image('/image_raw', START_NS, '', np.zeros((4, 4, 3), np.uint8))
+        bag.write_string('/truth', START_NS, json.dumps(
+            {'stamp': {'sec': START_NS // 10**9, 'nanosec': 0}, 'scene': scene}))
+    return path
+
+
+@pytest.mark.parametrize('scene', [7, {}, {'things': [{}]}, {'things': 3}, 'x', []])
+def test_a_broken_truth_is_one_line(latent_vqa, tmp_path, scene):
+    code, _, err = latent_vqa('evaluate', '--data', broken(tmp_path / 'bag', scene))
+    assert code == 1
+    assert 'a scene of the truth cannot be read' in err
+    assert 'Traceback' not in err

@@ -1,0 +1,58 @@
+"""simulate bag: a bag that evaluate reads, or one line that says why not."""
+
+import json
+
+import pytest
+
+from latent_vqa_ros.bags import write
+from latent_vqa_ros.cli import simulate
+
+
+def make(latent_vqa, out, *options):
+    return latent_vqa('simulate', 'bag', out, '--seconds', '3', '--rate', '4', '--size', '64',
+                      '--seed', '6', *options)
+
+
+def test_it_makes_a_bag_that_can_be_evaluated(latent_vqa, tmp_path):
+    code, out, _ = make(latent_vqa, tmp_path / 'bag', '--storage', 'sqlite3', '--json')
+    document = json.loads(out)
+    assert code == 0
+    assert (document['frames'], document['size'], document['storage']) == (12, 64, 'sqlite3')
+    assert (tmp_path / 'bag' / 'bag.db3').exists()
+    code, out, _ = latent_vqa('evaluate', '--data', tmp_path / 'bag', '--rate', '4', '--json')
+    asked = json.loads(out)
+    assert code == 0
+    assert asked['frames'] == 12
+    assert asked['ambiguous_frames'] == document['ambiguous_frames'] < 6
+    assert 'is the gripper holding anything?' in asked['groups']
+
+
+def test_people_get_a_sentence(latent_vqa, tmp_path):
+    code, out, _ = make(latent_vqa, tmp_path / 'bag', '--size', '64x64')
+    assert code == 0
+    assert '12 frames of 64x64 pixels' in out
+
+
+def test_an_existing_bag_is_left_alone(latent_vqa, tmp_path):
+    (tmp_path / 'bag').mkdir()
+    code, _, err = make(latent_vqa, tmp_path / 'bag')
+    assert code == 1
+    assert 'exists already' in err
+    assert list((tmp_path / 'bag').iterdir()) == []
+
+
+@pytest.mark.parametrize(('options', 'code', 'says'), [
+    (('--size', '8'), 1, 'size 8'), (('--rate', '0'), 1, 'rate 0'), (('--seed', '-1'), 1, 'seed'),
+    (('--seconds', 'nan'), 1, 'nan s'), (('--seconds', '0'), 1, '0 s'),
+    (('--size', '64x48'), 2, 'square'), (('--size', 'x'), 2, 'square'),
+    (('--size', ''), 2, 'square'), (('--storage', 'tape'), 2, 'tape')])
+def test_nonsense_is_told(latent_vqa, tmp_path, options, code, says):
+    found, _, err = make(latent_vqa, tmp_path / 'bag', *options)
+    assert found == code
+    assert says in err
+    assert 'Traceback' not in err
+    assert not (tmp_path / 'bag').exists()
+
+
+def test_the_command_knows_the_storages():
+    assert simulate.STORAGES == write.STORAGES
