@@ -78,12 +78,12 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     from latent_vqa_ros.training import evaluate, familiarity
 
     bundle = load(find_model(args.model))
-    dataset = datasets.load(args.data)
+    dataset = datasets.load(args.data, (args.split,))
     records = dataset.split(args.split)
-    train = [record for record in dataset.records if record.split == 'train'] or records
+    blind = [record for record in dataset.records if record.split == dataset.blind] or records
     backend = backends.load(bundle, args.backend)
     found = evaluate.predict(backend, bundle.manifest, records)
-    document = evaluate.report(found, bundle.manifest, records, train, dataset.name, args.split)
+    document = evaluate.report(found, bundle.manifest, records, blind, dataset.name, args.split)
     if args.unfamiliar is not None:
         document['familiarity'] = familiarity.measure(
             backend, bundle.manifest, records, Path(args.unfamiliar) if args.unfamiliar else None)

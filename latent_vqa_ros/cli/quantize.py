@@ -32,5 +32,6 @@ def run(args: argparse.Namespace) -> int:
     recipe, folder = read(args)
     require_finished(folder)
     document = train(recipe, folder, args.out or folder / 'bundle', args.device, args.smoke)
-    print(json.dumps(document) if args.json else render(document))
+    if document is not None:
+        print(json.dumps(document) if args.json else render(document))
     return 0

@@ -7,6 +7,8 @@ examples:
 Runs pretrain, finetune, calibrate, export, quantize, and at the end answers the test split once
 and prints the accuracy per group beside the blind floor. A run that was killed goes on where it
 was when the command is given again; metrics.jsonl and TensorBoard scalars lie in the run folder.
+Several processes share the work under torchrun:
+  torchrun --nproc-per-node 2 --no-python latent_vqa train config/train/tabletop.yaml
 Needs the training packages: pip install latent_vqa_ros[train].
 """
 
@@ -51,10 +53,8 @@ def run(args: argparse.Namespace) -> int:
     """Train and write the bundle."""
     recipe, folder = read(args)
     document = train(recipe, folder, args.out or folder / 'bundle', args.device, args.smoke)
-    if args.json:
-        print(json.dumps(document))
-    else:
-        print(render(document))
+    if document is not None:
+        print(json.dumps(document) if args.json else render(document))
     return 0
 
 
@@ -71,16 +71,19 @@ def read(args: argparse.Namespace) -> tuple[Recipe, Path]:
 
 
 def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
-          smoke: bool) -> dict[str, Any]:
-    """Run all stages; return the report."""
+          smoke: bool) -> dict[str, Any] | None:
+    """Run all stages; return the report, None in all processes but the first."""
     import torch
 
-    from latent_vqa_ros.training import assemble
+    from latent_vqa_ros.training import assemble, distributed
     from latent_vqa_ros.training import train as training
 
-    chosen = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     data = training.load_data(recipe, SMOKE_RECORDS if smoke else None)
-    model = training.train(recipe, data, folder, torch.device(chosen))
+    with distributed.group(chosen):
+        model = training.train(recipe, data, folder, chosen)
+        if distributed.rank():
+            return None
     report = assemble.assemble(recipe, data, model, folder / 'work', out)
     return {'model': str(out), 'stages': training.summary(folder),
             **{key: report[key] for key in ('float', 'int8', 'disagreement')}}

@@ -77,6 +77,7 @@ class ModelConfig:
     ``latent_dim: null`` with ``placement: per_block`` is the dense twin.
     ``stem_channels`` lists the stride-2 stages of the convolutional stem, the image tower's grid
     is the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
+    ``coordinates`` tells the fusion where in the picture each image token is.
     """
 
     width: int = 128
@@ -91,6 +92,7 @@ class ModelConfig:
     fusion_blocks: int = 2
     embed_dim: int = 64
     max_tokens: int = 16
+    coordinates: bool = False
 
     def __post_init__(self) -> None:
         for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'fusion_blocks'):

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
 
 
-def load(name_or_path: str) -> Dataset:
-    """Return a dataset by name (``easy_vqa``) or from a folder with ``questions.jsonl``."""
+def load(name_or_path: str, splits: Iterable[str] | None = None,
+         limit: int | None = None) -> Dataset:
+    """Return a dataset by name or from a folder with ``questions.jsonl``.
+
+    Only ``splits``, and only ``limit`` records of each, need to be there: where a dataset is
+    drawn first, more would take minutes.
+    """
     if name_or_path == 'easy_vqa':
         from latent_vqa_ros.datasets import easy_vqa
         return easy_vqa.load()
+    if name_or_path == 'tabletop':
+        from latent_vqa_ros.datasets import tabletop
+        return tabletop.load(splits, limit)
     folder = Path(name_or_path).expanduser()
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
         return adapter.load(folder)
-    raise DatasetError(f'no data {name_or_path!r}: neither easy_vqa nor a folder with '
-                       'questions.jsonl')
+    raise DatasetError(f'no data {name_or_path!r}: neither easy_vqa nor tabletop nor a folder '
+                       'with questions.jsonl')

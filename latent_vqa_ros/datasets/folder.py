@@ -1,7 +1,9 @@
 """A folder with ``questions.jsonl`` and, if it has captions, ``captions.jsonl``.
 
 One object per line: {"image": "relative/path.png", "question": "…", "answer": "…",
-"split": "train|val|test", "group": "optional"} and {"image": "…", "caption": "…"}.
+"split": "train|val|test", "group": "optional"} and {"image": "…", "caption": "…"}. With the
+``truth.jsonl`` of ``latent_vqa simulate`` beside them, the things of a picture become regions, and
+``"phrases"`` of a question say which words mean which thing.
 """
 
 from __future__ import annotations
@@ -9,17 +11,29 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.datasets.record import SPLITS, Dataset, DatasetError, Question, Record
+from latent_vqa_ros.datasets.record import (
+    SPLITS,
+    Dataset,
+    DatasetError,
+    Phrase,
+    Point,
+    Question,
+    Record,
+    Region,
+)
 
+_MIN_VISIBLE = 0.3  # share of a thing that must be seen for it to be described
 _DEFAULT_GROUP = 'all'
 _KEYS = ('image', 'question', 'answer', 'split')
 
 
 def load(folder: Path) -> Dataset:
     """Return the folder's records; DatasetError names file and line of what is wrong."""
+    truth = _truth(folder / 'truth.jsonl')
     questions: dict[str, list[Question]] = defaultdict(list)
     splits: dict[str, str] = {}
     for where, line in _lines(folder / 'questions.jsonl', _KEYS):
@@ -30,14 +44,54 @@ def load(folder: Path) -> Dataset:
             raise DatasetError(f'{where}: {image} is in {splits[image]} and in {split}; '
                                'an image belongs to one split')
         group = str(line.get('group', _DEFAULT_GROUP))
-        questions[image].append(Question(line['question'], line['answer'], group))
+        phrases = _phrases(line, truth.get(image), where)
+        questions[image].append(Question(line['question'], line['answer'], group, phrases,
+                                         line.get('shortcut')))
     captions: dict[str, list[str]] = defaultdict(list)
     if (folder / 'captions.jsonl').exists():
         for _, line in _lines(folder / 'captions.jsonl', ('image', 'caption')):
             captions[line['image']].append(line['caption'])
     return Dataset(folder.name, tuple(
-        Record(_inside(folder, image), splits[image], tuple(asked), tuple(captions[image]))
+        Record(_inside(folder, image), splits[image], tuple(asked), tuple(captions[image]),
+               tuple(Region(thing.caption, thing.center) for thing in truth.get(image, ())))
         for image, asked in questions.items()))
+
+
+@dataclass(frozen=True)
+class _Thing:
+    caption: str
+    center: Point
+    box: tuple[float, float, float, float]
+
+
+def _truth(path: Path) -> dict[str, list[_Thing]]:
+    """Return the things of each image, in the truth's order."""
+    found: dict[str, list[_Thing]] = {}
+    for where, line in _lines(path, ('image',)) if path.exists() else ():
+        try:
+            width, height = line['width'], line['height']
+            found[line['image']] = [_thing(thing, width, height) for thing in line['things']]
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise DatasetError(f'{where}: not the truth of a picture: {error!r}') from None
+    return found
+
+
+def _thing(thing: dict[str, Any], width: int, height: int) -> _Thing:
+    seen = thing['visible'] >= _MIN_VISIBLE
+    x, y, w, h = thing['box']
+    return _Thing(f'{thing["size"]} {thing["color"]} {thing["shape"]}' if seen else '',
+                  (thing['center'][0] / width, thing['center'][1] / height),
+                  (x / width, y / height, w / width, h / height))
+
+
+def _phrases(line: dict[str, Any], things: list[_Thing] | None, where: str) -> tuple[Phrase, ...]:
+    if things is None:
+        return ()
+    try:
+        return tuple(Phrase(p['start'], p['stop'], things[p['thing']].center,
+                            things[p['thing']].box, p['named']) for p in line.get('phrases', ()))
+    except (KeyError, TypeError, IndexError) as error:
+        raise DatasetError(f'{where}: phrases do not fit the truth: {error!r}') from None
 
 
 def _lines(path: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,13 +13,44 @@ class DatasetError(ValueError):
     """Data that cannot be used; the message names the file and the line."""
 
 
+Point = tuple[float, float]  # x and y as shares of the picture, from its top left corner
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words ``start`` to ``stop`` (exclusive) of a question, and where the thing is they mean.
+
+    ``named`` is False for words such as "what", whose thing is found by its place. ``box`` is
+    x, y, width, height as shares of the picture.
+    """
+
+    start: int
+    stop: int
+    center: Point
+    box: tuple[float, float, float, float]
+    named: bool = True
+
+
 @dataclass(frozen=True)
 class Question:
-    """A question with its true answer; ``group`` is the kind of question, for reports."""
+    """A question with its true answer; ``group`` is the kind of question, for reports.
+
+    ``shortcut`` is what one would answer who knows which things are there but not where.
+    """
 
     text: str
     answer: str
     group: str
+    phrases: tuple[Phrase, ...] = ()
+    shortcut: str | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """A thing in a picture. No caption: it is hidden too much to be described."""
+
+    caption: str
+    center: Point
 
 
 @dataclass(frozen=True)
@@ -30,14 +61,16 @@ class Record:
     split: str
     questions: tuple[Question, ...]
     captions: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named list of records."""
+    """A named list of records. A blind model learns from the split ``blind``."""
 
     name: str
     records: tuple[Record, ...]
+    blind: str = 'train'
 
     def split(self, name: str) -> tuple[Record, ...]:
         """Return the records of one split; DatasetError names the splits that exist."""

@@ -13,6 +13,7 @@ from latent_vqa_ros.core.config import ModelConfig
 from latent_vqa_ros.model.latent_attention import LatentBlock, LatentCrossAttention
 
 _GATE = 0.5  # initial gate before tanh; from scratch, a gate of 0 would hide the image at first
+_PLACE = 0.7  # initial standard deviation of the map of coordinates; 0.02 drowns in the tokens
 
 
 class FusionBlock(nn.Module):
@@ -25,30 +26,63 @@ class FusionBlock(nn.Module):
         self.gate = nn.Parameter(torch.tensor(_GATE))
         self.block = LatentBlock(config.width, config.latent_dim, config.heads, config.mlp_ratio)
 
-    def forward(self, x: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Transform a question's tokens (..., T, d), given keys and values (..., N, r)."""
-        x = x + torch.tanh(self.gate) * self.cross(self.norm(x), k, v)
-        out: Tensor = self.block(x, mask)
-        return out
+    def forward(self, x: Tensor, k: Tensor, v: Tensor,
+                mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Transform a question's tokens (..., T, d), given keys and values (..., N, r).
+
+        Also returns where each token looked (..., T, N). Several questions about one image are
+        tokens (..., Q, T, d): to the image they are one list, which is much faster.
+        """
+        several = x.dim() > k.dim()
+        query = self.norm(x)
+        seen, looked = self.cross(query.flatten(-3, -2) if several else query, k, v)
+        if several:
+            seen, looked = seen.view_as(x), looked.unflatten(-2, x.shape[-3:-1])
+        x = x + torch.tanh(self.gate) * seen
+        return self.block(x, mask), looked
 
 
 class Fusion(nn.Module):
     """A stack of fusion blocks. The image side is ``features`` (..., N, 2r * blocks)."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    grid_n2: Tensor
+
+    def __init__(self, config: ModelConfig, grid: tuple[int, int]) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(FusionBlock(config) for _ in range(config.fusion_blocks))
         self.norm = nn.LayerNorm(config.width)
+        self.place = nn.Linear(2, config.width, bias=False) if config.coordinates else None
+        self.register_buffer('grid_n2', coordinates(*grid), persistent=False)
+
+    def reset_place(self) -> None:
+        """Initialize the map of coordinates, large enough to be seen beside the tokens."""
+        if self.place is not None:
+            nn.init.normal_(self.place.weight, std=_PLACE)
 
     def compress(self, image_nd: Tensor) -> Tensor:
         """Return every block's keys and values: (..., N, d) -> (..., N, 2r * blocks)."""
+        if self.place is not None:
+            image_nd = image_nd + self.place(self.grid_n2)
         return torch.cat([block.cross.compress_context(image_nd)  # type: ignore[union-attr, operator]
                           for block in self.blocks], dim=-1)
 
-    def forward(self, text: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return each question's summary, its first token: (..., T, d) -> (..., d)."""
+    def forward(self, text: Tensor, features: Tensor,
+                mask: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return each question's summary, its first token: (..., T, d) -> (..., d).
+
+        Also returns where the tokens looked in each block, (..., T, N) each. Several questions
+        about one image are (..., Q, T, d) beside the same features.
+        """
         parts = features.chunk(2 * len(self.blocks), dim=-1)
+        looked = []
         for block, k, v in zip(self.blocks, parts[::2], parts[1::2], strict=True):
-            text = block(text, k, v, mask)
-        out: Tensor = self.norm(text[..., 0, :])
-        return out
+            text, weights = block(text, k, v, mask)
+            looked.append(weights)
+        return self.norm(text[..., 0, :]), tuple(looked)
+
+
+def coordinates(rows: int, columns: int) -> Tensor:
+    """Return x (right) and y (down) of each cell's centre, -1 to 1: (rows * columns, 2)."""
+    y = (torch.arange(rows) + 0.5) / rows * 2 - 1
+    x = (torch.arange(columns) + 0.5) / columns * 2 - 1
+    return torch.stack([x.repeat(rows), y.repeat_interleave(columns)], dim=-1)

@@ -14,22 +14,24 @@ from torch import Tensor, nn
 MASKED = -1e4  # a finite floor: -inf would ruin the range of a quantized tensor
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
-    """Multi-head attention of q (..., T, r) over k and v (..., S, r): gives (..., T, r).
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int,
+           mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Multi-head attention of q (..., T, r) over k and v (..., S, r).
 
-    ``mask`` (..., S) is True where a key may be attended to. Leading dimensions broadcast; a
-    graph for one image has none, so that its linear layers export as plain matrix products.
+    Returns the attended values (..., T, r) and the weights (..., heads, T, S). ``mask`` (..., S)
+    is True where a key may be attended to. Leading dimensions broadcast; a graph for one image
+    has none, so that its linear layers export as plain matrix products.
     """
     def split_heads(x: Tensor) -> Tensor:
         split: Tensor = x.unflatten(-1, (heads, -1)).transpose(-3, -2)  # type: ignore[no-untyped-call]
         return split
 
-    scores = split_heads(q) @ split_heads(k).transpose(-1, -2)
-    scores = scores / math.sqrt(q.shape[-1] // heads)
+    scores = split_heads(q / math.sqrt(q.shape[-1] // heads)) @ split_heads(k).transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask[..., None, None, :], MASKED)
-    out: Tensor = (scores.softmax(dim=-1) @ split_heads(v)).transpose(-3, -2).flatten(-2)
-    return out
+    weights = scores.softmax(dim=-1)
+    out: Tensor = (weights @ split_heads(v)).transpose(-3, -2).flatten(-2)
+    return out, weights
 
 
 class LatentAttention(nn.Module):
@@ -45,7 +47,7 @@ class LatentAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend; ``mask`` is True at real tokens."""
         q, k, v = self.compress(x).chunk(3, dim=-1)
-        out: Tensor = self.expand(attend(q, k, v, self.heads, mask))
+        out: Tensor = self.expand(attend(q, k, v, self.heads, mask)[0])
         return out
 
 
@@ -60,10 +62,13 @@ class LatentCrossAttention(nn.Module):
         self.compress_query = nn.Linear(width, self.latent)
         self.expand = nn.Linear(self.latent, width)
 
-    def forward(self, x: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend from x (..., T, d) over a context compressed to k and v (..., S, r)."""
-        out: Tensor = self.expand(attend(self.compress_query(x), k, v, self.heads))
-        return out
+    def forward(self, x: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend from x (..., T, d) over a context compressed to k and v (..., S, r).
+
+        Returns (..., T, d) and where each token looked, the mean over the heads: (..., T, S).
+        """
+        out, weights = attend(self.compress_query(x), k, v, self.heads)
+        return self.expand(out), weights.mean(dim=-3)
 
 
 class Mlp(nn.Sequential):

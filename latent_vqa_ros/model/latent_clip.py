@@ -31,6 +31,10 @@ class LatentClip(nn.Module):
         """Return unit vectors (B, embed_dim) from the image tower's tokens."""
         return F.normalize(self.project_image(tokens_bnd.mean(dim=1)), dim=-1)
 
+    def embed_regions(self, tokens_rd: Tensor) -> Tensor:
+        """Return unit vectors (R, embed_dim) of single image tokens."""
+        return F.normalize(self.project_image(tokens_rd), dim=-1)
+
     def embed_text(self, ids_bt: Tensor) -> Tensor:
         """Return unit vectors (B, embed_dim) of padded texts."""
         tokens_btd = self.text_encoder(ids_bt, ids_bt != PAD)

@@ -17,6 +17,8 @@ from latent_vqa_ros.model.fusion import Fusion
 from latent_vqa_ros.model.latent_attention import init_weights
 from latent_vqa_ros.model.latent_clip import LatentClip
 
+NAMING_BLOCKS = 2  # the first fusion blocks find what is named, later ones what is asked for
+
 
 class LatentVqa(nn.Module):
     """Latent CLIP-VQA. ``ids`` counts the tokenizer's ids; the bank is set by ``set_bank``."""
@@ -29,10 +31,11 @@ class LatentVqa(nn.Module):
                  answers: int) -> None:
         super().__init__()
         self.clip = LatentClip(config, preprocess, ids)
-        self.fusion = Fusion(config)
+        self.fusion = Fusion(config, self.clip.image_encoder.grid)
         self.project_answer = nn.Linear(config.width, config.embed_dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.apply(init_weights)
+        self.fusion.reset_place()
         self.register_buffer('bank', torch.zeros(answers, config.embed_dim))
         self.register_buffer('feature_mean', torch.zeros(config.width))
         self.register_buffer('feature_whiten', torch.eye(config.width))
@@ -45,7 +48,15 @@ class LatentVqa(nn.Module):
 
     def answer(self, features_nc: Tensor, ids_t: Tensor) -> Tensor:
         """Return logits (answers,) of one unpadded question about one image."""
-        return self.score(self.fusion(self.clip.text_encoder(ids_t), features_nc), self.bank)
+        return self.look(features_nc, ids_t)[0]
+
+    def look(self, features_nc: Tensor, ids_t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``answer``'s logits and where each token looked (T, N).
+
+        The mean over the blocks that find what the question names.
+        """
+        fused_d, looked = self.fusion(self.clip.text_encoder(ids_t), features_nc)
+        return self.score(fused_d, self.bank), torch.stack(looked[:NAMING_BLOCKS]).mean(dim=0)
 
     def distance(self, tokens_nd: Tensor) -> Tensor:
         """Mahalanobis distance of the mean image token (Lee et al. 2018, eq. 2, one class).
@@ -61,17 +72,21 @@ class LatentVqa(nn.Module):
         scale = self.log_scale.clamp(max=math.log(100.0)).exp()
         return scale * (embedded @ bank_ae.T)
 
-    def answer_many(self, tokens_bnd: Tensor, ids_ut: Tensor, index_bq: Tensor,
-                    answer_ids_at: Tensor) -> Tensor:
-        """Return logits (B, Q, answers) for training.
+    def fuse_many(self, tokens_bnd: Tensor, ids_ut: Tensor,
+                  index_bq: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return summaries (B, Q, d) of questions and where tokens looked, (B, Q, T, N) each.
 
         ``ids_ut`` holds the batch's distinct questions, padded; ``index_bq`` says which question
-        of it image b is asked q-th. The bank is embedded live, so that it learns too.
+        of it image b is asked q-th.
         """
         mask_ut = ids_ut != PAD
         text_utd = self.clip.text_encoder(ids_ut, mask_ut)
-        features_b1nc = self.fusion.compress(tokens_bnd)[:, None]
-        fused_bqd = self.fusion(text_utd[index_bq], features_b1nc, mask_ut[index_bq])
+        fused: tuple[Tensor, tuple[Tensor, ...]] = self.fusion(
+            text_utd[index_bq], self.fusion.compress(tokens_bnd), mask_ut[index_bq])
+        return fused
+
+    def score_live(self, fused_bqd: Tensor, answer_ids_at: Tensor) -> Tensor:
+        """Return logits (B, Q, answers); the bank is embedded anew, so that it learns too."""
         return self.score(fused_bqd, self.clip.embed_text(answer_ids_at))
 
     @torch.no_grad()

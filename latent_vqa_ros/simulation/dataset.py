@@ -2,7 +2,8 @@
 
     OUT/images/0000/0000000.png   or .jpg, as the scene's camera stores it
     OUT/truth.jsonl               a truth.Scene per line, with the name of its image
-    OUT/questions.jsonl           {"image", "question", "answer", "split", "group", "phrases"}
+    OUT/questions.jsonl           {"image", "question", "answer", "split", "group", "phrases",
+                          "shortcut" where one who knows no place can guess}
     OUT/captions.jsonl            {"image", "caption"}
     OUT/masks/0000/0000000.png    on request: 0 nothing, 1… the objects, 254 gripper, 255 tray
     OUT/dataset.json              what the folder was made from
@@ -36,7 +37,7 @@ from latent_vqa_ros.simulation import render, sensor
 from latent_vqa_ros.simulation.balance import Tally
 from latent_vqa_ros.simulation.captions import captions
 from latent_vqa_ros.simulation.picture import Studio
-from latent_vqa_ros.simulation.questions import ask
+from latent_vqa_ros.simulation.questions import ask, shortcut_answers
 from latent_vqa_ros.simulation.scenes import SPLITS
 from latent_vqa_ros.simulation.truth import Scene
 
@@ -176,10 +177,12 @@ def _write(scene: Scene, job: Job, tally: Tally, files: Mapping[str, TextIO]) ->
     """Write the lines about a scene; return how many."""
     rng = np.random.default_rng([SPLITS.index(scene.split), scene.seed, 1])
     split = scene.split if scene.split in RECORD_SPLITS else 'test'
+    found = ask(scene, rng, job.questions, job.held_out_wordings, tally)
     asked = [{'image': scene.image, 'question': question.text, 'answer': question.answer,
               'split': split, 'group': question.group,
-              'phrases': [vars(phrase) for phrase in question.phrases]}
-             for question in ask(scene, rng, job.questions, job.held_out_wordings, tally)]
+              'phrases': [vars(phrase) for phrase in question.phrases],
+              **({} if shortcut is None else {'shortcut': shortcut})}
+             for question, shortcut in zip(found, shortcut_answers(scene, found), strict=True)]
     told = [{'image': scene.image, 'caption': caption} for caption in captions(scene)]
     files['truth'].write(scene.to_json() + '\n')
     for name, lines in (('questions', asked), ('captions', told)):

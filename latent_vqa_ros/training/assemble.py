@@ -17,7 +17,15 @@ import torch
 from numpy.typing import NDArray
 
 from latent_vqa_ros.backends.onnx_backend import OnnxBackend
-from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
+from latent_vqa_ros.core.bundle import (
+    ANSWERER,
+    IMAGE_ENCODER,
+    WEIGHTS,
+    EvidenceConfig,
+    Manifest,
+)
+from latent_vqa_ros.core.tokenizer import words
+from latent_vqa_ros.datasets.record import questions_of
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate, card, evaluate, export, quantize
@@ -40,12 +48,14 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     train_images = load_images(data.train, recipe.preprocess)
     calibrate.fit_familiarity(model, calibrate.variants(train_images, recipe, 1))
     work.mkdir(parents=True, exist_ok=True)
-    floats = export.export_graphs(model, recipe.preprocess, recipe.model.max_tokens, work)
+    found = evidence(recipe, data, model)
+    floats = export.export_graphs(model, recipe.preprocess, recipe.model.max_tokens, work,
+                                  found is not None)
     errors = quantize_graphs(recipe, data, floats, work)
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license, model=recipe.model,
         preprocess=recipe.preprocess, vocabulary=data.tokenizer.vocabulary, answers=data.answers,
-        questions=data.questions[:_MAX_EXAMPLES],
+        questions=data.questions[:_MAX_EXAMPLES], evidence=found,
         training={'data': data.name, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
                   'false_alarms': recipe.false_alarms})
     backends = {'float': _backend(*floats),
@@ -58,6 +68,15 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     report['modules'] = count(model, recipe.preprocess)
     export.save_weights(model, work)
     return deliver(manifest, report, work, out)
+
+
+def evidence(recipe: Recipe, data: Data, model: LatentVqa) -> EvidenceConfig | None:
+    """Return which words get a place: those that name things in training, if it taught that."""
+    if not recipe.finetune.grounding_weight:
+        return None
+    named = {word for _, question in questions_of(data.train) for phrase in question.phrases
+             if phrase.named for word in words(question.text)[phrase.start:phrase.stop]}
+    return EvidenceConfig(model.clip.image_encoder.grid, tuple(sorted(named)))
 
 
 def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
@@ -101,8 +120,12 @@ def measure(draft: Manifest, data: Data,
     test = {name: evaluate.predict(backend, manifest, data.test, f'test {name}')
             for name, backend in backends.items()}
     report: Json = {
-        name: evaluate.report(found, manifest, data.test, data.train, data.name, 'test')
+        name: evaluate.report(found, manifest, data.test, data.blind, data.name, 'test')
         for name, found in test.items()}
+    report['more'] = {
+        name: evaluate.report(evaluate.predict(backends['int8'], manifest, records, name),
+                              manifest, records, data.blind, data.name, name)
+        for name, records in data.more.items()}
     report['disagreement'] = evaluate.disagreement(test['float'], test['int8'])
     report['reliability'] = evaluate.reliability(test['int8'], manifest)
     return manifest, report
@@ -114,9 +137,10 @@ def deliver(manifest: Manifest, report: Json, work: Path, out: Path) -> Json:
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
         shutil.copyfile(work / name, out / name)
-    kept = ('n', 'accuracy', 'blind_accuracy', 'groups', 'ece', 'ece_uncalibrated')
-    metrics = {**{run: {key: rounded(report[run][key]) for key in kept}
-                  for run in ('float', 'int8')},
+    kept = ('n', 'accuracy', 'blind_accuracy', 'groups', 'ece', 'ece_uncalibrated', 'pointing')
+    runs = {'float': report['float'], 'int8': report['int8'], **report['more']}
+    metrics = {**{run: {key: rounded(found[key]) for key in kept if key in found}
+                  for run, found in runs.items()},
                'disagreement': rounded(report['disagreement']), 'modules': report['modules']}
     export.write_manifest(out, replace(manifest, metrics=metrics), names)
     card.write(out, manifest, report)

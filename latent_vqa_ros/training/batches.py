@@ -19,13 +19,18 @@ from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.datasets.record import DatasetError, Record
+from latent_vqa_ros.training import distributed
 from latent_vqa_ros.training.config import AugmentConfig
 from latent_vqa_ros.training.losses import IGNORED
+from latent_vqa_ros.training.places import PlacedRecords, Places
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B images with up to Q questions each; U distinct questions and captions in the batch."""
+    """B images with up to Q questions each; U distinct questions and captions in the batch.
+
+    ``places`` is where the things and the phrases of the questions are, see places.py.
+    """
 
     image_bhwc: Tensor
     question_ids_ut: Tensor
@@ -33,6 +38,7 @@ class Batch:
     answer_bq: Tensor  # index into the bank, IGNORED where there is no question
     caption_ids_ut: Tensor
     caption_b: Tensor  # index into caption_ids_ut, -1 where the image has no caption
+    places: Places
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -55,7 +61,7 @@ class Split:
     """One split of a dataset, ready for batches."""
 
     def __init__(self, records: Sequence[Record], preprocess: PreprocessConfig,
-                 tokenizer: Tokenizer, answers: Sequence[str]) -> None:
+                 tokenizer: Tokenizer, answers: Sequence[str], grid: tuple[int, int]) -> None:
         self.records = records
         self.images = load_images(records, preprocess)
         texts = sorted({q.text for record in records for q in record.questions})
@@ -69,6 +75,7 @@ class Split:
         self._asked = [np.array([(text_at[q.text], answer_at[q.answer]) for q in r.questions],
                                 np.int64).reshape(-1, 2) for r in records]
         self.captions = [[caption_at[text] for text in r.captions] for r in records]
+        self.placed = PlacedRecords(records, tokenizer, grid)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -92,13 +99,24 @@ class Split:
         used, question = np.unique(question, return_inverse=True)
         present, index = np.unique(caption[caption >= 0], return_inverse=True)
         caption[caption >= 0] = index
-        return Batch(*map(torch.from_numpy, (
-            images, _trim(self._question_ids[used]), question.reshape(len(rows), most), answer,
-            _trim(self.caption_ids_ut[present]), caption)))
+        tensor = torch.from_numpy
+        return Batch(tensor(images), tensor(_trim(self._question_ids[used])),
+                     tensor(question.reshape(len(rows), most)), tensor(answer),
+                     tensor(_trim(self.caption_ids_ut[present])), tensor(caption),
+                     self.placed.batch(rows, rng))
 
-    def epoch(self, seed: Sequence[int], size: int) -> Iterator[list[int]]:
-        """Yield the rows of each batch of one shuffled epoch; a short rest is left out."""
-        order = np.random.default_rng(seed).permutation(len(self))
+    def epoch(self, seed: Sequence[int], size: int, most: int | None = None
+              ) -> Iterator[list[int]]:
+        """Yield the rows of each batch of one shuffled epoch; a short rest is left out.
+
+        With ``most``, pictures of more things are replaced by others that have at most so many.
+        """
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(self))
+        if most is not None:
+            fits = np.array([len(regions) <= most for regions in self.placed.regions])
+            if fits.any():
+                order = np.where(fits[order], order, rng.choice(np.flatnonzero(fits), len(order)))
         for start in range(0, self.steps(size) * size, size):
             yield order[start:start + size].tolist()
 
@@ -108,10 +126,15 @@ class Split:
 
 
 def augmented_epoch(split: Split, seed: Sequence[int], size: int, augment: AugmentConfig,
-                    device: torch.device) -> Iterator[Batch]:
-    """Yield the augmented batches of one epoch, a pure function of ``seed``."""
-    for step, rows in enumerate(split.epoch(seed, size)):
-        yield split.batch(rows, np.random.default_rng((*seed, step)), augment).to(device)
+                    device: torch.device, most: int | None = None) -> Iterator[Batch]:
+    """Yield the augmented batches of one epoch, a pure function of ``seed`` and process.
+
+    ``size`` counts the images of all processes. ``most`` leaves out pictures of more things.
+    """
+    rank, world = distributed.rank(), distributed.world()
+    for step, rows in enumerate(split.epoch(seed, size, most)):
+        rng = np.random.default_rng((*seed, step, rank) if rank else (*seed, step))
+        yield split.batch(rows[rank::world], rng, augment).to(device)
 
 
 def _trim(ids_ut: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -19,7 +19,13 @@ from latent_vqa_ros.core.answer import softmax
 from latent_vqa_ros.core.bundle import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
-from latent_vqa_ros.datasets.record import DatasetError, Question, Record, questions_of
+from latent_vqa_ros.datasets.record import (
+    DatasetError,
+    Phrase,
+    Question,
+    Record,
+    questions_of,
+)
 
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 BINS = 15  # of the calibration error, equal widths
@@ -33,6 +39,7 @@ class Predictions:
     truth: NDArray[np.int64]
     groups: tuple[str, ...]
     distances: NDArray[np.float64]  # of each image
+    pointed: NDArray[np.bool_]  # of each phrase that names a thing: the model looked at it
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -45,17 +52,30 @@ def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
     """Encode each image once and answer all its questions; ``change`` alters it before that."""
     tokenizer = manifest.tokenizer
     bank = {answer: i for i, answer in enumerate(manifest.answers)}
-    logits, truth, groups, distances = [], [], [], []
+    logits, truth, groups, distances, pointed = [], [], [], [], []
     for record in tqdm(records, title, leave=False, mininterval=1):
         image = prepare(read_rgb(record), manifest.preprocess)
         features, distance = backend.encode(image if change is None else change(image))
         distances.append(distance)
         for question in record.questions:
-            logits.append(backend.answer(features, tokenizer.encode(question.text)))
+            scores, attention_tn = backend.answer(features, tokenizer.encode(question.text))
+            logits.append(scores)
+            if attention_tn is not None and manifest.evidence is not None:
+                pointed += [points_at(attention_tn, phrase, manifest.evidence.grid)
+                            for phrase in question.phrases if phrase.named]
             truth.append(bank.get(question.answer, -1))
             groups.append(question.group)
     return Predictions(np.asarray(logits, np.float64), np.asarray(truth), tuple(groups),
-                       np.asarray(distances))
+                       np.asarray(distances), np.asarray(pointed, bool))
+
+
+def points_at(attention_tn: NDArray[Any], phrase: Phrase, grid: tuple[int, int]) -> bool:
+    """Return whether the cell of a phrase's highest attention overlaps the box of its thing."""
+    looked_n = attention_tn[phrase.start + 1:phrase.stop + 1].mean(axis=0)
+    row, column = divmod(int(looked_n.argmax()), grid[1])
+    x, y, width, height = phrase.box
+    return bool(x * grid[1] < column + 1 and (x + width) * grid[1] > column
+                and y * grid[0] < row + 1 and (y + height) * grid[0] > row)
 
 
 def read_rgb(record: Record) -> NDArray[np.uint8]:
@@ -109,6 +129,8 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
            train: Sequence[Record], data: str, split: str) -> dict[str, Any]:
     """Return the document of ``latent_vqa evaluate --json``; accuracies from 0 to 1."""
     asked = [question for _, question in questions_of(records)]
+    guessable = np.array([question.shortcut is not None for question in asked])
+    shortcut = np.array([question.shortcut == question.answer for question in asked])
     blind = np.array([answer == question.answer for answer, question
                       in zip(blind_answers(train, asked), asked, strict=True)])
     right, groups = predictions.right, np.array(predictions.groups)
@@ -119,7 +141,9 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
         'accuracy': float(right.mean()), 'blind_accuracy': float(blind.mean()),
         'groups': {name: {'n': int((groups == name).sum()),
                           'accuracy': float(right[groups == name].mean()),
-                          'blind': float(blind[groups == name].mean())}
+                          'blind': float(blind[groups == name].mean()),
+                          **({'shortcut': float(shortcut[groups == name].mean())}
+                             if guessable[groups == name].all() else {})}
                    for name in sorted(set(predictions.groups))},
         'ece': calibration_error(p, right),
         'ece_uncalibrated': calibration_error(softmax(predictions.logits), right),
@@ -127,6 +151,11 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
                        if manifest.max_distance is not None else 0.0),
         'answered': float(sure.mean()),
         'accuracy_answered': float(right[sure].mean()) if sure.any() else 0.0,
+        'accuracy_surest_90': float(right[np.argsort(-p.max(axis=1), kind='stable')
+                                          [:max(1, round(0.9 * len(right)))]].mean()),
+        **({'pointing': {'n': len(predictions.pointed),
+                         'accuracy': float(predictions.pointed.mean())}}
+           if len(predictions.pointed) else {}),
         'confusion': confusion(predictions, manifest),
     }
 
@@ -143,12 +172,22 @@ def confusion(predictions: Predictions, manifest: Manifest) -> dict[str, dict[st
 
 def table(document: dict[str, Any]) -> str:
     """Return the report as text: one line per group, the blind floor beside it."""
-    rows = [(name, g['n'], g['accuracy'], g['blind']) for name, g in document['groups'].items()]
-    rows.append(('all', document['n'], document['accuracy'], document['blind_accuracy']))
-    lines = [f'{"group":<16}{"questions":>10}{"right":>10}{"blind":>10}']
-    lines += [f'{name:<16}{n:>10}{right:>10.2%}{blind:>10.2%}' for name, n, right, blind in rows]
+    rows = [(name, g['n'], g['accuracy'], g['blind'], g.get('shortcut'))
+            for name, g in document['groups'].items()]
+    rows.append(('all', document['n'], document['accuracy'], document['blind_accuracy'], None))
+    wide = max(16, *(len(row[0]) + 1 for row in rows))
+    floor = any(row[4] is not None for row in rows)
+    lines = [f'{"group":<{wide}}{"questions":>10}{"right":>10}{"blind":>10}'
+             + (f'{"shortcut":>10}' if floor else '')]
+    lines += [f'{name:<{wide}}{n:>10}{right:>10.2%}{blind:>10.2%}'
+              + ('' if shortcut is None else f'{shortcut:>10.2%}')
+              for name, n, right, blind, shortcut in rows]
     lines.append(f'calibration error {document["ece"]:.3%} '
                  f'({document["ece_uncalibrated"]:.3%} before temperature scaling)')
+    lines.append(f'the surest 90 % of the answers: {document["accuracy_surest_90"]:.2%} right')
+    if 'pointing' in document:
+        lines.append(f'looked at what is named: {document["pointing"]["accuracy"]:.2%} of '
+                     f'{document["pointing"]["n"]} phrases')
     return '\n'.join(lines)
 
 

@@ -45,9 +45,12 @@ class _Half(nn.Module):
         return getattr(self.model, self.method)(*inputs)
 
 
-def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int,
-                  folder: Path) -> tuple[Path, Path]:
-    """Write both float graphs and check them; ExportError where they differ from torch."""
+def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int, folder: Path,
+                  evidence: bool = False) -> tuple[Path, Path]:
+    """Write both float graphs and check them; ExportError where they differ from torch.
+
+    With ``evidence`` the answerer also gives where each token looked.
+    """
     model = model.eval().cpu()
     image = torch.zeros(preprocess.height, preprocess.width, 3, dtype=torch.uint8)
     tokens = torch.full((4,), CLS)
@@ -56,8 +59,9 @@ def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: in
     paths = folder / FLOAT_IMAGE_ENCODER, folder / FLOAT_ANSWERER
     _export(_Half(model, 'encode'), (image,), paths[0], ['image'], ['features', 'distance'], None)
     length = torch.export.Dim('tokens', min=2, max=max_tokens)
-    _export(_Half(model, 'answer'), (features, tokens), paths[1], ['features', 'tokens'],
-            ['logits'], {'inputs': (None, {0: length})})
+    outputs = ['logits', 'attention'] if evidence else ['logits']
+    _export(_Half(model, 'look' if evidence else 'answer'), (features, tokens), paths[1],
+            ['features', 'tokens'], outputs, {'inputs': (None, {0: length})})
     check_graphs(model, preprocess, max_tokens, *paths)
     return paths
 
@@ -88,12 +92,14 @@ def check_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int
         ids = model.clip.text_encoder.embedding.num_embeddings
         tokens = rng.integers(CLS, ids, int(rng.integers(2, max_tokens + 1)))
         features, distance = model.encode(torch.from_numpy(image))
-        logits = model.answer(features, torch.from_numpy(tokens))
+        logits, attention = model.look(features, torch.from_numpy(tokens))
         got_features, got_distance = backend.encode(image)
-        got_logits = backend.answer(got_features, tokens)
+        got_logits, got_attention = backend.answer(got_features, tokens)
         worst = max(worst, _difference(features.numpy(), got_features),
                     _difference(distance.numpy(), np.asarray(got_distance)),
                     _difference(logits.numpy(), got_logits))
+        if got_attention is not None:
+            worst = max(worst, _difference(attention.numpy(), got_attention))
     if not worst <= _TOLERANCE:
         raise ExportError(f'torch and float ONNX differ by {worst:.2g}, at most {_TOLERANCE:g} '
                           'is taken')
@@ -119,7 +125,7 @@ def export_float(bundle: Bundle, folder: Path) -> tuple[Path, Path]:
     """Write the float graphs of a bundle into a folder, for comparisons."""
     manifest = bundle.manifest
     return export_graphs(load_model(bundle), manifest.preprocess, manifest.model.max_tokens,
-                         folder)
+                         folder, manifest.evidence is not None)
 
 
 def write_manifest(folder: Path, manifest: Manifest, names: tuple[str, ...]) -> None:

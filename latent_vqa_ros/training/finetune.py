@@ -1,21 +1,28 @@
-"""Stage 2: question answering, with the contrastive loss kept beside it."""
+"""Stage 2: question answering, with the contrastive losses kept beside it.
+
+Where the data says what words mean which thing, attention is taught to fall on it: without that,
+and without coordinates, relations stay at chance (docs/experiments.md).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from latent_vqa_ros.model.vqa import LatentVqa
+from latent_vqa_ros.datasets.record import questions_of
+from latent_vqa_ros.model.vqa import NAMING_BLOCKS, LatentVqa
 from latent_vqa_ros.training.batches import Batch, Split, augmented_epoch
 from latent_vqa_ros.training.config import Recipe
-from latent_vqa_ros.training.loop import Task
-from latent_vqa_ros.training.losses import IGNORED, answer_loss
-from latent_vqa_ros.training.pretrain import caption_loss
+from latent_vqa_ros.training.loop import Task, autocast
+from latent_vqa_ros.training.losses import IGNORED, answer_loss, grounding_loss
+from latent_vqa_ros.training.pretrain import caption_loss, region_loss
 
 _SEED = 2  # of this stage, beside the recipe's
 _EVAL_BATCH = 100
+_EASY = 3  # things in a picture of the first epochs
 
 
 def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: Tensor,
@@ -25,22 +32,35 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: T
 
     def epoch(number: int) -> Iterator[Batch]:
         seed = (recipe.seed, _SEED, number)
-        return augmented_epoch(train, seed, config.batch, recipe.augment, device)
+        most = _EASY if number < config.easy_epochs else None
+        return augmented_epoch(train, seed, config.batch, recipe.augment, device, most)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
-        tokens_bnd = model.clip.image_encoder(batch.image_bhwc)
-        logits_bqa = model.answer_many(tokens_bnd, batch.question_ids_ut, batch.question_bq,
-                                       bank_ids)
-        answer = answer_loss(logits_bqa, batch.answer_bq)
-        if not config.contrastive_weight:
-            return {'loss': answer}
-        contrast = caption_loss(model, tokens_bnd, batch)
-        return {'loss': answer + config.contrastive_weight * contrast,
-                'answer_loss': answer, 'contrastive_loss': contrast}
+        with autocast(recipe, device):
+            tokens_bnd = model.clip.image_encoder(batch.image_bhwc)
+            fused_bqd, looked = model.fuse_many(tokens_bnd, batch.question_ids_ut,
+                                                batch.question_bq)
+        parts = {'answer': (1.0, answer_loss(model.score_live(fused_bqd.float(), bank_ids),
+                                             batch.answer_bq))}
+        if config.contrastive_weight:
+            parts['contrastive'] = (config.contrastive_weight,
+                                    caption_loss(model, tokens_bnd.float(), batch))
+        if config.region_weight:
+            parts['region'] = (config.region_weight,
+                               region_loss(model, tokens_bnd.float(), batch.places))
+        if config.grounding_weight:
+            parts['grounding'] = (config.grounding_weight, grounding_loss(
+                looked, batch.places.word_w5, NAMING_BLOCKS))
+        return {'loss': torch.stack([weight * loss for weight, loss in parts.values()]).sum(),
+                **{f'{name}_loss': loss for name, (_, loss) in parts.items()}}
 
     def score() -> dict[str, float]:
         logits, target = predict(model, val, bank_ids, device)
-        return {'score': float((logits.argmax(1) == target).float().mean())}
+        right = (logits.argmax(1) == target).numpy()
+        groups = np.array([q.group for _, q in questions_of(val.records)])
+        return {'score': float(right.mean()),
+                **{f'right_{name}': float(right[groups == name].mean())
+                   for name in sorted(set(groups))}}
 
     return Task('finetune', train.steps(config.batch), epoch, losses, score)
 
@@ -53,7 +73,8 @@ def predict(model: LatentVqa, split: Split, bank_ids: Tensor,
     for start in range(0, len(split), _EVAL_BATCH):
         batch = split.batch(range(start, min(start + _EVAL_BATCH, len(split)))).to(device)
         tokens_bnd = model.clip.image_encoder(batch.image_bhwc)
-        found = model.answer_many(tokens_bnd, batch.question_ids_ut, batch.question_bq, bank_ids)
+        fused_bqd, _ = model.fuse_many(tokens_bnd, batch.question_ids_ut, batch.question_bq)
+        found = model.score_live(fused_bqd, bank_ids)
         asked = batch.answer_bq != IGNORED
         logits.append(found[asked].cpu())
         targets.append(batch.answer_bq[asked].cpu())

@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from latent_vqa_ros.training import checkpoint
-from latent_vqa_ros.training.config import StageConfig
+from latent_vqa_ros.training import checkpoint, distributed
+from latent_vqa_ros.training.config import Recipe, StageConfig
 
 T = TypeVar('T')
 _CLIP = 1.0  # highest norm of a gradient
@@ -40,10 +40,13 @@ class Metrics:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / 'metrics.jsonl'
-        self._board = _tensorboard(folder / 'tensorboard')
+        self._writes = distributed.rank() == 0
+        self._board = _tensorboard(folder / 'tensorboard') if self._writes else None
 
     def write(self, stage: str, epoch: int, values: dict[str, float]) -> None:
         """Append the figures of an epoch."""
+        if not self._writes:
+            return
         with self._path.open('a', encoding='utf-8') as file:
             file.write(json.dumps({'stage': stage, 'epoch': epoch, **values}) + '\n')
         if self._board is not None:
@@ -53,7 +56,7 @@ class Metrics:
 
     def forget(self, stage: str, epoch: int) -> None:
         """Drop lines of a stage from an epoch on, which are about to be made again."""
-        if self._path.exists():
+        if self._writes and self._path.exists():
             rows = [json.loads(line) for line in self._path.read_text('utf-8').splitlines()]
             keep = [r for r in rows if r['stage'] != stage or r['epoch'] < epoch]
             text = ''.join(json.dumps(row) + '\n' for row in keep)
@@ -68,6 +71,11 @@ def _tensorboard(folder: Path) -> Any:
     return SummaryWriter(str(folder))
 
 
+def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """Return the context in which the towers compute in bfloat16 where the recipe says so."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16)
+
+
 def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
         metrics: Metrics) -> None:
     """Train one stage, or go on from its checkpoint; a finished stage is loaded and left."""
@@ -75,6 +83,7 @@ def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
     path = folder / f'{task.name}.safetensors'
     first, done = _resume(path, model, optimizer)
     metrics.forget(task.name, first)
+    task = replace(task, losses=distributed.shared(model, task.losses))
     for epoch in range(first, 0 if done else config.epochs):
         start = time.perf_counter()
         means = _train_epoch(task, model, optimizer, config, epoch)
@@ -84,8 +93,9 @@ def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
         done = stop or epoch + 1 == config.epochs
         seconds = time.perf_counter() - start
         metrics.write(task.name, epoch, {**means, **scores, 'seconds': seconds})
-        checkpoint.save_tensors(path, checkpoint.training_state(model, optimizer),
-                                {'epoch': epoch + 1, 'done': done})
+        if distributed.rank() == 0:
+            checkpoint.save_tensors(path, checkpoint.training_state(model, optimizer),
+                                    {'epoch': epoch + 1, 'done': done})
         if done:
             break
     model.eval()
@@ -105,7 +115,7 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
     sums: dict[str, float] = {}
     total = config.epochs * task.steps
     bar = tqdm(task.epoch(epoch), f'{task.name} {epoch + 1}/{config.epochs}', task.steps,
-               leave=False, mininterval=1)
+               leave=False, mininterval=1, disable=distributed.rank() > 0)
     for step, batch in enumerate(bar):
         rate = config.learning_rate * schedule(epoch * task.steps + step, total, config.warmup)
         for group in optimizer.param_groups:

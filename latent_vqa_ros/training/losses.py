@@ -1,11 +1,14 @@
-"""The two losses, as functions of what they compare."""
+"""The losses, as functions of what they compare."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
 
 IGNORED = -100  # target of a padded question
+_LEAST = 1e-6  # attention whose logarithm is still taken
 
 
 def contrastive_loss(image_be: Tensor, caption_ue: Tensor, target_b: Tensor,
@@ -26,3 +29,20 @@ def contrastive_loss(image_be: Tensor, caption_ue: Tensor, target_b: Tensor,
 def answer_loss(logits_bqa: Tensor, target_bq: Tensor) -> Tensor:
     """Cross-entropy over the answer bank, the mean over all real questions."""
     return F.cross_entropy(logits_bqa.flatten(0, 1), target_bq.flatten(), ignore_index=IGNORED)
+
+
+def grounding_loss(looked_bqtn: Sequence[Tensor], word_w5: Tensor, naming: int) -> Tensor:
+    """Minus log of the attention at the cell of the thing that a word means.
+
+    After MDETR's alignment of phrases and regions (Kamath et al. 2021, sec. 2.2). The first
+    ``naming`` blocks are to find what a question names, the others what it asks for ("what").
+    ``word_w5``: image, question, token, cell, 1 where the word names the thing.
+    """
+    image, question, token, cell, named = word_w5.T
+    losses = []
+    for index, attention_bqtn in enumerate(looked_bqtn):
+        wanted = named.bool() == (index < naming)
+        found = attention_bqtn[image, question, token, cell][wanted].float()
+        if len(found):
+            losses.append(-found.clamp(min=_LEAST).log().mean())
+    return sum(losses, start=word_w5.new_zeros((), dtype=looked_bqtn[0].dtype)) / len(looked_bqtn)

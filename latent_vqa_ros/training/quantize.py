@@ -3,7 +3,8 @@
 Convolutions and matrix products with constant weights become int8 (quantize and dequantize
 pairs, Jacob et al. 2018, eq. 1); products of two activations, softmax, norms and the familiarity
 distance stay float, and so does what a matrix product gives to them: the integer sum goes to
-float at once. The camera's uint8 pixels go into the first convolution as they are: the
+float at once. A ReLU after a convolution is the lower end of its output's range and needs no
+node. The camera's uint8 pixels go into the first convolution as they are: the
 normalization is exactly its zero point and scale, where the recipe's mean is a whole grey level.
 """
 
@@ -53,7 +54,7 @@ def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-            op_types_to_quantize=list(_QUANTIZED), activation_type=QuantType.QUInt8,
+            op_types_to_quantize=[*_QUANTIZED, 'Relu'], activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8, nodes_to_exclude=_float_nodes(prepared, keep_float),
             extra_options={'OpTypesToExcludeOutputQuantization': ['Gemm', 'MatMul']})
         return weight_errors(prepared, target)

@@ -17,7 +17,7 @@ from torch import Tensor
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.core.tokenizer import Tokenizer
-from latent_vqa_ros.datasets.record import DatasetError, Record, questions_of
+from latent_vqa_ros.datasets.record import SPLITS, DatasetError, Record, questions_of
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import checkpoint, finetune, loop, pretrain
 from latent_vqa_ros.training.batches import Split
@@ -26,12 +26,17 @@ from latent_vqa_ros.training.config import Recipe
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset as a recipe sees it: records by split, words and answers of its training part."""
+    """A dataset as a recipe sees it: records by split, words and answers of its training part.
+
+    ``more`` holds its further test splits, ``blind`` the records that a blind model learns from.
+    """
 
     name: str
     train: tuple[Record, ...]
     val: tuple[Record, ...]
     test: tuple[Record, ...]
+    more: dict[str, tuple[Record, ...]]
+    blind: tuple[Record, ...]
     tokenizer: Tokenizer
     answers: tuple[str, ...]
     questions: tuple[str, ...]
@@ -39,19 +44,23 @@ class Data:
 
 def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     """Load the recipe's data; ``limit`` keeps that many records of each split."""
-    dataset = datasets.load(recipe.data)
-    train, val, test = (dataset.split(name)[:limit] for name in ('train', 'val', 'test'))
+    dataset = datasets.load(recipe.data, limit=limit)
+    train, val, test = (dataset.split(name)[:limit] for name in SPLITS)
+    others = sorted({record.split for record in dataset.records} - set(SPLITS))
     everything = dataset.split('train')
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
-    captions = [text for record in everything for text in record.captions]
+    captions = [text for record in everything
+                for text in (*record.captions, *(r.caption for r in record.regions))]
     texts = tuple(sorted({question.text for question in asked}))
     tokenizer = Tokenizer.from_texts((*texts, *captions, *answers), recipe.model.max_tokens)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
                            f'{", ".join(sorted(unknown)[:5])}')
-    return Data(dataset.name, train, val, test, tokenizer, answers, texts)
+    return Data(dataset.name, train, val, test,
+                {name: dataset.split(name)[:limit] for name in others},
+                dataset.split(dataset.blind), tokenizer, answers, texts)
 
 
 def build(recipe: Recipe, data: Data) -> LatentVqa:
@@ -69,10 +78,14 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     """Run both training stages, or go on from what is in the folder; return the model."""
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True, warn_only=device.type != 'cpu')
+    # filling what is overwritten anyway would take a seventh of the time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     folder.mkdir(parents=True, exist_ok=True)
-    train_split, val_split = (Split(records, recipe.preprocess, data.tokenizer, data.answers)
-                              for records in (data.train, data.val))
     model = build(recipe, data).to(device)
+    grid = model.clip.image_encoder.grid
+    train_split, val_split = (
+        Split(records, recipe.preprocess, data.tokenizer, data.answers, grid)
+        for records in (data.train, data.val))
     metrics = loop.Metrics(folder)
     if any(record.captions for record in data.train):
         task = pretrain.task(recipe, model, train_split, val_split, device)

@@ -6,7 +6,7 @@ torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.model.count import count  # noqa: E402
-from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
+from latent_vqa_ros.model.vqa import NAMING_BLOCKS, LatentVqa  # noqa: E402
 
 SIZE = PreprocessConfig(height=16, width=16)
 TOKENIZER = Tokenizer(('is', 'it', 'red', 'blue', 'what'), 8)
@@ -28,20 +28,24 @@ def images(n):
 
 @pytest.mark.parametrize('changes', [
     {}, {'latent_dim': None}, {'placement': 'stem'}, {'image_blocks': 0, 'text_blocks': 0},
-    {'fusion_blocks': 1}, {'stem_channels': (8, 8), 'stem_residuals': (1, 0)}])
+    {'fusion_blocks': 1}, {'coordinates': True},
+    {'stem_channels': (8, 8), 'stem_residuals': (1, 0)}])
 @torch.no_grad()
 def test_the_training_road_and_the_deployed_road_give_the_same_logits(changes):
     model = tiny(**changes)
     texts = ['is it red', 'what is it', 'blue']
     index = torch.tensor([[0, 1], [2, 0]])
     tokens = model.clip.image_encoder(images(2))
-    many = model.answer_many(tokens, torch.from_numpy(TOKENIZER.encode_batch(texts)), index,
-                             ANSWERS)
+    fused, looked = model.fuse_many(tokens, torch.from_numpy(TOKENIZER.encode_batch(texts)), index)
+    many = model.score_live(fused, ANSWERS)
     for b in range(2):
         features, _ = model.encode(images(2)[b])
         for q in range(2):
             ids = torch.from_numpy(TOKENIZER.encode(texts[index[b, q]]))
-            assert torch.allclose(many[b, q], model.answer(features, ids), atol=1e-4)
+            logits, attention = model.look(features, ids)
+            assert torch.allclose(many[b, q], logits, atol=1e-4)
+            naming = torch.stack(looked[:NAMING_BLOCKS]).mean(dim=0)[b, q, :len(ids)]
+            assert torch.allclose(naming, attention, atol=1e-5)
 
 
 @torch.no_grad()
@@ -73,7 +77,8 @@ def test_logits_are_scaled_cosines_with_the_bank_of_answer_texts():
 def test_every_weight_learns_from_both_losses():
     model = tiny().train()
     tokens = model.clip.image_encoder(images(4))
-    logits = model.answer_many(tokens, ANSWERS, torch.tensor([[0], [1], [0], [1]]), ANSWERS)
+    fused, _ = model.fuse_many(tokens, ANSWERS, torch.tensor([[0], [1], [0], [1]]))
+    logits = model.score_live(fused, ANSWERS)
     caption = model.clip.embed_image(tokens) @ model.clip.embed_text(ANSWERS).T
     loss = logits[:, 0].log_softmax(-1)[:, 0].sum() + (model.clip.scale * caption)[:, 0].sum()
     loss.backward()

@@ -27,7 +27,7 @@ def split(tmp_path):
         asked = [Question('what is it', ANSWERS[i % 2], 'color'), Question('is it', 'red', 'x')]
         records.append(Record(path, 'train', tuple(asked[:1 + i % 2]),
                               ('red',) if i < 3 else ()))
-    return Split(records, SIZE, TOKENIZER, ANSWERS)
+    return Split(records, SIZE, TOKENIZER, ANSWERS, (2, 2))
 
 
 def test_a_batch_holds_each_image_once_with_all_its_questions(split):

@@ -46,6 +46,7 @@ def test_calibration_error_is_a_share(answers, n, seed):
 def test_disagreement_is_told_per_group():
     def run(*answers):
         return evaluate.Predictions(np.eye(3)[list(answers)], np.zeros(4, int),
-                                    ('a', 'a', 'b', 'b'), np.zeros(4))
+                                    ('a', 'a', 'b', 'b'), np.zeros(4),
+                                    np.zeros(0, bool))
     assert evaluate.disagreement(run(0, 1, 2, 0), run(0, 2, 2, 0)) == {
         'a': 0.5, 'b': 0.0, 'all': 0.25}

@@ -64,6 +64,14 @@ def test_convolutions_and_linear_layers_are_int8_and_products_of_activations_are
         assert [n.input[1] for n in stay if 'feature_whiten' not in n.input[1]] == []
 
 
+def test_a_convolution_and_its_relu_are_rounded_to_eight_bits_once(shipped):
+    nodes = graph(shipped, IMAGE_ENCODER).node
+    made_by = {output: node.op_type for node in nodes for output in node.output}
+    relus = [node for node in nodes if node.op_type == 'Relu']
+    assert relus
+    assert {made_by[node.input[0]] for node in relus} <= {'Add', 'Gemm'}
+
+
 def test_camera_pixels_enter_the_first_convolution_as_they_are(shipped):
     nodes = graph(shipped, IMAGE_ENCODER).node
     assert 'Cast' not in {node.op_type for node in nodes}

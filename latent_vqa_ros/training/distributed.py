@@ -1,0 +1,60 @@
+"""Several processes that train one model: PyTorch's DistributedDataParallel under torchrun.
+
+    torchrun --nproc-per-node 2 --no-python latent_vqa train config/train/tabletop.yaml
+
+Every process takes its share of each batch, and gradients are averaged; the first process alone
+writes. Without torchrun there is one process, and nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+
+@contextmanager
+def group(device: torch.device) -> Iterator[None]:
+    """Join the processes that torchrun started; leave them at the end."""
+    if not distributed.is_torchelastic_launched():
+        yield
+        return
+    distributed.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """Return the number of this process; the first, 0, writes."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def world() -> int:
+    """Return how many processes train."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+class _Step(nn.Module):
+    """The losses of a batch as a module's forward, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, model: nn.Module, losses: Callable[[Any], dict[str, Tensor]]) -> None:
+        super().__init__()
+        self.model = model
+        self._losses = losses
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        return self._losses(batch)
+
+
+def shared(model: nn.Module,
+           losses: Callable[[Any], dict[str, Tensor]]) -> Callable[[Any], dict[str, Tensor]]:
+    """Return ``losses``, whose gradients are averaged over all processes."""
+    if world() == 1:
+        return losses
+    # a stage does not use every parameter: the contrastive one has no fusion
+    return nn.parallel.DistributedDataParallel(_Step(model, losses), find_unused_parameters=True)
