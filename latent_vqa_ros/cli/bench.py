@@ -1,7 +1,8 @@
 """The verb `bench`: how long an answer takes here: int8, float and torch side by side.
 
-example:
+examples:
   latent_vqa bench --repeat 300
+  latent_vqa bench --model tabletop --beside easy_vqa
 
 A synthetic 640×480 bgr8 camera frame takes the node's road: decode (message to the model's
 input), encode, answer. One thread, batch 1. The runs take turns in random order within each
@@ -61,6 +62,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `bench` to the command line."""
     parser = add_verb(subparsers, 'bench', 'measure the time and memory of an answer', __doc__)
     add_model(parser)
+    parser.add_argument('--beside', metavar='MODEL',
+                        help='another bundle whose int8 graphs take their turns too')
     parser.add_argument('--repeat', type=_count, default=200, metavar='N',
                         help='repetitions that are measured (default %(default)s)')
     add_json(parser, '{"input", "threads", "runs", "ratios", "rss_mb", …}')
@@ -69,13 +72,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    document = bench(args.model, args.repeat)
+    document = bench(args.model, args.repeat, args.beside)
     print(json.dumps(document) if args.json else render(document))
     return 0
 
 
-def bench(model: str, repeat: int) -> dict[str, Any]:
-    """Return the document of --json; BundleError for an unusable bundle."""
+def bench(model: str, repeat: int, beside: str | None = None) -> dict[str, Any]:
+    """Return the document of --json; BundleError for an unusable bundle.
+
+    ``beside`` is run under its own name; the ratio to it is of encode and answer.
+    """
     import cv2
 
     from latent_vqa_ros.backends import load as load_backend
@@ -91,6 +97,9 @@ def bench(model: str, repeat: int) -> dict[str, Any]:
     rss_mb = resident_mb()  # before torch comes in: what a runtime needs
     pipelines = {name: make_pipeline(bundle, backend)
                  for name, backend in {'int8': int8, **references(bundle)}.items()}
+    if beside is not None:
+        other = bundles.load(find_model(beside))
+        pipelines[other.manifest.name] = make_pipeline(other, load_backend(other))
     times = measure(pipelines, repeat)
     return {'input': [HEIGHT, WIDTH], 'threads': 1, 'repeat': repeat,
             'model': bundle.manifest.name, 'runs': {name: summary(t) for name, t in times.items()},
@@ -203,21 +212,29 @@ def ratios(times: dict[str, Times]) -> dict[str, float]:
     total = {name: statistics.median(t.steps['total']) for name, t in times.items()}
     found = {f'int8/{name}': total['int8'] / total[name]
              for name in ('float', 'torch') if name in total}
+    for other in sorted(set(times) - {'int8', 'float', 'torch'}):
+        found[f'encode+answer/{other}'] = (_encode_answer(times['int8'])
+                                           / _encode_answer(times[other]))
     found['second_question/first'] = statistics.median(times['int8'].second) / total['int8']
     found['ten_questions/one'] = statistics.median(times['int8'].many) / total['int8']
     return {name: round(value, 4) for name, value in found.items()}
 
 
+def _encode_answer(times: Times) -> float:
+    return sum(statistics.median(times.steps[step]) for step in ('encode', 'answer'))
+
+
 def render(document: dict[str, Any]) -> str:
     """Return the document as a table."""
     height, width = document['input']
+    wide = max(8, *(len(name) + 1 for name in document['runs']))
     lines = [f'{document["model"]}, {width}×{height} bgr8, one thread, batch 1, '
              f'{document["repeat"]} repetitions; milliseconds', '',
-             f'{"":8}{"":6}' + ''.join(f'{step:>9}' for step in STEPS)]
+             f'{"":{wide}}{"":6}' + ''.join(f'{step:>9}' for step in STEPS)]
     for name, values in document['runs'].items():
         for p in (50, 95, 99):
             cells = ''.join(f'{values[f"p{p}_ms"][step]:9.3f}' for step in STEPS)
-            lines.append(f'{name if p == 50 else "":8}{f"p{p}":6}{cells}')
+            lines.append(f'{name if p == 50 else "":{wide}}{f"p{p}":6}{cells}')
     lines.append('')
     lines += [f'{name:24}{value:8.3f}' for name, value in document['ratios'].items()]
     lines.append(f'{"bundle loaded in":24}{document["load_ms"]:8.1f} ms')

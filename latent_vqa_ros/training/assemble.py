@@ -55,7 +55,7 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license, model=recipe.model,
         preprocess=recipe.preprocess, vocabulary=data.tokenizer.vocabulary, answers=data.answers,
-        questions=data.questions[:_MAX_EXAMPLES], evidence=found,
+        questions=examples(data.questions), evidence=found,
         training={'data': data.name, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
                   'false_alarms': recipe.false_alarms})
     backends = {'float': _backend(*floats),
@@ -68,6 +68,11 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     report['modules'] = count(model, recipe.preprocess)
     export.save_weights(model, work)
     return deliver(manifest, report, work, out)
+
+
+def examples(questions: Sequence[str]) -> tuple[str, ...]:
+    """Return questions for the manifest, evenly drawn from all of them."""
+    return tuple(questions[::-(-len(questions) // _MAX_EXAMPLES)])
 
 
 def evidence(recipe: Recipe, data: Data, model: LatentVqa) -> EvidenceConfig | None:

@@ -36,6 +36,25 @@ def test_runs_are_kept_apart():
         'int8/float': 0.25, 'second_question/first': 0.25, 'ten_questions/one': 3.0}
 
 
+def test_another_bundle_takes_its_turns_and_the_ratio_is_of_encode_and_answer():
+    times = {'int8': bench.Times(), 'other': bench.Times()}
+    for name, encode, answer in (('int8', 3.0, 1.0), ('other', 1.5, 0.5)):
+        times[name].steps['encode'] += [encode] * 3
+        times[name].steps['answer'] += [answer] * 3
+        times[name].steps['total'] += [9.0] * 3
+        times[name].second += [1.0] * 3
+        times[name].many += [1.0] * 3
+    assert bench.ratios(times)['encode+answer/other'] == 2.0
+
+
+def test_beside_runs_the_other_bundle(latent_vqa_json, bundle):
+    code, document = latent_vqa_json('bench', '--model', bundle, '--beside', 'easy_vqa',
+                                     '--repeat', '2')
+    assert code == 0
+    assert document['runs']['easy_vqa']['p50_ms']['total'] > 0
+    assert document['ratios']['encode+answer/easy_vqa'] > 0
+
+
 @pytest.mark.parametrize('wrong', ['0', '-3', 'many', '1.5'])
 def test_an_impossible_number_of_repetitions_is_bad_usage(latent_vqa, bundle, wrong):
     code, _, err = latent_vqa('bench', '--model', bundle, '--repeat', wrong)
