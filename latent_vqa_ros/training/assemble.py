@@ -25,13 +25,13 @@ from latent_vqa_ros.core.bundle import (
     Manifest,
 )
 from latent_vqa_ros.core.tokenizer import words
-from latent_vqa_ros.datasets.record import questions_of
+from latent_vqa_ros.datasets.record import Record, questions_of
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
-from latent_vqa_ros.training import calibrate, card, evaluate, export, quantize
+from latent_vqa_ros.training import calibrate, card, evaluate, export, mistakes, quantize
 from latent_vqa_ros.training.batches import load_images
 from latent_vqa_ros.training.config import Recipe
-from latent_vqa_ros.training.train import Data, bank_ids
+from latent_vqa_ros.training.train import Data, bank_ids, summary
 
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
@@ -66,6 +66,8 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
     report['weight_errors'] = errors
     report['modules'] = count(model, recipe.preprocess)
+    trained_here = (work.parent / 'metrics.jsonl').exists()
+    report['stages'] = summary(work.parent) if trained_here else {}
     export.save_weights(model, work)
     return deliver(manifest, report, work, out)
 
@@ -133,7 +135,20 @@ def measure(draft: Manifest, data: Data,
         for name, records in data.more.items()}
     report['disagreement'] = evaluate.disagreement(test['float'], test['int8'])
     report['reliability'] = evaluate.reliability(test['int8'], manifest)
+    report['mistakes'] = mistakes.surest(test['int8'], manifest, data.test)
+    report['causes'] = mistakes.causes(test['int8'], manifest, data.test)
+    report['counts'] = {name: counts(records) for name, records
+                        in (('train', data.train), ('val', data.val), ('test', data.test),
+                            *data.more.items())}
+    report['blind'] = data.blind[0].split
     return manifest, report
+
+
+def counts(records: Sequence[Record]) -> dict[str, int]:
+    """Return how much there is of what a training takes."""
+    return {'pictures': len(records), 'questions': sum(len(r.questions) for r in records),
+            'captions': sum(len(r.captions) for r in records),
+            'described things': sum(bool(region.caption) for r in records for region in r.regions)}
 
 
 def deliver(manifest: Manifest, report: Json, work: Path, out: Path) -> Json:

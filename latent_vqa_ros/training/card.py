@@ -1,65 +1,166 @@
-"""The model card: ``README.md`` and a reliability diagram beside the bundle's files."""
+"""The model card: ``README.md`` and its pictures beside the bundle's files.
+
+Every figure on it comes from the report and stands below the command that prints it.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
-from latent_vqa_ros.training import evaluate, plots
+from latent_vqa_ros.training import evaluate, mistakes, plots
 
-RELIABILITY = 'reliability.png'
-_WORST = 5  # weights named with their rounding error
+RELIABILITY, WRONG = 'reliability.png', 'wrong.png'
+_WORST = 5  # weights named with their rounding error; groups named as the worst
+
+Json = dict[str, Any]
 
 
-def write(out: Path, manifest: Manifest, report: dict[str, Any]) -> None:
-    """Write the card; every figure on it comes from the report."""
+def write(out: Path, manifest: Manifest, report: Json) -> None:
+    """Write the card and its pictures."""
     plots.draw_reliability(report['reliability'], out / RELIABILITY)
-    text = '\n\n'.join((_head(manifest), _accuracy(manifest, report), _quantization(report),
-                        _size(out, report)))
-    (out / 'README.md').write_text(text + '\n', encoding='utf-8')
+    (out / WRONG).unlink(missing_ok=True)
+    if report['mistakes']:
+        plots.draw_wrong(report['mistakes'], out / WRONG)
+    parts = (_head(manifest), _training(manifest, report), _accuracy(manifest, report),
+             _more(manifest, report), _wrong(manifest, report), _quantization(report),
+             _size(out, manifest, report))
+    (out / 'README.md').write_text('\n\n'.join(filter(None, parts)) + '\n', encoding='utf-8')
 
 
 def _head(manifest: Manifest) -> str:
-    trained = manifest.training
     return (f'# {manifest.name} {manifest.version}\n\n'
             f'A latent CLIP-VQA model for pictures of {manifest.preprocess.width}x'
-            f'{manifest.preprocess.height} pixels, licence {manifest.license}. Trained on '
-            f'`{trained["data"]}` with seed {trained["seed"]} by\n\n'
-            f'    latent_vqa train config/train/{manifest.name}.yaml\n\n'
-            f'It answers with one of {len(manifest.answers)} words: '
-            f'{", ".join(manifest.answers)}.\n`latent_vqa questions --model {manifest.name}` '
-            'lists what it can be asked.')
+            f'{manifest.preprocess.height} pixels, licence {manifest.license}. It answers with '
+            f'one of {len(manifest.answers)} words: {", ".join(manifest.answers)}.\n'
+            f'`latent_vqa questions --model {manifest.name}` lists what it can be asked.')
 
 
-def _accuracy(manifest: Manifest, report: dict[str, Any]) -> str:
+def _training(manifest: Manifest, report: Json) -> str:
+    trained = manifest.training
+    kinds = [kind for kind, n in report['counts']['train'].items() if n]
+    data = _table(('split', *kinds), ((name, *(f'{counts[kind]:,}' for kind in kinds))
+                                      for name, counts in report['counts'].items()))
+    return (f'## Training\n\nOn `{trained["data"]}` with seed {trained["seed"]}, by\n\n'
+            f'{_recipe(manifest, "train")}\n\nwhich also prints or writes what is below.\n\n'
+            f'{_stages(report["stages"])}The weights learn from `train` alone; `val` fits the '
+            'temperature and the limit of `unfamiliar_image`; the rest is answered once, at the '
+            f'end.\n\n{data}')
+
+
+def _stages(stages: Json) -> str:
+    if not stages:
+        return ''
+    return (_table(('stage', 'epochs', 'seconds', 'validation'), (
+        (name, f'{s["epochs"]}', f'{s["seconds"]:,.0f}', f'{s["validation"]:.2%}')
+        for name, s in stages.items()))
+        + f'\n\nThe machine that wrote this card has {os.cpu_count()} CPU cores.\n\n')
+
+
+def _accuracy(manifest: Manifest, report: Json) -> str:
+    found = report['int8']
     return ('## Accuracy on the test split\n\nint8, as shipped, printed by\n\n'
-            f'    latent_vqa evaluate --model models/{manifest.name} --data '
-            f'{manifest.training["data"]}\n\n```\n{evaluate.table(report["int8"])}\n```\n\n'
-            'A blind model never sees the picture: it gives the most frequent answer of training '
-            'to the same question.\n\nThe float graphs, in the same run of the recipe:\n\n'
+            f'{_evaluate(manifest)}\n\n```\n{evaluate.table(found)}\n```\n\n'
+            f'{_floors(report)}\n\n{_looked(found)}{_worst(found)}'
+            'The float graphs, in the same run of the recipe:\n\n'
             f'```\n{evaluate.table(report["float"])}\n```\n\n'
             f'![Reliability before and after temperature scaling]({RELIABILITY})\n\n'
             f'Temperature {manifest.temperature:g}, fitted on the validation split. An image '
             f'farther than {manifest.max_distance:g} from the training images is '
             f'`unfamiliar_image`: {manifest.training["false_alarms"]:.1%} of the validation '
-            f'images are, and {report["int8"]["unfamiliar"]:.1%} of the test images.')
+            f'images are, and {found["unfamiliar"]:.1%} of the test images.')
 
 
-def _quantization(report: dict[str, Any]) -> str:
-    rows = '\n'.join(f'| {name} | {share:.3%} |' for name, share in report['disagreement'].items())
+def _floors(report: Json) -> str:
+    text = ('Blind is a model that never sees the picture: it gives the answer that is most '
+            f'frequent for the same question (or else its group) in `{report["blind"]}`.')
+    if any('shortcut' in group for group in report['int8']['groups'].values()):
+        text += (' Shortcut knows which things are in the picture, but not where: what is above '
+                 'it took looking.')
+    return text
+
+
+def _looked(found: Json) -> str:
+    if 'pointing' not in found:
+        return ''
+    pointing = found['pointing']
+    return (f'Where it looked: of {pointing["n"]:,} phrases that name one thing, '
+            f'{pointing["accuracy"]:.2%} attend most to a cell of the image that touches the '
+            'box of that thing. How sure it is: the tenth of the answers with the lowest '
+            f'confidence left out, {found["accuracy_surest_90"]:.2%} are right instead of '
+            f'{found["accuracy"]:.2%}.\n\n')
+
+
+def _worst(found: Json) -> str:
+    groups = sorted(found['groups'].items(), key=lambda item: item[1]['accuracy'])[:_WORST]
+    if len(found['groups']) <= _WORST:
+        return ''
+    return ('The worst groups: '
+            + ', '.join(f'{name} {group["accuracy"]:.2%}' for name, group in groups) + '.\n\n')
+
+
+def _more(manifest: Manifest, report: Json) -> str:
+    if not report['more']:
+        return ''
+    tables = (f'{_evaluate(manifest, name)}\n\n```\n{evaluate.table(found)}\n```'
+              for name, found in report['more'].items())
+    return '## Accuracy on further splits\n\n' + '\n\n'.join(tables)
+
+
+def _wrong(manifest: Manifest, report: Json) -> str:
+    shown = len(report['mistakes'])
+    if not shown:
+        return '## Wrong answers\n\nNone on the test split.'
+    text = ('## Wrong answers\n\nWritten with this card, and again without training by\n\n'
+            f'{_recipe(manifest, "quantize")}\n\n![Wrong answers]({WRONG})\n\n'
+            f'Shown: the {shown} wrong answers of the test split with the highest confidence, at '
+            f'most {mistakes.PER_GROUP} of a group.')
+    titles = {'things': 'things in the picture', 'pixels': 'smallest thing named, in pixels'}
+    for key, title in titles.items():
+        if report['causes'][key]:
+            rows = ((row['name'], f'{row["n"]:,}', f'{row["wrong"]:.2%}')
+                    for row in report['causes'][key])
+            text += '\n\n' + _table((title, 'questions', 'wrong'), rows)
+    if report['causes']['pixels']:
+        text += ('\n\nPixels are the side of a square as large as the box of what is seen of the '
+                 "thing, at the size of the model's input.")
+    return text
+
+
+def _quantization(report: Json) -> str:
     worst = list(report['weight_errors'].items())[:_WORST]
-    errors = '\n'.join(f'| `{name}` | {error:.4f} |' for name, error in worst)
-    return ('## int8 against float\n\n| group | answers that differ |\n|---|---|\n' + rows
+    return ('## int8 against float\n\nThe last line is printed by `latent_vqa train` and '
+            '`latent_vqa quantize`, on the test split.\n\n'
+            + _table(('group', 'answers that differ'), (
+                (name, f'{share:.3%}') for name, share in report['disagreement'].items()))
             + '\n\nThe weights with the largest rounding error, relative to their largest '
-            'value:\n\n| weight | error |\n|---|---|\n' + errors)
+            'value:\n\n'
+            + _table(('weight', 'error'), ((f'`{name}`', f'{error:.4f}')
+                                           for name, error in worst)))
 
 
-def _size(out: Path, report: dict[str, Any]) -> str:
-    files = '\n'.join(f'| `{name}` | {(out / name).stat().st_size:,} |'
-                      for name in (IMAGE_ENCODER, ANSWERER, WEIGHTS))
-    modules = '\n'.join(f'| {m["name"]} | {m["parameters"]:,} | {m["macs"]:,} |'
-                        for m in report['modules'])
-    return ('## Size\n\n| file | bytes |\n|---|---|\n' + files
+def _size(out: Path, manifest: Manifest, report: Json) -> str:
+    return (f'## Size\n\nPrinted by\n\n    latent_vqa inspect --model models/{manifest.name}\n\n'
+            + _table(('file', 'bytes'), ((f'`{name}`', f'{(out / name).stat().st_size:,}')
+                                         for name in (IMAGE_ENCODER, ANSWERER, WEIGHTS)))
             + '\n\nOne image and one question of eight tokens:\n\n'
-            '| module | parameters | multiply-accumulates |\n|---|---|---|\n' + modules)
+            + _table(('module', 'parameters', 'multiply-accumulates'), (
+                (m['name'], f'{m["parameters"]:,}', f'{m["macs"]:,}') for m in report['modules'])))
+
+
+def _evaluate(manifest: Manifest, split: str = 'test') -> str:
+    further = '' if split == 'test' else f' --split {split}'
+    return (f'    latent_vqa evaluate --model models/{manifest.name} --data '
+            f'{manifest.training["data"]}{further}')
+
+
+def _recipe(manifest: Manifest, verb: str) -> str:
+    return f'    latent_vqa {verb} config/train/{manifest.name}.yaml'
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (titles, ['---'] * len(titles), *rows)
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
+
+from latent_vqa_ros.training.evaluate import read_rgb
+from latent_vqa_ros.training.mistakes import Mistake
+
+_COLUMNS = 5  # of the contact sheet
+_LETTERS = 32  # of a line below a picture
 
 
 def draw_reliability(curves: dict[str, Any], path: Path) -> None:
@@ -50,6 +58,23 @@ def draw_confusion(document: dict[str, Any], path: Path) -> None:
     axis.set_xticks(range(len(names)), names, rotation=45, ha='right')
     axis.set_yticks(range(len(names)), names)
     axis.set(xlabel='answer', ylabel='truth')
+    _save(figure, path)
+
+
+def draw_wrong(mistakes: Sequence[Mistake], path: Path) -> None:
+    """Draw each mistake: the picture, and below it question, truth, answer and confidence."""
+    rows = -(-len(mistakes) // _COLUMNS)
+    columns = min(_COLUMNS, len(mistakes))
+    figure, axes = _axes(rows, columns, (2.9 * columns, 4.0 * rows))
+    for axis in np.ravel(axes):
+        axis.axis('off')
+    for axis, mistake in zip(np.ravel(axes), mistakes, strict=False):
+        asked = mistake.question
+        axis.imshow(read_rgb(mistake.record), interpolation='nearest')
+        below = (*wrap(asked.text, _LETTERS), f'truth: {asked.answer}',
+                 f'answer: {mistake.answer} ({mistake.confidence:.1%})')
+        axis.set_title(asked.group, fontsize=10, color='0.4')
+        axis.text(0, -0.04, '\n'.join(below), transform=axis.transAxes, va='top', fontsize=10)
     _save(figure, path)
 
 
