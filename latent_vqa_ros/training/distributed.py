@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
+T = TypeVar('T')
 
 @contextmanager
 def group(device: torch.device) -> Iterator[None]:
@@ -37,6 +38,14 @@ def rank() -> int:
 def world() -> int:
     """Return how many processes train."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def first(value: T) -> T:
+    """Return the first process's value, so that all decide alike."""
+    values = [value]
+    if distributed.is_initialized():
+        distributed.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 class _Step(nn.Module):

@@ -88,7 +88,8 @@ def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
         start = time.perf_counter()
         means = _train_epoch(task, model, optimizer, config, epoch)
         model.eval()
-        scores = task.score()
+        # batch statistics differ between processes, and with them the scores
+        scores = distributed.first(task.score())
         stop = config.stop_at is not None and scores['score'] >= config.stop_at
         done = stop or epoch + 1 == config.epochs
         seconds = time.perf_counter() - start

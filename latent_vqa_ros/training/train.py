@@ -22,6 +22,7 @@ from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import checkpoint, finetune, loop, pretrain
 from latent_vqa_ros.training.batches import Split
 from latent_vqa_ros.training.config import Recipe
+from latent_vqa_ros.training.places import NOTHING
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     everything = dataset.split('train')
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
-    captions = [text for record in everything
-                for text in (*record.captions, *(r.caption for r in record.regions))]
+    captions = [text for record in everything for text in record.captions]
+    regions = [region.caption for record in everything for region in record.regions]
+    regions += [NOTHING] if regions else []  # an empty place has a caption, too
     texts = tuple(sorted({question.text for question in asked}))
-    tokenizer = Tokenizer.from_texts((*texts, *captions, *answers), recipe.model.max_tokens)
+    tokenizer = Tokenizer.from_texts((*texts, *captions, *regions, *answers),
+                                     recipe.model.max_tokens)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '

@@ -74,6 +74,11 @@ def test_logits_are_scaled_cosines_with_the_bank_of_answer_texts():
     assert logits.abs().max() <= model.log_scale.exp() + 1e-4
 
 
+def test_the_map_of_coordinates_starts_large_enough_to_be_seen_beside_the_tokens():
+    assert tiny(coordinates=True).fusion.place.weight.std() > 0.4
+    assert tiny().fusion.place is None
+
+
 def test_every_weight_learns_from_both_losses():
     model = tiny().train()
     tokens = model.clip.image_encoder(images(4))

@@ -1,0 +1,60 @@
+import pytest
+
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from latent_vqa_ros.core.config import ModelConfig  # noqa: E402
+from latent_vqa_ros.model.fusion import Fusion, coordinates  # noqa: E402
+
+GRID = 3, 4
+CONFIG = {'width': 16, 'latent_dim': 8, 'heads': 2, 'stem_channels': (8, 16),
+          'stem_residuals': (0, 1), 'fusion_blocks': 3}
+
+
+def fusion(**changes):
+    torch.manual_seed(0)
+    made = Fusion(ModelConfig(**{**CONFIG, **changes}), GRID).eval()
+    made.reset_place()
+    return made
+
+
+def test_coordinates_are_the_centers_of_the_cells_row_by_row():
+    found = coordinates(2, 4)
+    assert found[:, 0].tolist() == [-0.75, -0.25, 0.25, 0.75] * 2
+    assert found[:, 1].tolist() == [-0.5] * 4 + [0.5] * 4
+
+
+@torch.no_grad()
+def test_with_coordinates_the_same_token_has_another_key_in_each_cell():
+    same = torch.randn(16).expand(12, 16)
+    keys = fusion(coordinates=True).compress(same)
+    apart = torch.cdist(keys, keys) + torch.eye(12)
+    assert apart.min() > 0.01
+    plain = fusion().compress(same)
+    assert torch.allclose(plain, plain[:1].expand_as(plain), atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('coordinates', [True, False])
+def test_several_questions_at_once_are_answered_and_look_as_one_at_a_time(coordinates):
+    made = fusion(coordinates=coordinates)
+    image, text = torch.randn(2, 12, 16), torch.randn(2, 5, 7, 16)
+    words = torch.tensor([[7, 3, 4, 5, 6], [2, 7, 7, 1, 3]])
+    features = made.compress(image)
+    many, looked = made(text, features, torch.arange(7) < words[..., None])
+    assert [each.shape for each in looked] == [(2, 5, 7, 12)] * 3
+    for b in range(2):
+        for q in range(5):
+            n = int(words[b, q])
+            one, attention = made(text[b, q, :n], features[b])
+            assert torch.allclose(many[b, q], one, atol=1e-5)
+            for several, single in zip(looked, attention, strict=True):
+                assert torch.allclose(several[b, q, :n], single, atol=1e-6)
+
+
+@torch.no_grad()
+def test_attention_is_a_share_of_the_cells_in_every_block():
+    made = fusion()
+    _, looked = made(torch.randn(7, 16), made.compress(torch.randn(12, 16)))
+    for each in looked:
+        assert each.min() >= 0
+        assert torch.allclose(each.sum(-1), torch.ones(7), atol=1e-5)

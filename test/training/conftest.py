@@ -1,0 +1,47 @@
+"""A small recipe and its data, and one training of it by two processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import squares
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COUNTS = {'train': 64, 'val': 16, 'test': 16}
+
+
+@pytest.fixture(scope='session')
+def torchrun():
+    """Run a Python program in two processes on this machine; returns what they print."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / 'test')])
+    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
+
+    def run(*arguments, timeout=240):
+        done = subprocess.run(
+            [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node',
+             '2', *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+            timeout=timeout, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+    return run
+
+
+@pytest.fixture(scope='session')
+def trained(torchrun, tmp_path_factory):
+    """Return data, recipe, run folder and report of a whole training by two processes."""
+    folder = tmp_path_factory.mktemp('squares')
+    data = squares.write(folder / 'data', COUNTS)
+    recipe = folder / 'squares.yaml'
+    stage = {'learning_rate': 0.001, 'region_weight': 1.0}
+    recipe.write_text(yaml.safe_dump({
+        **squares.RECIPE, 'data': str(data), 'pretrain': stage,
+        'finetune': {**stage, 'grounding_weight': 0.5}}))
+    printed = torchrun('-m', 'latent_vqa_ros.cli.main', 'train', recipe, '--smoke', '--folder',
+                       folder / 'run', '--device', 'cpu', '--json')
+    return SimpleNamespace(data=data, recipe=recipe, run=folder / 'run',
+                           printed=[json.loads(line) for line in printed.splitlines()])

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+pytest.importorskip('torch', reason='needs torch: pip install torch')
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
+from latent_vqa_ros.datasets.record import Phrase, Question, Record, Region  # noqa: E402
+from latent_vqa_ros.training.places import PlacedRecords  # noqa: E402
+
+TOKENIZER = Tokenizer(('a', 'ball', 'color', 'cube', 'is', 'nothing', 'red', 'the', 'what'), 8)
+GRID = 6, 8  # rows, columns
+BOX = (0.0, 0.0, 0.1, 0.1)
+BALL, CUBE, HIDDEN = (0.1, 0.9), (0.9, 0.1), (0.5, 0.5)
+CELLS = {BALL: 40, CUBE: 7, HIDDEN: 28}
+
+
+def record(questions=(), regions=()):
+    return Record('x.png', 'train', tuple(questions), (), tuple(regions))
+
+
+SEEN = record(
+    [Question('what is it', 'ball', 'what'),
+     Question('is the red ball a cube', 'no', 'x', (Phrase(2, 4, BALL, BOX),
+                                                    Phrase(5, 6, CUBE, BOX))),
+     Question('what color', 'red', 'what', (Phrase(0, 1, CUBE, BOX, named=False),))],
+    [Region('a red ball', BALL), Region('', HIDDEN), Region('a cube', CUBE)])
+PLAIN = record([Question('what', 'red', 'what')])
+
+
+@pytest.fixture
+def placed():
+    return PlacedRecords([PLAIN, SEEN], TOKENIZER, GRID)
+
+
+def spelled(ids):
+    return ' '.join(TOKENIZER.vocabulary[i - 2] for i in ids[1:] if i)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_the_center_of_a_cell_lies_in_that_cell(rows, columns, data):
+    cell = data.draw(st.integers(0, rows * columns - 1))
+    y, x = divmod(cell, columns)
+    center = (x + 0.5) / columns, (y + 0.5) / rows
+    assert PlacedRecords([], TOKENIZER, (rows, columns)).cell(center) == cell
+
+
+def test_points_on_the_border_and_beyond_belong_to_the_cells_inside(placed):
+    assert [placed.cell(at) for at in ((0, 0), (1, 0), (0, 1), (1, 1), (-0.2, 1.3))] == [
+        0, 7, 40, 47, 40]
+
+
+def test_each_word_of_a_phrase_is_a_token_of_its_question_and_of_its_picture(placed):
+    words = placed.batch([0, 1, 1], None).word_w5.tolist()
+    ball, cube = CELLS[BALL], CELLS[CUBE]
+    once = [[1, 3, ball, 1], [1, 4, ball, 1], [1, 6, cube, 1], [2, 1, cube, 0]]
+    assert words == [[picture, *word] for picture in (1, 2) for word in once]
+    ids = TOKENIZER.encode(SEEN.questions[1].text)
+    assert [TOKENIZER.vocabulary[ids[token] - 2] for token in (3, 4, 6)] == [
+        'red', 'ball', 'cube']
+
+
+def test_regions_carry_their_captions_and_hidden_ones_are_not_trained(placed):
+    places = placed.batch([1, 0], None)
+    told = [(image, cell, spelled(places.caption_ids_ut[caption].tolist()))
+            for image, cell, caption in places.region_r3.tolist()]
+    assert told == [(0, CELLS[BALL], 'a red ball'), (0, CELLS[CUBE], 'a cube')]
+
+
+def test_empty_cells_are_drawn_only_with_a_generator_and_never_near_a_thing(placed):
+    """The hidden thing, too, keeps them away."""
+    rng, drawn = np.random.default_rng(0), set()
+    for _ in range(200):
+        places = placed.batch([0, 1], rng)
+        for image, cell, caption in places.region_r3.tolist():
+            if spelled(places.caption_ids_ut[caption].tolist()) == 'nothing':
+                drawn.add((image, cell))
+    things = [divmod(cell, GRID[1]) for cell in CELLS.values()]
+    far = {cell for cell in range(48) if all(
+        max(abs(cell // 8 - y), abs(cell % 8 - x)) > 1 for y, x in things)}
+    assert {cell for image, cell in drawn if image == 1} == far
+    assert {cell for image, cell in drawn if image == 0} == set(range(48))
+
+
+def test_data_without_things_has_no_empty_cells():
+    placed = PlacedRecords([PLAIN], Tokenizer(('what', 'red'), 8), GRID)
+    places = placed.batch([0], np.random.default_rng(0))
+    assert not placed.exist
+    assert (places.region_r3.shape, places.word_w5.shape) == ((0, 3), (0, 5))
