@@ -49,3 +49,57 @@ def test_a_wrong_line_is_refused_by_file_and_line(folder, line, said):
 def test_no_data_is_said_in_one_line(tmp_path):
     with pytest.raises(DatasetError, match='neither easy_vqa nor tabletop nor a folder'):
         datasets.load(str(tmp_path))
+
+
+def thing(color, box, visible=1.0, center=(4, 4)):
+    return {'size': 'small', 'color': color, 'shape': 'cube', 'visible': visible, 'box': box,
+            'center': center}
+
+
+TRUTH = {'image': 'a.png', 'width': 16, 'height': 8, 'things': [
+    thing('red', [2, 2, 4, 4]), thing('blue', [8, 0, 8, 2], 0.29, (12, 1)),
+    thing('white', [0, 6, 4, 2], 0.3, (2, 7))]}
+PHRASES = [{'start': 2, 'stop': 4, 'thing': 2, 'named': True},
+           {'start': 0, 'stop': 1, 'thing': 0, 'named': False}]
+
+
+def test_truth_says_where_things_and_the_words_that_mean_them_are(folder):
+    write(folder, {**GOOD, 'phrases': PHRASES, 'shortcut': 'no'}, GOOD,
+          {**GOOD, 'image': 'b.png'})
+    write(folder, TRUTH, name='truth.jsonl')
+    first, second = datasets.load(str(folder)).records
+    assert [(r.caption, r.center) for r in first.regions] == [
+        ('small red cube', (0.25, 0.5)), ('', (0.75, 0.125)),
+        ('small white cube', (0.125, 0.875))]
+    asked, plain = first.questions
+    assert [(p.start, p.stop, p.center, p.box, p.named) for p in asked.phrases] == [
+        (2, 4, (0.125, 0.875), (0, 0.75, 0.25, 0.25), True),
+        (0, 1, (0.25, 0.5), (0.125, 0.25, 0.25, 0.5), False)]
+    assert (asked.shortcut, plain.shortcut, plain.phrases) == ('no', None, ())
+    assert second.regions == ()
+
+
+def test_phrases_without_a_truth_say_nothing(folder):
+    write(folder, {**GOOD, 'phrases': PHRASES})
+    assert datasets.load(str(folder)).records[0].questions[0].phrases == ()
+
+
+@pytest.mark.parametrize('broken', [
+    {'things': None}, {'things': [{}]}, {'width': 0}, {'height': 'high'}, {'things': [7]},
+    {'things': [{**TRUTH['things'][0], 'box': [1, 2]}]}, {'things': [thing('red', 'abcd')]},
+    {'things': [thing('red', [0, 0, 1, 1], visible='much')]}])
+def test_a_broken_truth_is_refused_by_file_and_line(folder, broken):
+    write(folder, GOOD)
+    write(folder, {**TRUTH, 'image': 'b.png'}, {**TRUTH, **broken}, name='truth.jsonl')
+    with pytest.raises(DatasetError, match=r'truth\.jsonl:2: not the truth of a picture') as e:
+        datasets.load(str(folder))
+    assert '\n' not in str(e.value)
+
+
+@pytest.mark.parametrize('broken', [{'thing': 3}, {'thing': 'red'}, {'start': None, 'stop': None}])
+def test_phrases_that_do_not_fit_the_truth_are_refused_by_file_and_line(folder, broken):
+    phrase = {key: value for key, value in {**PHRASES[0], **broken}.items() if value is not None}
+    write(folder, GOOD, {**GOOD, 'phrases': [phrase]})
+    write(folder, TRUTH, name='truth.jsonl')
+    with pytest.raises(DatasetError, match=r'questions\.jsonl:2: phrases do not fit'):
+        datasets.load(str(folder))

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_vqa_ros.datasets.record import Question, Record
+from latent_vqa_ros.core.bundle import EvidenceConfig, Manifest
+from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+from latent_vqa_ros.datasets.record import Phrase, Question, Record
 from latent_vqa_ros.training import evaluate
 
 
@@ -50,3 +54,114 @@ def test_disagreement_is_told_per_group():
                                     np.zeros(0, bool))
     assert evaluate.disagreement(run(0, 1, 2, 0), run(0, 2, 2, 0)) == {
         'a': 0.5, 'b': 0.0, 'all': 0.25}
+
+
+GRID = 4, 8  # rows, columns
+BOX = (0.5, 0.25, 0.25, 0.25)  # x, y, width, height: columns 4 and 5 of row 1
+
+
+def looking(row, column, tokens=(3, 4)):
+    """Attention (6 tokens, cells): these tokens at one cell, all others at the first."""
+    attention = np.zeros((6, *GRID))
+    for token in range(6):
+        attention[(token, row, column) if token in tokens else (token, 0, 0)] = 1
+    return attention.reshape(6, -1)
+
+
+def test_a_phrase_points_at_a_thing_where_its_best_cell_overlaps_the_box():
+    phrase = Phrase(2, 4, (0.6, 0.3), BOX)
+    hits = {(row, column) for row in range(4) for column in range(8)
+            if evaluate.points_at(looking(row, column), phrase, GRID)}
+    assert hits == {(1, 4), (1, 5)}
+    assert not evaluate.points_at(looking(1, 4, tokens=(2, 5)), phrase, GRID)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.data())
+def test_any_cell_that_holds_a_point_of_the_box_points_at_it(rows, columns, data):
+    share = st.floats(0.001, 0.999)
+    x, y = data.draw(share), data.draw(share)
+    attention = np.zeros((2, rows * columns))
+    attention[1, int(y * rows) * columns + int(x * columns)] = 1
+    box = (max(0, x - 0.01), max(0, y - 0.01), 0.02, 0.02)
+    assert evaluate.points_at(attention, Phrase(0, 1, (x, y), box), (rows, columns))
+
+
+class Pointing:
+    """A backend whose every word looks at one cell; it answers 'yes'."""
+
+    def __init__(self, attention_n):
+        self.attention_n = attention_n
+
+    def encode(self, image_hwc):
+        return image_hwc, 1.0
+
+    def answer(self, features, tokens_t):
+        looked = self.attention_n
+        return (np.array([0.0, 4.0]),
+                None if looked is None else np.broadcast_to(looked, (len(tokens_t), len(looked))))
+
+
+MANIFEST = Manifest(
+    name='x', version='1', license='MIT', model=ModelConfig(), preprocess=PreprocessConfig(),
+    vocabulary=('is', 'it', 'red', 'what'), answers=('no', 'yes'),
+    evidence=EvidenceConfig(GRID, ('red',)))
+
+
+@pytest.fixture
+def asked(tmp_path):
+    cv2 = pytest.importorskip('cv2')
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    here, there = (Phrase(2, 3, (0.5, 0.5), box) for box in (BOX, (0, 0, 0.1, 0.1)))
+    what = Phrase(0, 1, (0.5, 0.5), BOX, named=False)
+    return [Record(tmp_path / 'a.png', 'test', (
+        Question('is it red', 'yes', 'place', (here, there), 'yes'),
+        Question('is it red', 'no', 'place', (here,), 'yes'),
+        Question('is it red', 'no', 'place', (), 'no'), Question('what', 'yes', 'plain', (what,)),
+        Question('what', 'yes', 'half', (), 'yes'), Question('what', 'yes', 'half')))]
+
+
+def judge(backend, asked, manifest=MANIFEST):
+    found = evaluate.predict(backend, manifest, asked)
+    return evaluate.report(found, manifest, asked, asked, 'data', 'test')
+
+
+def test_pointing_counts_the_phrases_that_name_a_thing(asked):
+    document = judge(Pointing(looking(1, 5)[3]), asked)
+    assert document['pointing'] == {'n': 3, 'accuracy': pytest.approx(2 / 3)}
+    assert 'looked at what is named: 66.67% of 3 phrases' in evaluate.table(document)
+
+
+@pytest.mark.parametrize('looked', [None, looking(1, 5)[3]])
+def test_no_pointing_where_the_bundle_promises_none(asked, looked):
+    manifest = MANIFEST if looked is None else replace(MANIFEST, evidence=None)
+    document = judge(Pointing(looked), asked, manifest)
+    assert 'pointing' not in document
+    assert 'looked' not in evaluate.table(document)
+
+
+def test_the_shortcut_stands_beside_groups_that_all_have_one(asked):
+    document = judge(Pointing(None), asked)
+    groups = document['groups']
+    assert groups['place']['shortcut'] == pytest.approx(2 / 3)
+    assert all('shortcut' not in groups[name] for name in ('plain', 'half'))
+    head, *lines = evaluate.table(document).splitlines()
+    assert head.split()[-1] == 'shortcut'
+    cells = {line.split()[0]: line.split() for line in lines[:4]}
+    assert cells['place'][-1] == '66.67%'
+    assert [len(cells[name]) for name in ('place', 'plain', 'half', 'all')] == [5, 4, 4, 4]
+
+
+def test_no_shortcut_column_where_no_group_has_one(asked):
+    bare = [replace(asked[0], questions=asked[0].questions[3:4])]
+    assert 'shortcut' not in evaluate.table(judge(Pointing(None), bare))
+
+
+def test_the_surest_nine_of_ten_leave_out_the_least_sure_answers():
+    truth = np.array([1] * 18 + [0] * 2)
+    logits = np.stack([np.zeros(20), np.linspace(20, 1, 20)], axis=1)  # the last two are wrong
+    records = [record(*(('is it', 'yes' if t else 'no', 'yn') for t in truth))]
+    found = evaluate.Predictions(logits, truth, ('yn',) * 20, np.zeros(1), np.zeros(0, bool))
+    document = evaluate.report(found, MANIFEST, records, records, 'data', 'test')
+    assert document['accuracy'] == 0.9
+    assert document['accuracy_surest_90'] == 1
+    assert 'the surest 90 % of the answers: 100.00% right' in evaluate.table(document)

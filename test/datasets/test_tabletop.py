@@ -1,0 +1,72 @@
+import json
+from importlib.util import find_spec
+
+import pytest
+
+from latent_vqa_ros import datasets
+from latent_vqa_ros.datasets import tabletop
+from latent_vqa_ros.simulation import dataset
+
+pytestmark = pytest.mark.skipif(  # not importorskip: the renderer is chosen before the import
+    find_spec('mujoco') is None, reason='needs MuJoCo: pip install mujoco')
+LIMIT = 3
+
+
+@pytest.fixture(scope='module')
+def drawn(tmp_path_factory):
+    """Draw into a cache of its own, without starting processes; return what was drawn when."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        patch.setattr('os.cpu_count', lambda: 1)
+        made = []
+        patch.setattr(dataset, 'make', lambda out, *rest, make=dataset.make:
+                      (made.append(out.name), make(out, *rest))[1])
+        asked = [('test',), ('test',), ('compositional', 'wordings')]
+        found = [(datasets.load('tabletop', splits, LIMIT), made.copy()) for splits in asked]
+        about = {name: json.loads((tabletop.cache() / f'{name}-{LIMIT}' / 'dataset.json')
+                                  .read_text()) for name in ('val', 'compositional', 'wordings')}
+        assert {path.name for path in tabletop.cache().iterdir()} == set(made)
+        yield found, about
+
+
+def splits(data):
+    return [record.split for record in data.records]
+
+
+def test_only_what_is_asked_for_is_drawn_beside_validation(drawn):
+    data, made = drawn[0][0]
+    assert made == ['val-3', 'test-3']
+    assert splits(data) == ['val'] * LIMIT + ['test'] * LIMIT
+    assert data.blind == 'val'
+
+
+def test_what_was_drawn_is_not_drawn_again(drawn):
+    (first, made), (second, then) = drawn[0][:2]
+    assert made == then
+    assert first == second
+
+
+def test_further_test_splits_have_their_own_names_and_scenes(drawn):
+    data, made = drawn[0][2]
+    assert made[2:] == ['compositional-3', 'wordings-3']
+    assert set(splits(data)) == {'val', 'compositional', 'wordings'}
+    about = drawn[1]
+    assert {name: (job['split'], job['held_out_wordings']) for name, job in about.items()} == {
+        'val': ('val', False), 'compositional': ('compositional', False),
+        'wordings': ('test', True)}
+    assert len({split[1] for split in tabletop.SPLITS.values()}) == len(tabletop.SPLITS)
+
+
+def test_records_say_where_things_are(drawn):
+    records = drawn[0][0][0].records
+    assert all(record.regions and record.captions for record in records)
+    phrases = [phrase for record in records for q in record.questions for phrase in q.phrases]
+    assert {phrase.named for phrase in phrases} == {True, False}
+    assert all(0 <= share <= 1 for phrase in phrases for share in phrase.center)
+
+
+def test_a_whole_split_serves_those_who_need_only_some_of_it(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    whole = tmp_path / 'latent_vqa_ros' / f'tabletop-{tabletop.VERSION}' / 'test'
+    whole.mkdir(parents=True)
+    assert tabletop.ready('test', LIMIT) == whole

@@ -1,0 +1,45 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.training.config import load_recipe
+
+TABLETOP = Path(__file__).parents[2] / 'config' / 'train' / 'tabletop.yaml'
+
+
+def test_the_recipe_of_the_tabletop_teaches_places():
+    recipe = load_recipe(TABLETOP)
+    assert (recipe.data, recipe.model.coordinates) == ('tabletop', True)
+    assert min(recipe.pretrain.region_weight, recipe.finetune.region_weight,
+               recipe.finetune.grounding_weight) > 0
+    assert not recipe.augment.symmetries  # left must stay left
+
+
+def test_the_digest_of_a_recipe_is_that_of_its_file(tmp_path):
+    text = TABLETOP.read_bytes()
+    copy = tmp_path / 'other.yaml'
+    copy.write_bytes(text)
+    digest = hashlib.sha256(text).hexdigest()
+    assert [load_recipe(path).sha256 for path in (TABLETOP, TABLETOP, copy)] == [digest] * 3
+    copy.write_bytes(text + b'# changed\n')
+    assert load_recipe(copy).sha256 != digest
+
+
+@pytest.mark.parametrize(('line', 'said'), [
+    ('finetune: {grounding: 1}', 'finetune.*grounding'),
+    ('pretrain: {region_wieght: 4}', 'pretrain.*region_wieght'),
+    ('model: {cooordinates: true}', 'model.*cooordinates'),
+    ('augment: {symmetry: true}', 'augment.*symmetry'), ('easy_epochs: 1', 'easy_epochs')])
+def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(f'name: x\ndata: y\n{line}\n')
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(path)
+
+
+def test_a_smoke_keeps_what_is_taught():
+    recipe, small = load_recipe(TABLETOP), load_recipe(TABLETOP).smoke()
+    assert small.finetune.grounding_weight == recipe.finetune.grounding_weight
+    assert small.model == recipe.model
