@@ -3,6 +3,7 @@
 examples:
   latent_vqa simulate dataset train_scenes/ --scenes 30000 --split train --seed 1 --workers 2
   latent_vqa simulate bag episode/ --seed 1
+  latent_vqa simulate bag test/data/episode --rate 5 --size 224 --compressed   # the demo's
 
 `dataset` writes a folder with pictures, their truth, questions and captions, as `train` and
 `evaluate` read it. The same command gives the same bytes on one machine. The folder is there whole
@@ -15,9 +16,12 @@ splits:
 
 `bag` writes a scripted episode as a ROS 2 bag: a gripper picks an object, carries it over a tray
 and puts it down there; somebody adds and removes others; the camera drifts. Topics:
-  /camera/image_raw /camera/camera_info /clock
+  /camera/image_raw (or /camera/image_raw/compressed) /camera/camera_info /clock
   /truth   std_msgs/String, JSON: what is true of the image of the same stamp, null where that is
-           ambiguous; `evaluate --data BAG` reads it
+           ambiguous; `evaluate --data BAG` and `demo --bag BAG` read it
+
+`datasheet` counts what the data set `tabletop` holds, which `train` draws into the cache, and
+writes datasheet.md and example pictures.
 
 Needs MuJoCo (pip install mujoco) and, on a machine without a GPU, the Debian package libosmesa6.
 """
@@ -44,11 +48,12 @@ STORAGES = ('mcap', 'sqlite3')  # bags.write.STORAGES
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `simulate dataset OUT …` and `simulate bag OUT …` to the command line."""
+    """Add `simulate dataset`, `simulate bag` and `simulate datasheet` to the command line."""
     parser = add_verb(subparsers, 'simulate', 'draw the simulated workcell', __doc__)
     what = parser.add_subparsers(metavar='WHAT', required=True)
     _add_dataset(what)
     _add_bag(what)
+    _add_datasheet(what)
 
 
 def _add_dataset(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,8 +89,20 @@ def _add_bag(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
                      help='width and height of the pictures, also as WxH (default %(default)s)')
     bag.add_argument('--storage', choices=STORAGES, default=STORAGES[0],
                      help='(default %(default)s)')
+    bag.add_argument('--compressed', action='store_true',
+                     help='JPEG on /camera/image_raw/compressed, for a smaller bag')
     add_json(bag, '{"out", "seed", "size", "seconds", "rate", "frames", "ambiguous_frames", …}')
     bag.set_defaults(run=run_bag)
+
+
+def _add_datasheet(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sheet = what.add_parser('datasheet', help='what the data set tabletop holds, for readers')
+    sheet.add_argument('out', metavar='OUT', type=Path, nargs='?', default=Path('docs'),
+                       help='folder of datasheet.md and its pictures (default %(default)s)')
+    sheet.add_argument('--scenes', metavar='N', type=int,
+                       help='only so many of each split, for a quick look')
+    add_json(sheet, '{"out", "splits": {name: {"scenes", "questions", "captions"}}}')
+    sheet.set_defaults(run=run_datasheet)
 
 
 def _square(text: str) -> int:
@@ -121,11 +138,24 @@ def run_bag(args: argparse.Namespace) -> int:
     started = time.monotonic()
     with progress(count(args.seconds, args.rate), 'frame') as on_frames:
         document = record(args.out, args.seed, args.seconds, args.rate, args.size, args.storage,
-                          lambda: on_frames(1))
+                          lambda: on_frames(1), args.compressed)
     document['duration_s'] = round(time.monotonic() - started, 2)
     print(json.dumps(document) if args.json else
           '{out}: {frames} frames of {size}x{size} pixels, {ambiguous_frames} of them ambiguous, '
           'in {duration_s:.1f} s'.format(**document))
+    return 0
+
+
+def run_datasheet(args: argparse.Namespace) -> int:
+    """Write the datasheet and print a summary; return 0."""
+    from latent_vqa_ros.simulation.datasheet import write
+
+    splits = {name: {'scenes': found.scenes['all'], 'questions': found.questions,
+                     'captions': found.captions}
+              for name, found in write(args.out, args.scenes).items()}
+    total = sum(split['scenes'] for split in splits.values())
+    print(json.dumps({'out': str(args.out), 'splits': splits}) if args.json else
+          f'{args.out / "datasheet.md"}: {len(splits)} splits, {total} scenes')
     return 0
 
 

@@ -2,12 +2,13 @@
 
     record('episode', seed=1, seconds=24, rate=10, size=384, storage='mcap')
 
-    /camera/image_raw     sensor_msgs/Image, rgb8
+    /camera/image_raw     sensor_msgs/Image, rgb8; or /camera/image_raw/compressed, JPEG
     /camera/camera_info   sensor_msgs/CameraInfo, the pinhole that drew the picture
     /clock                rosgraph_msgs/Clock
-    /truth                std_msgs/String: {"stamp", "camera", "scene"}, scene as truth.Scene
+    /truth                std_msgs/String: {"stamp", "camera", "scene", "answers"}
 
-A frame that cannot be asked about fairly, as observe.py says, is in the bag with "scene": null.
+The scene is as truth.Scene; the answers are those to episode_questions.followed. A frame that
+cannot be asked about fairly, as observe.py says, has "scene": null and no answer but null.
 The same arguments give the same pictures on one machine. What happens is episode.py's.
 """
 
@@ -20,12 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.write import BagWriter
-from latent_vqa_ros.simulation import episode, observe, sensor
+from latent_vqa_ros.simulation import episode, episode_questions, observe, sensor
 from latent_vqa_ros.simulation.camera import Camera
 from latent_vqa_ros.simulation.layout import Layout
 from latent_vqa_ros.simulation.picture import Studio
@@ -36,6 +38,7 @@ FRAME_ID = 'camera'
 IMAGE_TOPIC, INFO_TOPIC, TRUTH_TOPIC = '/camera/image_raw', '/camera/camera_info', '/truth'
 START_NS = 1_700_000_000 * 10**9  # any fixed time: the bytes must not depend on today
 SECONDS, RATE, SIZE, STORAGE = 24.0, 10.0, 384, 'mcap'
+JPEG_QUALITY = 85
 NANO = 10**9
 LOOKS = 40  # moments at which the truth of a script is looked at
 AMBIGUOUS = 0.25  # share of them that may be ambiguous: taking and releasing are
@@ -54,7 +57,8 @@ class Shot:
 
 def record(out: str | Path, seed: int = 0, seconds: float = SECONDS, rate: float = RATE,
            size: int = SIZE, storage: str = STORAGE,
-           on_frame: Callable[[], object] = lambda: None) -> dict[str, Any]:
+           on_frame: Callable[[], object] = lambda: None,
+           compressed: bool = False) -> dict[str, Any]:
     """Write the episode of a seed to a bag that must not exist yet; return what it holds.
 
     ``rate`` is in frames a second, ``size`` in pixels, both ways. ``on_frame`` is called after
@@ -65,11 +69,12 @@ def record(out: str | Path, seed: int = 0, seconds: float = SECONDS, rate: float
     ambiguous = 0
     with BagWriter(out, storage) as bag:
         for shot in film(Studio(size), seed, frames, rate):
-            write(bag, shot)
+            write(bag, shot, compressed)
             ambiguous += shot.scene is None
             on_frame()
     return {'out': str(out), 'seed': seed, 'size': size, 'seconds': seconds, 'rate': rate,
-            'storage': storage, 'frames': frames, 'ambiguous_frames': ambiguous}
+            'storage': storage, 'compressed': compressed, 'frames': frames,
+            'ambiguous_frames': ambiguous}
 
 
 def count(seconds: float, rate: float) -> int:
@@ -137,21 +142,34 @@ def shoot(studio: Studio, script: episode.Script, seed: int, frame: int, at: flo
     return Shot(stamp_ns, image_hwc, scene, script.layout(at), look.camera)
 
 
-def write(bag: BagWriter, shot: Shot) -> None:
+def write(bag: BagWriter, shot: Shot, compressed: bool = False) -> None:
     """Write the four messages of a frame; the clock comes first."""
     height, width = shot.image_hwc.shape[:2]
     bag.write_clock(shot.stamp_ns)
     bag.write_camera_info(INFO_TOPIC, shot.stamp_ns, FRAME_ID, (width, height),
                           height / (2 * math.tan(math.radians(shot.camera.fovy) / 2)))
-    bag.write_image(IMAGE_TOPIC, shot.stamp_ns, FRAME_ID, shot.image_hwc)
+    if compressed:
+        bag.write_compressed(f'{IMAGE_TOPIC}/compressed', shot.stamp_ns, FRAME_ID,
+                             jpeg(shot.image_hwc), 'jpeg')
+    else:
+        bag.write_image(IMAGE_TOPIC, shot.stamp_ns, FRAME_ID, shot.image_hwc)
     bag.write_string(TRUTH_TOPIC, shot.stamp_ns, truth(shot))
 
 
+def jpeg(rgb_hwc: NDArray[np.uint8]) -> bytes:
+    """Return a picture as a JPEG file."""
+    bgr_hwc = rgb_hwc[:, :, ::-1]
+    return cv2.imencode('.jpg', bgr_hwc, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
 def truth(shot: Shot) -> str:
-    """Return the message on /truth: the stamp of the image, the camera's pose, the scene."""
+    """Return the message on /truth: the stamp of the image, camera pose, scene, answers."""
     sec, nanosec = divmod(shot.stamp_ns, NANO)
     camera = {'height': round(float(shot.camera.position[2]), 6),
               'elevation': round(shot.camera.elevation, 6), 'roll': round(shot.camera.roll, 6)}
     scene = None if shot.scene is None else json.loads(shot.scene.to_json())
+    carried = shot.layout.things[0]  # as episode.Script has it
+    answers = {asked.text: asked.truth(shot.scene)
+               for asked in episode_questions.followed(carried)}
     return json.dumps({'stamp': {'sec': sec, 'nanosec': nanosec}, 'camera': camera,
-                       'scene': scene}, separators=(',', ':'))
+                       'scene': scene, 'answers': answers}, separators=(',', ':'))

@@ -3,6 +3,8 @@
     for asked in standing(scenes):
         print(asked.text, asked.truth(scene))
 
+    followed(carried)   six of them that need no look ahead
+
 A question is a meaning with its words; the truth answers it, or None where that is not certain.
 Chosen from the truth alone, the same way each time. Knows neither bags nor models.
 """
@@ -19,12 +21,14 @@ from typing import Any
 from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.answering import KINDS, outcome
 from latent_vqa_ros.simulation.grammar import say
+from latent_vqa_ros.simulation.layout import Placed
 from latent_vqa_ros.simulation.meaning import RELATIONS, Description, Meaning
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene
 
 MOST = 13  # standing questions
 WATCHED = ('gripper_any', 'gripper_what', 'gripper_color', 'tray_empty', 'tray_what',
            'tray_count')
+FOLLOWED = ('gripper_any', 'gripper_what', 'tray_what', 'tray_count')
 ATTRIBUTES = {'size': SIZES, 'color': COLORS, 'shape': SHAPES}
 NEEDS = {'exists': 1, 'count': 1, 'count_is': 1, 'relation': 2, 'more': 2, 'fewer': 2, 'equal': 2,
          **{kind: 1 for kind in KINDS if kind.startswith(('is_', 'related_'))
@@ -57,6 +61,13 @@ class _Plain(Random):
 def worded(meaning: Meaning) -> Asked:
     """Return a meaning in its plainest words."""
     return Asked(say(meaning, _Plain())[0], meaning)
+
+
+def followed(carried: Placed) -> list[Asked]:
+    """Return what one asks while the gripper carries an object: six questions, whatever comes."""
+    one = Description(color=carried.color, shape=carried.shape)
+    return [*(worded(Meaning(kind)) for kind in FOLLOWED),
+            worded(Meaning('count', (Description(),))), worded(Meaning('tray_the', (one,)))]
 
 
 def standing(scenes: Sequence[Scene]) -> list[Asked]:

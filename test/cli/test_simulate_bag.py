@@ -5,6 +5,7 @@ import json
 import pytest
 
 from latent_vqa_ros.bags import write
+from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.cli import simulate
 
 
@@ -19,12 +20,26 @@ def test_it_makes_a_bag_that_can_be_evaluated(latent_vqa, tmp_path):
     assert code == 0
     assert (document['frames'], document['size'], document['storage']) == (12, 64, 'sqlite3')
     assert (tmp_path / 'bag' / 'bag.db3').exists()
-    code, out, _ = latent_vqa('evaluate', '--data', tmp_path / 'bag', '--rate', '4', '--json')
+    code, out, _ = latent_vqa('evaluate', '--model', 'easy_vqa', '--data', tmp_path / 'bag',
+                              '--rate', '4', '--json')
     asked = json.loads(out)
     assert code == 0
     assert asked['frames'] == 12
     assert asked['ambiguous_frames'] == document['ambiguous_frames'] < 6
     assert 'is the gripper holding anything?' in asked['groups']
+
+
+def test_compressed_pictures_can_be_evaluated_too(latent_vqa, tmp_path):
+    code, out, _ = make(latent_vqa, tmp_path / 'bag', '--compressed', '--json')
+    assert code == 0
+    assert json.loads(out)['compressed']
+    with BagReader(tmp_path / 'bag') as bag:
+        assert '/camera/image_raw' not in bag.topics
+        assert bag.topics['/camera/image_raw/compressed'] == 'sensor_msgs/msg/CompressedImage'
+    code, out, _ = latent_vqa('evaluate', '--model', 'easy_vqa', '--data', tmp_path / 'bag',
+                              '--rate', '4', '--json')
+    assert code == 0
+    assert json.loads(out)['frames'] == 12
 
 
 def test_people_get_a_sentence(latent_vqa, tmp_path):

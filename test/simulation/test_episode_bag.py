@@ -3,15 +3,19 @@
 import json
 import math
 from collections import Counter
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from latent_vqa_ros.bags.read import BagReader
-from latent_vqa_ros.simulation.episode_bag import START_NS, record
+from latent_vqa_ros.simulation.episode_bag import START_NS, choose, jpeg, record, shoot, truth
+from latent_vqa_ros.simulation.picture import Studio
 from latent_vqa_ros.simulation.truth import Scene
 
 SEED, SECONDS, RATE, SIZE = 6, 2, 12, 64
+SHIPPED = Path(__file__).resolve().parents[1] / 'data' / 'episode'
 TOPICS = {'/camera/image_raw': 'sensor_msgs/msg/Image',
           '/camera/camera_info': 'sensor_msgs/msg/CameraInfo',
           '/clock': 'rosgraph_msgs/msg/Clock', '/truth': 'std_msgs/msg/String'}
@@ -60,6 +64,40 @@ def test_ambiguous_frames_are_in_the_bag_without_a_scene(recorded):
     read = [Scene.from_json(json.dumps(scene)) for scene in scenes if scene]
     assert {(scene.split, scene.seed, scene.width) for scene in read} == {('episode', SEED, SIZE)}
     assert {thing.held for scene in read for thing in scene.things} == {True, False}
+
+
+def test_the_answers_are_those_of_the_scene_and_none_where_it_is_ambiguous(recorded):
+    _, found = recorded
+    truths = [json.loads(message.data) for _, message in found['/truth']]
+    assert len({tuple(told['answers']) for told in truths}) == 1
+    for told in truths:
+        if told['scene'] is None:
+            assert set(told['answers'].values()) == {None}
+        else:
+            in_tray = sum(thing['in_tray'] for thing in told['scene']['things'])
+            held = [thing['shape'] for thing in told['scene']['things'] if thing['held']]
+            assert told['answers']['how many things are in the tray?'] == str(in_tray)
+            assert told['answers']['what is the gripper holding?'] == (held or ['nothing'])[0]
+    carried = [q for q in truths[0]['answers'] if q.startswith('is the') and 'in the tray' in q]
+    assert truths[0]['answers'][carried[0]] == 'no'
+    assert truths[-1]['answers'][carried[0]] == 'yes'
+
+
+def test_the_shipped_episode_is_what_the_command_makes():
+    # latent_vqa simulate bag test/data/episode --seed 0 --rate 5 --size 224 --compressed
+    studio, frames, rate = Studio(224), 120, 5
+    script = choose(studio, 0)
+    with BagReader(SHIPPED) as bag:
+        found = {topic: [bag.deserialize(record) for record in bag if record.topic == topic]
+                 for topic in ('/camera/image_raw/compressed', '/truth')}
+    assert {len(messages) for messages in found.values()} == {frames}
+    for frame in (0, 40, 80, 119):
+        stamp_ns = START_NS + frame * 10**9 // rate
+        shot = shoot(studio, script, 0, frame, frame / (frames - 1), stamp_ns)
+        assert json.loads(found['/truth'][frame].data) == json.loads(truth(shot))
+        shipped_hwc = cv2.imdecode(found['/camera/image_raw/compressed'][frame].data, 1)
+        made_hwc = cv2.imdecode(np.frombuffer(jpeg(shot.image_hwc), np.uint8), 1)
+        assert np.abs(shipped_hwc.astype(int) - made_hwc).mean() < 1  # grey level: other libraries
 
 
 def project(camera, info, position):
