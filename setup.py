@@ -8,8 +8,9 @@ from setuptools import find_packages, setup
 NAME = 'latent_vqa_ros'
 SOURCE = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file
 SHARE = Path('share') / NAME
-FOLDERS = {'launch': 'launch', 'config': 'config', 'models': 'models',
-           'test/data/demo_bag': 'demo_bag'}  # source: place below share/latent_vqa_ros
+FOLDERS = {  # source: place below share/latent_vqa_ros
+    'launch': 'launch', 'config': 'config', 'models': 'models',
+    'test/data/demo_bag': 'demo_bag', 'test/data/episode': 'episode'}
 
 
 def data_files():

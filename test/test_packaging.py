@@ -124,7 +124,8 @@ def test_launch_config_and_every_file_of_a_model_go_to_share():
     assert len(shipped) >= 2
     for path in shipped:
         assert installed[path] == f'{share}/{path.rpartition("/")[0]}'
-    assert installed['test/data/demo_bag/metadata.yaml'] == f'{share}/demo_bag'
+    for bag in ('demo_bag', 'episode'):
+        assert installed[f'test/data/{bag}/metadata.yaml'] == f'{share}/{bag}'
 
 
 def test_the_two_commands_are_declared_and_their_functions_exist():

@@ -4,25 +4,40 @@
         scenes = read_scenes(bag)
         for frame in frames(bag, scenes): ...
 
-/truth is a std_msgs/String with JSON: {"stamp": {"sec", "nanosec"}, "scene": {…} or null, …}. It
-belongs to the picture of the same stamp. What a scene says is not this module's business.
+    true_frames(bag)   pictures as they were published, with the answers to questions
+
+/truth is a std_msgs/String with JSON: {"stamp": {"sec", "nanosec"}, "scene": {…} or null,
+"answers": {question: answer or null}, …}. It belongs to the picture of the same stamp; null is
+not certain. The demo bag has {"questions": [[question, answer], …]} instead. What a scene says is
+not this module's business.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.answer import choose_topics, make_frame
-from latent_vqa_ros.bags.read import STORAGE_SUFFIXES, BagReader
+from latent_vqa_ros.bags.read import STORAGE_SUFFIXES, BagReader, BagRecord
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.pipeline import Frame
 
 TRUTH_TOPIC = '/truth'
 Scenes = dict[int, dict[str, Any] | None]  # by stamp in ns; None where the frame is ambiguous
+
+
+@dataclass(frozen=True)
+class TrueFrame:
+    """A picture as it is published, and the questions about it with their certain answers."""
+
+    stamp_ns: int
+    type: str
+    cdr: bytes
+    questions: tuple[tuple[str, str], ...]
 
 
 def is_bag(path: Path) -> bool:
@@ -61,3 +76,31 @@ def frames(bag: BagReader, stamps: Collection[int]) -> Iterator[Frame]:
             frame = make_frame(bag, record)
             if frame.stamp_ns in stamps:
                 yield frame
+
+
+def true_frames(bag: BagReader) -> list[TrueFrame]:
+    """Return the pictures of the bag's first camera that have a truth; BagError without any."""
+    topic = choose_topics(bag.topics)[0]
+    pictures: dict[int, BagRecord] = {}
+    truths: dict[int, tuple[tuple[str, str], ...]] = {}
+    for record in bag:
+        if record.topic == topic:
+            pictures[record.stamp_ns] = record
+        elif record.topic == TRUTH_TOPIC:
+            truths[record.stamp_ns] = _questions(bag, bag.deserialize(record).data)
+    found = [TrueFrame(make_frame(bag, picture).stamp_ns, picture.type, picture.cdr, truths[stamp])
+             for stamp, picture in sorted(pictures.items()) if stamp in truths]
+    if not any(frame.questions for frame in found):
+        raise BagError(f'{bag.path}: no picture on {topic} with an answer on {TRUTH_TOPIC}')
+    return found
+
+
+def _questions(bag: BagReader, text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        fields = json.loads(text)
+        pairs = fields['questions'] if 'questions' in fields else fields['answers'].items()
+        return tuple((str(question), str(answer)) for question, answer in pairs
+                     if answer is not None)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BagError(f'{bag.path}: {TRUTH_TOPIC} does not hold "answers" as simulate bag '
+                       'writes them') from error

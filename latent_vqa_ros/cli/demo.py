@@ -1,11 +1,17 @@
-"""The verb `demo`: the real node answers about a shipped bag of frames, over real middleware.
+"""The verb `demo`: the real node answers about a shipped episode, over real middleware.
 
-example:
+examples:
   latent_vqa demo --out runs/demo
+  latent_vqa demo --model easy_vqa
+  latent_vqa demo --bag BAG
 
-Starts vqa_node as a process, shows it each frame, asks the frame's questions on the topic
-`question`, and compares every `answer/detail` with the truth in the bag. Writes one annotated
-picture. Exit code 0 only when every question was answered.
+Starts vqa_node as a process, shows it the frames of a bag at their pace, asks about some of them
+on the topic `question`, and compares every `answer/detail` with the truth in the bag. Writes one
+picture of them, as the node annotates them. What the truth is not certain of is not asked. Exit
+code 0 only when every question was answered.
+
+The bag is one that `simulate bag` wrote, with /truth. The shipped one is
+  latent_vqa simulate bag test/data/episode --seed 0 --rate 5 --size 224 --compressed
 """
 
 from __future__ import annotations
@@ -13,48 +19,55 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import signal
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.cli.common import add_json, add_model, add_verb, progress, resident_mb
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from latent_vqa_ros.bags.truth import TrueFrame
+    from latent_vqa_ros.ros.demo import Asker
 
-IMAGE_TOPIC, TRUTH_TOPIC = '/image_raw', '/truth'
+BAG, OTHER_BAGS = 'episode', {'easy_vqa': 'demo_bag'}  # by the name of the model
+RATE, MOMENTS = 3.0, 8
 ROUND_TRIPS = 100
 PICTURE, NODE_LOG, ECHO_LOG = 'answers.png', 'node.log', 'echo.log'
 DOMAINS = 100  # ROS_DOMAIN_ID 1 to 100 leave Linux's ephemeral ports alone
+NANO = 1_000_000_000
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrueFrame:
-    """A frame of the bag: as it is published, as it looks, and what is true of it."""
-
-    name: str
-    stamp_ns: int
-    cdr: bytes
-    rgb_hwc: NDArray[np.uint8]
-    questions: tuple[tuple[str, str], ...]
-
-
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `demo` to the command line."""
-    parser = add_verb(subparsers, 'demo', 'watch the real node answer about a shipped bag',
+    parser = add_verb(subparsers, 'demo', 'watch the real node answer about a shipped episode',
                       __doc__)
     add_model(parser)
     parser.add_argument('--bag', metavar='BAG', type=Path, help='another bag with /truth')
+    parser.add_argument('--rate', metavar='R', type=_positive, default=RATE,
+                        help='times as fast as the bag was recorded (default %(default)g)')
+    parser.add_argument('--moments', metavar='N', type=int, default=MOMENTS,
+                        help='frames that are asked about (default %(default)s)')
     parser.add_argument('--out', metavar='DIR', type=Path, default=Path('runs/demo'),
                         help='where picture and logs go (default %(default)s)')
-    add_json(parser, '{"rows", "right", "groups", "latency_ms", "round_trip_ms", …}')
+    add_json(parser, '{"rows", "right", "latency_ms", "round_trip_ms", …}')
     parser.set_defaults(run=run)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'expected a number above 0, not {text!r}')
+    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,53 +76,47 @@ def run(args: argparse.Namespace) -> int:
     from latent_vqa_ros.core.models import find_model
 
     model = find_model(args.model)
-    frames = read_frames(args.bag or find_bag())
+    frames = read_frames(args.bag or find_bag(model.name))
     args.out.mkdir(parents=True, exist_ok=True)
     prepare_environment()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    document = demo_report.summarize(*converse(frames, model, args.out))
+    asked = spread(frames, args.moments)
+    rows, pictures, measured = converse(frames, asked, args.rate, model, args.out)
+    document = demo_report.summarize(rows, measured)
     document['picture'] = str((args.out / PICTURE).resolve())
-    demo_report.draw(Path(document['picture']), frames, document['rows'])
+    demo_report.draw(Path(document['picture']), pictures, rows)
     print(json.dumps(document) if args.json else demo_report.render(document))
     return 0 if document['answered'] == document['n'] and document['node_exit'] == 0 else 1
 
 
-def find_bag() -> Path:
-    """Return the shipped bag, in the source tree or in an install prefix; BagError if gone."""
+def find_bag(model: str) -> Path:
+    """Return the shipped bag for a model, in the source tree or in an install prefix; BagError."""
     from latent_vqa_ros.bags import BagError
     from latent_vqa_ros.core.models import share_folders
 
+    name = OTHER_BAGS.get(model, BAG)
     for share in share_folders():
-        for place in ('test/data/demo_bag', 'demo_bag'):
+        for place in (f'test/data/{name}', name):
             if (share / place / 'metadata.yaml').is_file():
                 return share / place
-    raise BagError('the demo bag is not installed; make one with '
-                   '"python3 -m latent_vqa_ros.bags.demo_bag OUT" and name it with --bag OUT')
+    raise BagError(f'the bag {name} is not installed; make one with '
+                   '"latent_vqa simulate bag OUT" and name it with --bag OUT')
 
 
 def read_frames(bag_path: Path) -> list[TrueFrame]:
     """Return the frames of a bag that have a truth; BagError when there is none."""
-    from latent_vqa_ros.bags import BagError
     from latent_vqa_ros.bags.read import BagReader
-    from latent_vqa_ros.core.image_formats import raw_to_rgb
+    from latent_vqa_ros.bags.truth import true_frames
 
-    images: dict[int, tuple[bytes, Any]] = {}
-    frames = []
     with BagReader(bag_path) as bag:
-        for record in bag:
-            if record.topic == IMAGE_TOPIC:
-                message = bag.deserialize(record)
-                stamp = message.header.stamp
-                images[record.stamp_ns] = (record.cdr, message)
-            elif record.topic == TRUTH_TOPIC and record.stamp_ns in images:
-                cdr, message = images.pop(record.stamp_ns)
-                stamp, truth = message.header.stamp, json.loads(bag.deserialize(record).data)
-                frames.append(TrueFrame(
-                    str(truth['image']), stamp.sec * 10**9 + stamp.nanosec, cdr,
-                    raw_to_rgb(message), tuple((q, a) for q, a in truth['questions'])))
-    if not frames:
-        raise BagError(f'{bag_path}: no frame on {IMAGE_TOPIC} with a truth on {TRUTH_TOPIC}')
-    return frames
+        return true_frames(bag)
+
+
+def spread(frames: Sequence[TrueFrame], count: int) -> list[TrueFrame]:
+    """Return at most so many frames that can be asked about, evenly from the first to the last."""
+    told = [frame for frame in frames if frame.questions]
+    count = min(max(count, 1), len(told))
+    return [told[i * (len(told) - 1) // max(count - 1, 1)] for i in range(count)]
 
 
 def prepare_environment() -> None:
@@ -123,36 +130,63 @@ def prepare_environment() -> None:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % DOMAINS))
 
 
-def converse(frames: list[TrueFrame], model: Path, out: Path) -> tuple[
-        list[dict[str, Any]], dict[str, Any]]:
-    """Ask the node everything; return a row per question, and what was measured beside."""
+def converse(frames: Sequence[TrueFrame], asked: Sequence[TrueFrame], rate: float, model: Path,
+             out: Path) -> tuple[list[dict[str, Any]], list[Any], dict[str, Any]]:
+    """Ask the node; return a row per question, a picture per asked frame, what was measured."""
     from latent_vqa_ros.ros.demo import Asker, DemoError, running
 
-    parameters = ('-p', f'model:={model.resolve()}', '-p', 'max_image_age:=0.0')  # old stamps
-    measured: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
+    compressed = frames[0].type.endswith('CompressedImage')
+    parameters = ('-p', f'model:={model.resolve()}', '-p', 'max_image_age:=0.0',  # old stamps
+                  '-p', f'image_transport:={"compressed" if compressed else "raw"}')
     try:
-        with running('latent_vqa_ros.ros.main', out / NODE_LOG, *parameters) as node:
-            with running('latent_vqa_ros.ros.echo', out / ECHO_LOG), Asker() as asker:
-                asker.await_node(node, frames[0].questions[0][0])
-                for frame in progress(frames, 'frames'):
-                    asker.show(frame.cdr)
-                    rows += [row(frame, question, truth, asker.ask(question, frame.stamp_ns))
-                             for question, truth in frame.questions]
-                measured['round_trip_ms'] = asker.round_trips(ROUND_TRIPS)
-            measured['node_rss_mb'] = resident_mb(node.pid)
+        with (running('latent_vqa_ros.ros.main', out / NODE_LOG, *parameters) as node,
+              running('latent_vqa_ros.ros.echo', out / ECHO_LOG), Asker(compressed) as asker):
+            asker.await_node(node, asked[0].questions[0][0])
+            rows = replay(asker, frames, asked, rate)
+            measured = {'round_trip_ms': asker.round_trips(ROUND_TRIPS),
+                        'node_rss_mb': resident_mb(node.pid)}
+            pictures = look(asker, asked, rows)
     except DemoError as error:
         raise OSError(f'{error}; see {out / NODE_LOG}: {last_line(out / NODE_LOG)}') from None
-    return rows, measured | {'node_exit': node.returncode}
+    return rows, pictures, measured | {'node_exit': node.returncode}
 
 
-def row(frame: TrueFrame, question: str, truth: str, reply: Any) -> dict[str, Any]:
+def replay(asker: Asker, frames: Sequence[TrueFrame], asked: Sequence[TrueFrame],
+           rate: float) -> list[dict[str, Any]]:
+    """Show every frame in its time and ask about some; return a row per question."""
+    first_ns, started = frames[0].stamp_ns, time.perf_counter()
+    rows = []
+    for frame in progress(frames, 'frames'):
+        time_s = (frame.stamp_ns - first_ns) / NANO
+        asker.wait_until(started + time_s / rate)
+        asker.show(frame.cdr)
+        if any(frame is one for one in asked):
+            rows += [row(time_s, question, truth, asker.ask(question, frame.stamp_ns))
+                     for question, truth in frame.questions]
+    return rows
+
+
+def row(time_s: float, question: str, truth: str, reply: Any) -> dict[str, Any]:
     """Return one line of the table as plain types."""
     detail = reply.detail
-    return {'frame': frame.name, 'question': question, 'truth': truth,
+    return {'time_s': time_s, 'question': question, 'truth': truth,
             'status': detail['status'], 'answer': detail['answer'],
             'confidence': detail['confidence'], 'latency_ms': round(reply.milliseconds, 3),
-            'attempts': reply.attempts, 'encoding_reused': detail['encoding_reused']}
+            'attempts': reply.attempts, 'encoding_reused': detail['encoding_reused'],
+            'evidence': detail['evidence']}
+
+
+def look(asker: Asker, asked: Sequence[TrueFrame], rows: Sequence[dict[str, Any]]) -> list[Any]:
+    """Return the node's picture of each asked frame, RGB, about a question that has evidence."""
+    from latent_vqa_ros.core.image_formats import raw_to_rgb
+
+    pictures, remaining = [], iter(rows)
+    for frame in asked:
+        mine = [next(remaining) for _ in frame.questions]
+        told = next((one for one in mine if one['evidence']), mine[0])
+        asker.show(frame.cdr)
+        pictures.append(raw_to_rgb(asker.look(told['question'], frame.stamp_ns)))
+    return pictures
 
 
 def last_line(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What the demo tells: a summary, a table, and a picture of all frames with their answers.
+"""What the demo tells: a summary, a table, and a picture of the frames with their answers.
 
 Works on the rows of cli/demo.py; it knows no ROS and no model.
 """
@@ -6,6 +6,7 @@ Works on the rows of cli/demo.py; it knows no ROS and no model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,38 +16,31 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from latent_vqa_ros.cli.demo import TrueFrame
+Row = dict[str, Any]
 
 COLUMNS = 4
-THUMB_W, THUMB_H = 320, 240  # pixels
+THUMB_W = 320  # pixels
 LINE_H, MARGIN = 17, 8
 INK, GOOD, BAD, PAPER = (40, 40, 40), (20, 120, 20), (30, 30, 210), (255, 255, 255)  # BGR
 
 
-def group_of(truth: str) -> str:
-    """Return the group that an answer belongs to."""
-    from latent_vqa_ros.bags.demo_bag import group_of as easy_vqa_group
-
-    return easy_vqa_group(truth)
-
-
-def is_right(row: dict[str, Any]) -> bool:
+def is_right(row: Row) -> bool:
     """Tell whether a row's answer was given and is the truth."""
     return bool(row['status'] == 'ok' and row['answer'] == row['truth'])
 
 
-def summarize(rows: list[dict[str, Any]], measured: dict[str, Any]) -> dict[str, Any]:
+def shown(row: Row) -> str:
+    """Return the answer, or why there is none."""
+    return str(row['answer'] if row['status'] == 'ok' else f'[{row["status"]}]')
+
+
+def summarize(rows: list[Row], measured: dict[str, Any]) -> dict[str, Any]:
     """Return the document of --json."""
-    groups: dict[str, dict[str, int]] = {}
-    for row in rows:
-        group = groups.setdefault(group_of(row['truth']), {'n': 0, 'right': 0})
-        group['n'] += 1
-        group['right'] += is_right(row)
     first = [row['latency_ms'] for row in rows if not row['encoding_reused']]
     later = [row['latency_ms'] for row in rows if row['encoding_reused']]
     return {
         'n': len(rows), 'answered': sum(row['status'] == 'ok' for row in rows),
-        'right': sum(map(is_right, rows)), 'groups': groups,
+        'right': sum(map(is_right, rows)),
         'latency_ms': quantiles([row['latency_ms'] for row in rows]),
         'first_question_ms': quantiles(first), 'later_question_ms': quantiles(later),
         'round_trip_ms': quantiles(measured['round_trip_ms']),
@@ -63,21 +57,10 @@ def render(document: dict[str, Any]) -> str:
     """Return the table and the summary."""
     rows = document['rows']
     width = max(len(row['question']) for row in rows)
-    lines = [f'{"frame":>6}  {"question":{width}}  {"answer":13}{"truth":11}{"conf.":>7}'
-             f'{"ms":>8}']
-    previous = None
-    for row in rows:
-        frame = '' if row['frame'] == previous else row['frame']
-        previous = row['frame']
-        answer = row['answer'] if row['status'] == 'ok' else f'[{row["status"]}]'
-        confidence = '' if row['confidence'] is None else f'{100 * row["confidence"]:.1f} %'
-        lines.append(f'{frame:>6}  {row["question"]:{width}}  {answer:13}{row["truth"]:11}'
-                     f'{confidence:>7}{row["latency_ms"]:8.2f}{"" if is_right(row) else "  <--"}')
-    groups = ', '.join(f'{name} {group["right"]}/{group["n"]}'
-                       for name, group in document['groups'].items())
     return '\n'.join([
-        *lines, '',
-        f'answered {document["answered"]} of {document["n"]}, right {document["right"]}: {groups}',
+        *table(rows, width), '',
+        *([*changes(rows, width), ''] if changes(rows, width) else []),
+        f'answered {document["answered"]} of {document["n"]}, right {document["right"]}',
         _times('question published → detail received', document['latency_ms']),
         _times('  the first about a frame', document['first_question_ms']),
         _times('  the later ones', document['later_question_ms']),
@@ -89,43 +72,67 @@ def render(document: dict[str, Any]) -> str:
         f'picture: {document["picture"]}'])
 
 
+def table(rows: Sequence[Row], width: int) -> list[str]:
+    """Return a line per row; the time stands at the first of a frame, an arrow at a mistake."""
+    lines = [f'{"time":>7}  {"question":{width}}  {"answer":13}{"truth":11}{"conf.":>7}{"ms":>8}']
+    for time_s, of_frame in groupby(rows, lambda row: row['time_s']):
+        for index, row in enumerate(of_frame):
+            moment = '' if index else f'{time_s:.1f} s'
+            confidence = '' if row['confidence'] is None else f'{100 * row["confidence"]:.1f} %'
+            lines.append(
+                f'{moment:>7}  {row["question"]:{width}}  {shown(row):13}{row["truth"]:11}'
+                f'{confidence:>7}{row["latency_ms"]:8.2f}{"" if is_right(row) else "  <--"}')
+    return lines
+
+
+def changes(rows: Sequence[Row], width: int) -> list[str]:
+    """Return a line per question whose answer changed: the answers in their order."""
+    lines = []
+    for question in dict.fromkeys(row['question'] for row in rows):
+        told = [shown(row) for row in rows if row['question'] == question]
+        different = [answer for answer, _ in groupby(told)]
+        if len(different) > 1:
+            lines.append(f'{"":7}  {question:{width}}  {" → ".join(different)}')
+    return lines
+
+
 def _times(label: str, values: dict[str, float] | None) -> str:
     return f'{label:40}' + ('-' if values is None else
                             f'p50 {values["p50"]:.2f} ms   p95 {values["p95"]:.2f} ms')
 
 
-def draw(path: Path, frames: Sequence[TrueFrame], rows: Sequence[dict[str, Any]]) -> None:
-    """Write a sheet of all frames, each with its questions and answers below it."""
+def draw(path: Path, pictures_hwc: Sequence[NDArray[np.uint8]], rows: Sequence[Row]) -> None:
+    """Write a sheet of pictures (RGB, one per time), each with its questions and answers."""
     import cv2
     import numpy as np
 
-    most = max(len(frame.questions) for frame in frames)
-    cell_h, cell_w = THUMB_H + most * LINE_H + 2 * MARGIN, THUMB_W + 2 * MARGIN
+    frames = [list(of_frame) for _, of_frame in groupby(rows, lambda row: row['time_s'])]
+    height, width = pictures_hwc[0].shape[:2]
+    thumb_h = round(THUMB_W * height / width)
+    most = max(len(frame) for frame in frames)
+    cell_h, cell_w = thumb_h + most * LINE_H + 2 * MARGIN, THUMB_W + 2 * MARGIN
     count = -(-len(frames) // COLUMNS)
     sheet_hwc = np.full((count * cell_h, COLUMNS * cell_w, 3), PAPER, np.uint8)
-    remaining = iter(rows)
-    for index, frame in enumerate(frames):
+    for index, (picture_hwc, frame) in enumerate(zip(pictures_hwc, frames, strict=True)):
         top, left = (index // COLUMNS) * cell_h, (index % COLUMNS) * cell_w
-        mine = [next(remaining) for _ in frame.questions]
-        _draw_cell(sheet_hwc[top:top + cell_h, left:left + cell_w], frame, mine)
+        _draw_cell(sheet_hwc[top:top + cell_h, left:left + cell_w], picture_hwc, thumb_h, frame)
     if not cv2.imwrite(str(path), sheet_hwc):
         raise OSError(f'{path}: the picture cannot be written')
 
 
-def _draw_cell(cell_hwc: NDArray[np.uint8], frame: TrueFrame,
-               rows: Sequence[dict[str, Any]]) -> None:
+def _draw_cell(cell_hwc: NDArray[np.uint8], picture_hwc: NDArray[np.uint8], thumb_h: int,
+               rows: Sequence[Row]) -> None:
     import cv2
 
-    thumb = cv2.resize(frame.rgb_hwc, (THUMB_W, THUMB_H), interpolation=cv2.INTER_AREA)
-    cell_hwc[MARGIN:MARGIN + THUMB_H, MARGIN:MARGIN + THUMB_W] = thumb[:, :, ::-1]
+    thumb = cv2.resize(picture_hwc, (THUMB_W, thumb_h), interpolation=cv2.INTER_AREA)
+    cell_hwc[MARGIN:MARGIN + thumb_h, MARGIN:MARGIN + THUMB_W] = thumb[:, :, ::-1]
     for index, row in enumerate(rows):
-        y = MARGIN + THUMB_H + (index + 1) * LINE_H - 3
-        answer = row['answer'] if row['status'] == 'ok' else row['status']
-        shown = answer if is_right(row) else f'{answer} (is {row["truth"]})'
+        y = MARGIN + thumb_h + (index + 1) * LINE_H - 3
+        text = shown(row) if is_right(row) else f'{shown(row)} (is {row["truth"]})'
         colour = GOOD if is_right(row) else BAD
-        (width, _), _ = cv2.getTextSize(shown, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)
+        (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)
         _write(cell_hwc, row['question'], MARGIN, y, INK)
-        _write(cell_hwc, shown, MARGIN + THUMB_W - width, y, colour)
+        _write(cell_hwc, text, MARGIN + THUMB_W - width, y, colour)
 
 
 def _write(image_hwc: NDArray[np.uint8], text: str, x: int, y: int,

@@ -3,7 +3,8 @@
     with running('latent_vqa_ros.ros.main', log_path) as process, Asker() as asker:
         asker.await_node(process)
         asker.show(image_cdr)
-        reply = asker.ask('what shape is in the image?', stamp_ns)
+        reply = asker.ask('what is in the tray?', stamp_ns)
+        image = asker.look('what is in the tray?', stamp_ns)
 
 All names lie in a namespace of their own, so that a robot's topics are left alone. It knows
 neither bags nor truths, and nothing of how the node answers.
@@ -24,8 +25,9 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 NAMESPACE = '/latent_vqa_demo'
@@ -33,6 +35,7 @@ START_LIMIT = 30.0  # s for a process to start and be discovered
 ANSWER_LIMIT = 10.0  # s for one question, repeated frames included
 PATIENCE = 1.0  # s until a question is asked again
 STOP_LIMIT = 10.0  # s for a process to end after SIGINT
+PICTURE_PATIENCE = 0.2  # s until it is asked again for a picture
 FRAME_PAUSE = 0.02  # s for a frame to arrive before its first question
 AWAITING_FRAME = ('no_image', 'inactive')
 NANO = 1_000_000_000
@@ -79,16 +82,21 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 class Asker:
     """Publishes frames and questions, one at a time, and waits for what comes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, compressed: bool = False) -> None:
+        """``compressed``: the frames are sensor_msgs/CompressedImage."""
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node('asker', namespace=NAMESPACE)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
-        self._images = self._node.create_publisher(Image, 'image_raw', 10)
+        self._images = (
+            self._node.create_publisher(CompressedImage, 'image_raw/compressed', 10)
+            if compressed else self._node.create_publisher(Image, 'image_raw', 10))
         self._questions = self._node.create_publisher(String, 'question', 10)
         self._pings = self._node.create_publisher(String, 'ping', 10)
         self._details: dict[Any, tuple[float, dict[str, Any]]] = {}
         self._pongs: dict[str, float] = {}
+        self._picture: Image | None = None
+        self._pictures: Any = None
         self._node.create_subscription(String, 'answer/detail', self._on_detail, 10)
         self._node.create_subscription(String, 'pong', self._on_pong, 10)
         self._asked = 0
@@ -111,6 +119,9 @@ class Asker:
     def _on_pong(self, message: String) -> None:
         self._pongs[message.data] = time.perf_counter()
 
+    def _on_picture(self, message: Image) -> None:
+        self._picture = message
+
     def _wait(self, done: Callable[[], bool], seconds: float) -> bool:
         """Handle messages until done() is true or the time is over; return done()."""
         end = time.perf_counter() + seconds
@@ -127,12 +138,16 @@ class Asker:
             found = self._ask_once(question, 0.2)
             if found is not None and found[1]['status'] != 'inactive':
                 if not self._wait(lambda: self._images.get_subscription_count() > 0, PATIENCE):
-                    raise DemoError('the node does not subscribe to image_raw')
+                    raise DemoError(f'the node does not subscribe to {self._images.topic_name}')
                 return
         raise DemoError(f'the node did not answer within {START_LIMIT:g} s')
 
+    def wait_until(self, due: float) -> None:
+        """Handle messages until time.perf_counter() is ``due``."""
+        self._wait(lambda: False, due - time.perf_counter())
+
     def show(self, image_cdr: bytes) -> None:
-        """Publish a frame, a serialized sensor_msgs/Image."""
+        """Publish a frame, a serialized message."""
         self._image = image_cdr
         self._images.publish(image_cdr)
         self._wait(lambda: False, FRAME_PAUSE)
@@ -155,6 +170,28 @@ class Asker:
             self.show(self._image)
         raise DemoError(f'{question!r}: no answer about its frame within {ANSWER_LIMIT:g} s, '
                         f'the last was {status}')
+
+    def look(self, question: str, stamp_ns: int) -> Image:
+        """Return the node's annotated picture of the frame with that stamp and the question.
+
+        From the first call on the node draws one for each question.
+        """
+        if self._pictures is None:
+            self._pictures = self._node.create_subscription(
+                Image, 'image_annotated', self._on_picture, qos_profile_sensor_data)
+        end = time.perf_counter() + ANSWER_LIMIT
+        while time.perf_counter() < end:
+            self._picture = None
+            self.ask(question, stamp_ns)
+            if self._wait(lambda: self._has_picture_of(stamp_ns), PICTURE_PATIENCE):
+                assert self._picture is not None
+                return self._picture
+        raise DemoError(f'{question!r}: no picture on image_annotated within {ANSWER_LIMIT:g} s')
+
+    def _has_picture_of(self, stamp_ns: int) -> bool:
+        found = self._picture
+        return found is not None and (
+            found.header.stamp.sec * NANO + found.header.stamp.nanosec == stamp_ns)
 
     def _ask_once(self, question: str, seconds: float) -> tuple[float, dict[str, Any]] | None:
         self._asked += 1

@@ -10,7 +10,7 @@ from truth_bag import START_NS, STORY, write_bag
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.read import BagReader
-from latent_vqa_ros.bags.truth import frames, is_bag, read_scenes
+from latent_vqa_ros.bags.truth import frames, is_bag, read_scenes, true_frames
 from latent_vqa_ros.bags.write import STORAGES, BagWriter
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
@@ -52,3 +52,37 @@ def test_another_truth_is_refused(tmp_path: Path, text: str) -> None:
         read_scenes(read)
     with BagReader(DATA / 'tiny_bag') as read, pytest.raises(BagError, match='does not hold'):
         read_scenes(read)
+
+
+def write_told(path: Path, *texts: str) -> Path:
+    with BagWriter(path) as bag:
+        for i, text in enumerate(texts):
+            bag.write_image('/front/image_raw', 10 * i, '', np.full((4, 4, 3), i, np.uint8))
+            bag.write_string('/truth', 10 * i, text)
+        bag.write_image('/front/image_raw', 99, '', np.zeros((4, 4, 3), np.uint8))
+    return path
+
+
+def test_a_true_frame_is_as_published_with_its_certain_answers(tmp_path: Path) -> None:
+    path = write_told(tmp_path / 'bag', '{"answers": {"what?": "a", "who?": null}}',
+                      '{"answers": {"what?": null}}', '{"questions": [["who?", "b"]]}')
+    with BagReader(path) as bag:
+        found = true_frames(bag)
+        messages = [record.cdr for record in bag if record.topic == '/front/image_raw']
+    assert [frame.questions for frame in found] == [(('what?', 'a'),), (), (('who?', 'b'),)]
+    assert [frame.stamp_ns for frame in found] == [0, 10, 20]
+    assert [frame.cdr for frame in found] == messages[:3]
+    assert found[0].type == 'sensor_msgs/msg/Image'
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{}', '{"answers": 5}', '{"questions": [1]}'])
+def test_other_answers_are_refused(tmp_path: Path, text: str) -> None:
+    path = write_told(tmp_path / 'bag', text)
+    with BagReader(path) as bag, pytest.raises(BagError, match='does not hold "answers"'):
+        true_frames(bag)
+
+
+def test_frames_without_any_answer_are_refused(tmp_path: Path) -> None:
+    path = write_told(tmp_path / 'bag', '{"answers": {"what?": null}}')
+    with BagReader(path) as bag, pytest.raises(BagError, match='no picture on /front/image_raw'):
+        true_frames(bag)

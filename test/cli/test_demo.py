@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from latent_vqa_ros.bags import BagError
+from latent_vqa_ros.bags.truth import TrueFrame
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli import demo, demo_report
 
@@ -33,6 +35,22 @@ def bag(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def episode(tmp_path: Path) -> Path:
+    """A second of 64×48 JPEG frames at 5 Hz; nothing is certain of the third."""
+    path = tmp_path / 'episode'
+    jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    with BagWriter(path) as writer:
+        for index in range(6):
+            stamp_ns = STAMP_NS + index * 200_000_000
+            truth = {'is the red cube above this?': None if index == 2 else 'no',
+                     'what is the color?': None if index < 4 else 'blue'}
+            writer.write_compressed('/camera/image_raw/compressed', stamp_ns, 'c', jpeg, 'jpeg')
+            writer.write_string('/truth', stamp_ns, json.dumps(
+                {'stamp': {}, 'scene': None, 'answers': truth}))
+    return path
+
+
 def plain_environment():
     """Return this shell's environment without the transports or domain that it may have set."""
     return {name: value for name, value in os.environ.items()
@@ -50,12 +68,44 @@ def test_every_question_of_every_frame_is_answered_about_its_frame(bundle, bag, 
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document['n'], document['answered'], document['right']) == (6, 6, 6)
-    assert [row['frame'] for row in document['rows']] == ['0', '0', '1', '1', '2', '2']
+    assert [row['time_s'] for row in document['rows']] == [0, 0, 0.5, 0.5, 1, 1]
     assert all(row['latency_ms'] > 0 for row in document['rows'])
     assert document['round_trip_ms']['p50'] > 0
     assert document['node_rss_mb'] > 10
     assert document['node_exit'] == 0
     assert cv2.imread(document['picture']).shape == (240 + 2 * 17 + 16, 4 * 336, 3)
+
+
+def test_an_episode_is_asked_where_its_truth_is_certain(looking_bundle, episode, tmp_path):
+    done = run_demo('--model', looking_bundle, '--bag', episode, '--out', tmp_path / 'out',
+                    '--rate', '10', '--json')
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [row['time_s'] for row in document['rows']] == [0, 0.2, 0.6, 0.8, 0.8, 1, 1]
+    assert (document['answered'], document['right']) == (7, 5)  # it says red, not blue
+    assert {row['answer'] for row in document['rows']} == {'no', 'red'}
+    assert [one['phrase'] for one in document['rows'][0]['evidence']] == ['red cube']
+    sheet_hwc = cv2.imread(document['picture'])
+    assert sheet_hwc.shape == (2 * (240 + 2 * 17 + 16), 4 * 336, 3)
+    pink = (sheet_hwc[:248, :328] == (200, 80, 255)).all(axis=2)  # the node drew a box, BGR
+    assert pink.sum() > 100
+
+
+def test_the_pace_is_that_of_the_bag_times_the_rate():
+    frames = [TrueFrame(10**18 + i * 10**9, 'Image', b'%d' % i, ()) for i in range(4)]
+    shown, due = [], []
+    asker = SimpleNamespace(show=shown.append, wait_until=due.append)
+    assert demo.replay(asker, frames, [], 4) == []
+    assert shown == [b'0', b'1', b'2', b'3']
+    assert np.diff(due) == pytest.approx([0.25] * 3)
+
+
+def test_moments_are_spread_from_the_first_to_the_last_that_is_certain():
+    told = (('what?', 'that'),)
+    frames = [TrueFrame(i, '', b'', told if i % 2 else ()) for i in range(20)]
+    assert [frame.stamp_ns for frame in demo.spread(frames, 3)] == [1, 9, 19]
+    assert [frame.stamp_ns for frame in demo.spread(frames, 1)] == [1]
+    assert len(demo.spread(frames, 99)) == 10
 
 
 def test_a_question_without_an_answer_fails_and_is_shown(bundle, tmp_path):
@@ -76,22 +126,47 @@ def test_a_bag_without_truths_is_one_line(bundle, tmp_path):
         writer.write_string('/other', STAMP_NS, 'text')
     done = run_demo('--model', bundle, '--bag', path, '--out', tmp_path / 'out')
     assert done.returncode == 1
-    assert 'no frame on /image_raw with a truth' in done.stderr
+    assert 'the bag has no topic with images' in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_shipped_bag_is_found_and_has_a_hundred_questions():
-    frames = demo.read_frames(demo.find_bag())
-    assert len(frames) == 20
-    assert sum(len(frame.questions) for frame in frames) == 100
-    assert all(frame.rgb_hwc.shape == (480, 640, 3) for frame in frames)
-    assert len({frame.stamp_ns for frame in frames}) == 20
+def test_easy_vqa_answers_right_about_its_own_bag(tmp_path):
+    done = run_demo('--model', 'easy_vqa', '--rate', '100', '--moments', '20', '--out', tmp_path,
+                    '--json')
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document['n'], document['answered'], document['right']) == (100, 100, 100)
+
+
+def test_the_shipped_episode_is_found_and_tells_of_changes():
+    frames = demo.read_frames(demo.find_bag('any model'))
+    assert len(frames) == 120
+    assert {frame.type for frame in frames} == {'sensor_msgs/msg/CompressedImage'}
+    asked = demo.spread(frames, demo.MOMENTS)
+    answers: dict[str, list[str]] = {}
+    for frame in asked:
+        for question, answer in frame.questions:
+            told = answers.setdefault(question, [])
+            if told[-1:] != [answer]:
+                told.append(answer)
+    assert answers['what is the gripper holding?'] == ['nothing', 'cone', 'nothing']
+    assert answers['what is in the tray?'] == ['nothing', 'cone', 'several']
+    assert answers['is the red cone in the tray?'] == ['no', 'yes']
+    assert len(answers) == 6
+    assert all(len(told) > 1 for told in answers.values())
 
 
 def test_a_missing_bag_says_how_to_make_one(monkeypatch, tmp_path):
     monkeypatch.setattr('latent_vqa_ros.core.models.share_folders', lambda: [tmp_path])
-    with pytest.raises(BagError, match='demo_bag OUT'):
-        demo.find_bag()
+    with pytest.raises(BagError, match='simulate bag OUT'):
+        demo.find_bag('any model')
+
+
+@pytest.mark.parametrize('rate', ['0', '-1', 'nan', 'inf', 'fast'])
+def test_a_rate_that_makes_no_sense_is_refused(rate):
+    done = run_demo('--rate', rate)
+    assert done.returncode == 2
+    assert 'a number above 0' in done.stderr
 
 
 def test_large_frames_pass_and_the_domain_is_its_own_unless_set():
@@ -113,7 +188,7 @@ def test_what_the_user_set_is_kept(monkeypatch):
 
 
 def _row(**changes):
-    return {'frame': '1', 'question': 'what shape?', 'truth': 'circle', 'status': 'ok',
+    return {'time_s': 0.5, 'question': 'what shape?', 'truth': 'circle', 'status': 'ok',
             'answer': 'circle', 'confidence': 0.9, 'latency_ms': 2.0, 'attempts': 1,
             'encoding_reused': False} | changes
 
@@ -123,13 +198,13 @@ def test_unsure_is_neither_answered_nor_right():
     document = demo_report.summarize(
         rows, {'round_trip_ms': [1.0], 'node_rss_mb': 1.0, 'node_exit': 0})
     assert (document['n'], document['answered'], document['right']) == (4, 3, 2)
-    assert document['groups'] == {'shape': {'n': 3, 'right': 1}, 'yes/no': {'n': 1, 'right': 1}}
 
 
 def test_a_wrong_answer_and_an_unclean_end_are_visible():
-    rows = [_row(answer='red'), _row(frame='2')]
+    rows = [_row(answer='red'), _row(time_s=2.0)]
     document = demo_report.summarize(
         rows, {'round_trip_ms': [], 'node_rss_mb': 1.0, 'node_exit': -11})
     text = demo_report.render(document | {'picture': 'x.png'})
     assert text.count('<--') == 1
+    assert 'what shape?  red → circle' in text
     assert 'exit code -11' in text
