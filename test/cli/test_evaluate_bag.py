@@ -9,6 +9,8 @@ from truth_bag import START_NS, STORY, write_bag
 
 from latent_vqa_ros.bags.write import BagWriter
 
+EASY_VQA = ('--model', 'easy_vqa')
+
 
 @pytest.fixture(scope='module')
 def bag(tmp_path_factory):
@@ -16,7 +18,8 @@ def bag(tmp_path_factory):
 
 
 def test_a_model_that_knows_nothing_of_it_is_wrong_and_says_why(latent_vqa, bag, tmp_path):
-    code, out, err = latent_vqa('evaluate', '--data', bag, '--json', '--report', tmp_path / 'r')
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', bag, '--json', '--report',
+                                tmp_path / 'r')
     document = json.loads(out)
     assert code == 0
     assert document['model'] == 'easy_vqa'
@@ -30,7 +33,7 @@ def test_a_model_that_knows_nothing_of_it_is_wrong_and_says_why(latent_vqa, bag,
 
 
 def test_a_table_without_json(latent_vqa, bag):
-    code, out, _ = latent_vqa('evaluate', '--data', bag, '--rate', '1')
+    code, out, _ = latent_vqa('evaluate', *EASY_VQA, '--data', bag, '--rate', '1')
     assert code == 0
     assert 'is there a red cube?' in out
     assert '1 frames a second' in out
@@ -55,7 +58,7 @@ def test_a_model_answers_the_questions_it_knows(latent_vqa, bag, bundle, tmp_pat
     (('--rate', '0'), 'rate 0'), (('--unfamiliar',), '--unfamiliar'),
     (('--questions', 'missing.jsonl'), 'missing.jsonl'), (('--model', 'missing'), 'missing')])
 def test_what_cannot_be_done_is_one_line(latent_vqa, bag, options, says):
-    code, out, err = latent_vqa('evaluate', '--data', bag, *options)
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', bag, *options)
     assert (code, out) == (1, '')
     assert says in err
     assert 'Traceback' not in err
@@ -71,7 +74,7 @@ def broken(path, scene):
 
 @pytest.mark.parametrize('scene', [7, {}, {'things': [{}]}, {'things': 3}, 'x', []])
 def test_a_broken_truth_is_one_line(latent_vqa, tmp_path, scene):
-    code, _, err = latent_vqa('evaluate', '--data', broken(tmp_path / 'bag', scene))
+    code, _, err = latent_vqa('evaluate', *EASY_VQA, '--data', broken(tmp_path / 'bag', scene))
     assert code == 1
     assert 'a scene of the truth cannot be read' in err
     assert 'Traceback' not in err
