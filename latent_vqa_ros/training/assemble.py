@@ -36,6 +36,7 @@ from latent_vqa_ros.training.train import Data, bank_ids, summary
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
 _VARIANTS = 4  # augmented copies of each validation image for the limit of familiarity
+_FAMILIAR_IMAGES = 5000  # of training, at most, that say what is familiar
 _MAX_EXAMPLES = 200  # questions that stand in the manifest
 
 Json = dict[str, Any]
@@ -45,7 +46,8 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     """Write the bundle to ``out``; return the report on the test split, float and int8."""
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
-    train_images = load_images(data.train, recipe.preprocess)
+    some = data.train[::-(-len(data.train) // _FAMILIAR_IMAGES)]
+    train_images = load_images(some, recipe.preprocess)
     calibrate.fit_familiarity(model, calibrate.variants(train_images, recipe, 1))
     work.mkdir(parents=True, exist_ok=True)
     found = evidence(recipe, data, model)
