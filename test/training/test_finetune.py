@@ -1,0 +1,98 @@
+"""What relations need: coordinates and attention on what is named (docs/experiments.md)."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import yaml
+
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
+import squares  # noqa: E402
+
+from latent_vqa_ros.training import finetune, loop, train  # noqa: E402
+from latent_vqa_ros.training.batches import Split  # noqa: E402
+from latent_vqa_ros.training.config import load_recipe  # noqa: E402
+
+CPU = torch.device('cpu')
+RELATIONS = 'right_left', 'right_above'
+
+
+@pytest.fixture(scope='module')
+def recipe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('finetune')
+    data = squares.write(folder / 'data', {'train': 600, 'val': 100, 'test': 1})
+    path = folder / 'squares.yaml'
+    path.write_text(yaml.safe_dump({
+        **squares.RECIPE, 'data': str(data), 'augment': {'noise': 0, 'gain': 0, 'blur': 0},
+        'finetune': {'epochs': 20, 'batch': 32, 'learning_rate': 0.003, 'warmup': 0.1,
+                     'grounding_weight': 1.0}}))
+    return load_recipe(path)
+
+
+@pytest.fixture(scope='module')
+def data(recipe):
+    return train.load_data(recipe)
+
+
+def only_relations(records):
+    return tuple(replace(record, questions=tuple(
+        q for q in record.questions if q.group in ('left', 'above'))) for record in records)
+
+
+def learn(recipe, data, folder):
+    """Return the figures of each epoch."""
+    torch.set_num_threads(1)
+    model = train.build(recipe, data)
+    splits = [Split(records, recipe.preprocess, data.tokenizer, data.answers,
+                    model.clip.image_encoder.grid)
+              for records in map(only_relations, (data.train, data.val))]
+    task = finetune.task(recipe, model, *splits, train.bank_ids(data), CPU)
+    loop.run(task, model, recipe.finetune, folder, loop.Metrics(folder))
+    return [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+
+
+def test_relations_are_learned_with_coordinates_and_not_without(recipe, data, tmp_path):
+    (tmp_path / 'with').mkdir()
+    (tmp_path / 'without').mkdir()
+    seen = learn(replace(recipe, finetune=replace(recipe.finetune, stop_at=0.95)), data,
+                 tmp_path / 'with')
+    assert min(seen[-1][name] for name in RELATIONS) > 0.9
+    blind = learn(replace(recipe, model=replace(recipe.model, coordinates=False),
+                          finetune=replace(recipe.finetune, epochs=len(seen))), data,
+                  tmp_path / 'without')
+    assert max(blind[-1][name] for name in RELATIONS) < 0.75
+    assert seen[-1]['grounding_loss'] < 0.1
+
+
+def test_the_loss_is_the_weighted_sum_of_its_parts(recipe, data):
+    recipe = replace(recipe, finetune=replace(recipe.finetune, region_weight=0.2,
+                                              contrastive_weight=0.3))
+    model = train.build(recipe, data)
+    split = Split(data.val, recipe.preprocess, data.tokenizer, data.answers,
+                  model.clip.image_encoder.grid)
+    task = finetune.task(recipe, model, split, split, train.bank_ids(data), CPU)
+    parts = task.losses(split.batch(range(4)))
+    expected = (parts['answer_loss'] + 0.2 * parts['region_loss']
+                + 0.3 * parts['contrastive_loss'] + parts['grounding_loss'])
+    assert parts.keys() == {'loss', 'answer_loss', 'region_loss', 'contrastive_loss',
+                            'grounding_loss'}
+    assert parts['loss'].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_first_easy_epochs_show_no_picture_of_more_than_three_things(recipe, data):
+    things = [each.regions * 2 if i % 4 else each.regions for i, each in enumerate(data.val)]
+    records = [replace(each, regions=regions)
+               for each, regions in zip(data.val, things, strict=True)]
+    split = Split(records, recipe.preprocess, data.tokenizer, data.answers, (4, 4))
+    rows = [row for batch in split.epoch((0,), 10, most=3) for row in batch]
+    assert len(rows) == 100
+    assert {len(things[row]) for row in rows} == {2}
+    recipe = replace(recipe, augment=replace(recipe.augment, symmetries=False),
+                     finetune=replace(recipe.finetune, easy_epochs=1, batch=10))
+    task = finetune.task(recipe, train.build(recipe, data), split, split,
+                         train.bank_ids(data), CPU)
+    seen = [{image.numpy().tobytes() for batch in task.epoch(number)
+             for image in batch.image_bhwc} for number in (0, 1)]
+    easy = {split.images[row].tobytes() for row in range(0, 100, 4)}
+    assert seen[0] <= easy
+    assert seen[1] > easy
