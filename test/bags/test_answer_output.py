@@ -40,7 +40,7 @@ PEAK = ('import sys; from pathlib import Path; from latent_vqa_ros.cli.main impo
 
 
 def command(code: str, *argv: object) -> list[str]:
-    return [sys.executable, '-c', code, 'answer-bag', *map(str, argv)]
+    return [sys.executable, '-c', code, 'answer-bag', '--model', 'easy_vqa', *map(str, argv)]
 
 
 def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / 'test' / 'data' / 'demo_bag'
 TINY = ROOT / 'test' / 'data' / 'tiny_bag'
 COLOUR = 'what color is the shape?'
+EASY_VQA = ('--model', 'easy_vqa')
 
 
 def test_the_verb_is_known_by_its_name_with_a_hyphen():
@@ -31,7 +32,8 @@ def test_the_verb_is_known_by_its_name_with_a_hyphen():
 def test_the_summary_counts_frames_rows_and_statuses(latent_vqa_json, tmp_path):
     out = tmp_path / 'a.csv'
     code, document = latent_vqa_json(
-        'answer-bag', TINY, '--question', COLOUR, '--question', 'what colour?', '--out', out)
+        'answer-bag', TINY, '--question', COLOUR, '--question', 'what colour?', '--out', out,
+        *EASY_VQA)
     assert code == 0
     assert document['duration_s'] >= 0
     assert {**document, 'duration_s': 0} == {
@@ -54,7 +56,7 @@ def test_every_row_says_where_the_model_looked(latent_vqa, looking_bundle, tmp_p
 
 def test_the_plain_summary_is_one_line(latent_vqa, tmp_path):
     code, out, _ = latent_vqa(
-        'answer-bag', TINY, '--question', COLOUR, '--out', f'{tmp_path}/a_bag/')
+        'answer-bag', TINY, '--question', COLOUR, '--out', f'{tmp_path}/a_bag/', *EASY_VQA)
     assert code == 0
     assert out.startswith(f'{tmp_path}/a_bag/: 3 rows about 3 frames (3 ok) in ')
     assert (tmp_path / 'a_bag' / 'metadata.yaml').is_file()
@@ -62,7 +64,8 @@ def test_the_plain_summary_is_one_line(latent_vqa, tmp_path):
 
 def test_a_question_that_cannot_be_answered_is_named_before_the_work(latent_vqa, tmp_path):
     code, _, err = latent_vqa(
-        'answer-bag', TINY, '--question', 'what colour?', ' ', '--out', tmp_path / 'a.csv')
+        'answer-bag', TINY, '--question', 'what colour?', ' ', '--out', tmp_path / 'a.csv',
+        *EASY_VQA)
     assert code == 0
     assert "'what colour?' will get no answer: unknown_words" in err
     assert "'' will get no answer: bad_question" in err
@@ -85,7 +88,7 @@ def test_every_part_of_the_command_is_part_of_the_job(monkeypatch, latent_vqa, t
         jobs.append(json.dumps(job, sort_keys=True))
         raise KeyboardInterrupt
     monkeypatch.setattr('latent_vqa_ros.bags.answer_output.open_output', note)
-    base = ['answer-bag', TINY, '--question', COLOUR, '--out', tmp_path / 'a.csv']
+    base = ['answer-bag', TINY, '--question', COLOUR, '--out', tmp_path / 'a.csv', *EASY_VQA]
     for more in ([], ['--every', 2], ['--question', 'is it red'], ['--model', bundle]):
         assert latent_vqa(*base, *more)[0] == 130
     assert latent_vqa('answer-bag', DEMO, *base[2:])[0] == 130
@@ -111,7 +114,7 @@ def cut_bag(where):
 def test_an_unreadable_bag_is_one_line_and_leaves_no_file(latent_vqa, tmp_path, make):
     bag = make(tmp_path)
     code, out, err = latent_vqa(
-        'answer-bag', bag, '--question', COLOUR, '--out', tmp_path / 'a.csv')
+        'answer-bag', bag, '--question', COLOUR, '--out', tmp_path / 'a.csv', *EASY_VQA)
     assert (code, out) == (1, '')
     assert str(bag) in err
     assert err.count('\n') == 1
@@ -123,7 +126,7 @@ def test_an_unreadable_bag_is_one_line_and_leaves_no_file(latent_vqa, tmp_path, 
     (['--topic', '/nowhere'], 'not in the bag'), (['--model', 'nowhere'], "no model 'nowhere'")])
 def test_what_cannot_be_done_is_one_clear_line(latent_vqa, tmp_path, more, says):
     code, out, err = latent_vqa(
-        'answer-bag', TINY, '--question', COLOUR, '--out', tmp_path / 'a.csv', *more)
+        'answer-bag', TINY, '--question', COLOUR, '--out', tmp_path / 'a.csv', *EASY_VQA, *more)
     assert (code, out) == (1, '')
     assert says in err.splitlines()[-1]
     assert not (tmp_path / 'a.csv').exists()
@@ -141,7 +144,7 @@ def test_progress_is_drawn_on_stderr_where_it_is_a_terminal(tmp_path):
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
     done = subprocess.run(
         [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'answer-bag', str(DEMO), '--question',
-         COLOUR, '--out', str(tmp_path / 'a.csv'), '--json'],
+         COLOUR, '--out', str(tmp_path / 'a.csv'), '--json', *EASY_VQA],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=writer, check=True)
     os.close(writer)
     drawn = b''

@@ -31,7 +31,7 @@ def generate_test_description() -> LaunchDescription:
     return LaunchDescription([
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(ROOT / 'launch' / 'vqa.launch.py')),
-            launch_arguments={'namespace': NAMESPACE}.items()),
+            launch_arguments={'namespace': NAMESPACE, 'model': 'easy_vqa'}.items()),
         launch_testing.actions.ReadyToTest()])
 
 

@@ -108,7 +108,7 @@ def middleware_s(child: Child) -> float:
 
 def command(role: str) -> list[str]:
     if role == 'ours':
-        return node_command(NAMESPACE)
+        return node_command(NAMESPACE, model=MODEL)
     keep = KEEP if role == 'receive_kept' else []
     return [*keep, sys.executable, __file__, '--role', role]
 

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import rclpy
 from faults import texts
-from faults.rig import QUESTION, Asker, Child, node_command, until
+from faults.rig import MODEL, QUESTION, Asker, Child, node_command, until
 from performance.common import (
     CAMERA,
     Machine,
@@ -163,7 +163,8 @@ def read_echo(data: bytes) -> tuple[int, str]:
 def load_node(folder: Path, core: int, queue_depth: int, seconds: float,
               bar) -> tuple[dict, float]:
     """Return the search's result with the node, and the CPU time of its processes."""
-    command = node_command(NAMESPACE, queue_depth=queue_depth, max_image_age=0.0)
+    command = node_command(NAMESPACE, model=MODEL, queue_depth=queue_depth,
+                           max_image_age=0.0)
     camera = [sys.executable, str(CAMERA), NAMESPACE, '--rate', '30']
     with (Child(command, folder / f'node{queue_depth}.txt', {core}) as node,
           Child(camera, folder / 'camera.txt', os.sched_getaffinity(0)) as shown):

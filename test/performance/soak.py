@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults import texts
-from faults.rig import Asker, Child, node_command
+from faults.rig import MODEL, Asker, Child, node_command
 from performance.common import (
     CAMERA,
     Machine,
@@ -45,7 +45,7 @@ USUAL = {'ok', 'stale_image', 'bad_image', 'no_image'}  # of a good question, wi
 
 def soak(args: argparse.Namespace, folder: Path) -> dict:
     """Run the soak and return the document of --json."""
-    command = node_command(NAMESPACE, max_image_age=STALE_AFTER)
+    command = node_command(NAMESPACE, model=MODEL, max_image_age=STALE_AFTER)
     camera_command = [sys.executable, str(CAMERA), NAMESPACE, '--rate', str(args.camera_rate),
                       '--size', args.size, '--faults', '--silent', str(SILENT),
                       '--every', str(EVERY)]
