@@ -177,13 +177,13 @@ def row(time_s: float, question: str, truth: str, reply: Any) -> dict[str, Any]:
 
 
 def look(asker: Asker, asked: Sequence[TrueFrame], rows: Sequence[dict[str, Any]]) -> list[Any]:
-    """Return the node's picture of each asked frame, RGB, about a question that has evidence."""
+    """Return the node's picture of each asked frame, RGB: its last question that has evidence."""
     from latent_vqa_ros.core.image_formats import raw_to_rgb
 
     pictures, remaining = [], iter(rows)
     for frame in asked:
         mine = [next(remaining) for _ in frame.questions]
-        told = next((one for one in mine if one['evidence']), mine[0])
+        told = next((one for one in reversed(mine) if one['evidence']), mine[0])
         asker.show(frame.cdr)
         pictures.append(raw_to_rgb(asker.look(told['question'], frame.stamp_ns)))
     return pictures
