@@ -79,8 +79,9 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
     from latent_vqa_ros.training import train as training
 
     chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    data = training.load_data(recipe, SMOKE_RECORDS if smoke else None)
     with distributed.group(chosen):
+        limit = SMOKE_RECORDS if smoke else None
+        data = distributed.first_alone(lambda: training.load_data(recipe, limit))
         model = training.train(recipe, data, folder, chosen)
         if distributed.rank():
             return None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.datasets.record import (
     SPLITS,
     Dataset,
@@ -87,9 +88,14 @@ def _thing(thing: dict[str, Any], width: int, height: int) -> _Thing:
 def _phrases(line: dict[str, Any], things: list[_Thing] | None, where: str) -> tuple[Phrase, ...]:
     if things is None:
         return ()
+    phrases = line.get('phrases', ())
     try:
+        if phrases:
+            count = len(words(line['question']))
+            if not all(0 <= p['start'] < p['stop'] <= count and p['thing'] >= 0 for p in phrases):
+                raise IndexError('words or things that are not there')
         return tuple(Phrase(p['start'], p['stop'], things[p['thing']].center,
-                            things[p['thing']].box, p['named']) for p in line.get('phrases', ()))
+                            things[p['thing']].box, p['named']) for p in phrases)
     except (KeyError, TypeError, IndexError) as error:
         raise DatasetError(f'{where}: phrases do not fit the truth: {error!r}') from None
 

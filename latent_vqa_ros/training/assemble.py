@@ -81,10 +81,10 @@ def examples(questions: Sequence[str]) -> tuple[str, ...]:
 
 def evidence(recipe: Recipe, data: Data, model: LatentVqa) -> EvidenceConfig | None:
     """Return which words get a place: those that name things in training, if it taught that."""
-    if not recipe.finetune.grounding_weight:
-        return None
     named = {word for _, question in questions_of(data.train) for phrase in question.phrases
              if phrase.named for word in words(question.text)[phrase.start:phrase.stop]}
+    if not named or not recipe.finetune.grounding_weight:
+        return None
     return EvidenceConfig(model.clip.image_encoder.grid, tuple(sorted(named)))
 
 

@@ -105,18 +105,9 @@ class Split:
                      tensor(_trim(self.caption_ids_ut[present])), tensor(caption),
                      self.placed.batch(rows, rng))
 
-    def epoch(self, seed: Sequence[int], size: int, most: int | None = None
-              ) -> Iterator[list[int]]:
-        """Yield the rows of each batch of one shuffled epoch; a short rest is left out.
-
-        With ``most``, pictures of more things are replaced by others that have at most so many.
-        """
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(len(self))
-        if most is not None:
-            fits = np.array([len(regions) <= most for regions in self.placed.regions])
-            if fits.any():
-                order = np.where(fits[order], order, rng.choice(np.flatnonzero(fits), len(order)))
+    def epoch(self, seed: Sequence[int], size: int) -> Iterator[list[int]]:
+        """Yield the rows of each batch of one shuffled epoch; a short rest is left out."""
+        order = np.random.default_rng(seed).permutation(len(self))
         for start in range(0, self.steps(size) * size, size):
             yield order[start:start + size].tolist()
 
@@ -126,13 +117,13 @@ class Split:
 
 
 def augmented_epoch(split: Split, seed: Sequence[int], size: int, augment: AugmentConfig,
-                    device: torch.device, most: int | None = None) -> Iterator[Batch]:
+                    device: torch.device) -> Iterator[Batch]:
     """Yield the augmented batches of one epoch, a pure function of ``seed`` and process.
 
-    ``size`` counts the images of all processes. ``most`` leaves out pictures of more things.
+    ``size`` counts the images of all processes.
     """
     rank, world = distributed.rank(), distributed.world()
-    for step, rows in enumerate(split.epoch(seed, size, most)):
+    for step, rows in enumerate(split.epoch(seed, size)):
         rng = np.random.default_rng((*seed, step, rank) if rank else (*seed, step))
         yield split.batch(rows[rank::world], rng, augment).to(device)
 

@@ -38,7 +38,7 @@ class StageConfig:
     ``contrastive_weight`` keeps the contrastive loss of whole pictures beside the answer loss.
     For data that says where things are: ``region_weight`` of the contrast between single image
     tokens and captions of single things, ``grounding_weight`` of the attention of words that
-    name a thing; the stage's first ``easy_epochs`` take only pictures of at most three things.
+    name a thing.
     """
 
     epochs: int = 10
@@ -50,7 +50,6 @@ class StageConfig:
     contrastive_weight: float = 0.0
     region_weight: float = 0.0
     grounding_weight: float = 0.0
-    easy_epochs: int = 0
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch) < 1 or not 0 <= self.warmup < 1:

@@ -8,6 +8,7 @@ writes. Without torchrun there is one process, and nothing here does anything.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ def group(device: torch.device) -> Iterator[None]:
     if not distributed.is_torchelastic_launched():
         yield
         return
+    if device.type == 'cuda':
+        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     distributed.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
     try:
         yield
@@ -46,6 +49,19 @@ def first(value: T) -> T:
     if distributed.is_initialized():
         distributed.broadcast_object_list(values, src=0)
     return values[0]
+
+
+def first_alone(make: Callable[[], T]) -> T:
+    """Return ``make()``, which the first process has done before the others do it.
+
+    Data that is drawn into a cache is drawn once.
+    """
+    if rank():
+        distributed.barrier()
+    made = make()
+    if not rank() and world() > 1:
+        distributed.barrier()
+    return made
 
 
 class _Step(nn.Module):

@@ -22,7 +22,6 @@ from latent_vqa_ros.training.pretrain import caption_loss, region_loss
 
 _SEED = 2  # of this stage, beside the recipe's
 _EVAL_BATCH = 100
-_EASY = 3  # things in a picture of the first epochs
 
 
 def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: Tensor,
@@ -32,8 +31,7 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: T
 
     def epoch(number: int) -> Iterator[Batch]:
         seed = (recipe.seed, _SEED, number)
-        most = _EASY if number < config.easy_epochs else None
-        return augmented_epoch(train, seed, config.batch, recipe.augment, device, most)
+        return augmented_epoch(train, seed, config.batch, recipe.augment, device)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
         with autocast(recipe, device):

@@ -7,6 +7,7 @@ reaches the same result.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core.config import ConfigError
-from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer
 from latent_vqa_ros.datasets.record import SPLITS, DatasetError, Record, questions_of
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import checkpoint, finetune, loop, pretrain
@@ -57,6 +58,7 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     texts = tuple(sorted({question.text for question in asked}))
     tokenizer = Tokenizer.from_texts((*texts, *captions, *regions, *answers),
                                      recipe.model.max_tokens)
+    _check_words(tokenizer, val, dataset.name)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
@@ -64,6 +66,15 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     return Data(dataset.name, train, val, test,
                 {name: dataset.split(name)[:limit] for name in others},
                 dataset.split(dataset.blind), tokenizer, answers, texts)
+
+
+def _check_words(tokenizer: Tokenizer, records: Sequence[Record], name: str) -> None:
+    texts = {q.text for _, q in questions_of(records)}
+    texts.update(text for record in records for text in record.captions)
+    try:
+        tokenizer.encode_batch(sorted(texts))
+    except QuestionError as error:
+        raise DatasetError(f'{name}: validation has what training has not: {error}') from None
 
 
 def build(recipe: Recipe, data: Data) -> LatentVqa:
@@ -90,7 +101,7 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
         Split(records, recipe.preprocess, data.tokenizer, data.answers, grid)
         for records in (data.train, data.val))
     metrics = loop.Metrics(folder)
-    if any(record.captions for record in data.train):
+    if any(record.captions or record.regions for record in data.train):
         task = pretrain.task(recipe, model, train_split, val_split, device)
         loop.run(task, model, recipe.pretrain, folder, metrics)
     bank = bank_ids(data).to(device)

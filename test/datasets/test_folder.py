@@ -59,7 +59,7 @@ def thing(color, box, visible=1.0, center=(4, 4)):
 TRUTH = {'image': 'a.png', 'width': 16, 'height': 8, 'things': [
     thing('red', [2, 2, 4, 4]), thing('blue', [8, 0, 8, 2], 0.29, (12, 1)),
     thing('white', [0, 6, 4, 2], 0.3, (2, 7))]}
-PHRASES = [{'start': 2, 'stop': 4, 'thing': 2, 'named': True},
+PHRASES = [{'start': 1, 'stop': 3, 'thing': 2, 'named': True},
            {'start': 0, 'stop': 1, 'thing': 0, 'named': False}]
 
 
@@ -73,7 +73,7 @@ def test_truth_says_where_things_and_the_words_that_mean_them_are(folder):
         ('small white cube', (0.125, 0.875))]
     asked, plain = first.questions
     assert [(p.start, p.stop, p.center, p.box, p.named) for p in asked.phrases] == [
-        (2, 4, (0.125, 0.875), (0, 0.75, 0.25, 0.25), True),
+        (1, 3, (0.125, 0.875), (0, 0.75, 0.25, 0.25), True),
         (0, 1, (0.25, 0.5), (0.125, 0.25, 0.25, 0.5), False)]
     assert (asked.shortcut, plain.shortcut, plain.phrases) == ('no', None, ())
     assert second.regions == ()
@@ -96,7 +96,8 @@ def test_a_broken_truth_is_refused_by_file_and_line(folder, broken):
     assert '\n' not in str(e.value)
 
 
-@pytest.mark.parametrize('broken', [{'thing': 3}, {'thing': 'red'}, {'start': None, 'stop': None}])
+@pytest.mark.parametrize('broken', [{'thing': 3}, {'thing': -1}, {'thing': 'red'}, {'stop': 4},
+                                    {'stop': 1}, {'start': None, 'stop': None}])
 def test_phrases_that_do_not_fit_the_truth_are_refused_by_file_and_line(folder, broken):
     phrase = {key: value for key, value in {**PHRASES[0], **broken}.items() if value is not None}
     write(folder, GOOD, {**GOOD, 'phrases': [phrase]})

@@ -31,7 +31,7 @@ def test_the_digest_of_a_recipe_is_that_of_its_file(tmp_path):
     ('finetune: {grounding: 1}', 'finetune.*grounding'),
     ('pretrain: {region_wieght: 4}', 'pretrain.*region_wieght'),
     ('model: {cooordinates: true}', 'model.*cooordinates'),
-    ('augment: {symmetry: true}', 'augment.*symmetry'), ('easy_epochs: 1', 'easy_epochs')])
+    ('augment: {symmetry: true}', 'augment.*symmetry'), ('easy_weeks: 1', 'easy_weeks')])
 def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     path = tmp_path / 'recipe.yaml'
     path.write_text(f'name: x\ndata: y\n{line}\n')

@@ -77,22 +77,3 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(recipe, data):
     assert parts.keys() == {'loss', 'answer_loss', 'region_loss', 'contrastive_loss',
                             'grounding_loss'}
     assert parts['loss'].item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def test_the_first_easy_epochs_show_no_picture_of_more_than_three_things(recipe, data):
-    things = [each.regions * 2 if i % 4 else each.regions for i, each in enumerate(data.val)]
-    records = [replace(each, regions=regions)
-               for each, regions in zip(data.val, things, strict=True)]
-    split = Split(records, recipe.preprocess, data.tokenizer, data.answers, (4, 4))
-    rows = [row for batch in split.epoch((0,), 10, most=3) for row in batch]
-    assert len(rows) == 100
-    assert {len(things[row]) for row in rows} == {2}
-    recipe = replace(recipe, augment=replace(recipe.augment, symmetries=False),
-                     finetune=replace(recipe.finetune, easy_epochs=1, batch=10))
-    task = finetune.task(recipe, train.build(recipe, data), split, split,
-                         train.bank_ids(data), CPU)
-    seen = [{image.numpy().tobytes() for batch in task.epoch(number)
-             for image in batch.image_bhwc} for number in (0, 1)]
-    easy = {split.images[row].tobytes() for row in range(0, 100, 4)}
-    assert seen[0] <= easy
-    assert seen[1] > easy
