@@ -1,7 +1,7 @@
 """The verb `answer-bag`: answers about every frame of a bag, offline and deterministic.
 
 example:
-  latent_vqa answer-bag run7/ --question "what color is the shape?" --out answers.csv
+  latent_vqa answer-bag run7/ --question "what is in the tray?" --out answers.csv
 
 Reads sqlite3 and mcap bags with sensor_msgs/Image, CompressedImage or organized, coloured
 PointCloud2. Each frame is encoded once for all questions. A frame that cannot be decoded gives a

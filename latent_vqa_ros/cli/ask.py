@@ -1,7 +1,7 @@
 """The verb `ask`: answer questions about one picture file, without ROS.
 
 example:
-  latent_vqa ask photo.jpg "what shape is this?" "is there a red shape?"
+  latent_vqa ask photo.jpg "what is in the tray?" "is there a red mug?"
 
 The picture (JPEG or PNG) takes the road of a camera frame from decoding on, and is encoded once
 for all questions. Exit code 1 when a question got no answer (its status is not ok).

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 T = TypeVar('T')
 
-DEFAULT_MODEL = 'easy_vqa'  # core.models.DEFAULT_MODEL; copied, so that --help loads no NumPy
+DEFAULT_MODEL = 'tabletop'  # core.models.DEFAULT_MODEL; copied, so that --help loads no NumPy
 
 
 def add_verb(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str,

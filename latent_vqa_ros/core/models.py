@@ -8,7 +8,7 @@ from pathlib import Path
 
 from latent_vqa_ros.core.bundle import MANIFEST, BundleError
 
-DEFAULT_MODEL = 'easy_vqa'
+DEFAULT_MODEL = 'tabletop'
 _SHARE = Path('share') / 'latent_vqa_ros'
 
 

@@ -1,6 +1,6 @@
 """The executable ``vqa_node``: starts the node, spins it, ends it cleanly on SIGINT and SIGTERM.
 
-    vqa_node --ros-args -p model:=easy_vqa -r image_raw:=/camera/image_raw
+    vqa_node --ros-args -p model:=tabletop -r image_raw:=/camera/image_raw
 
 Exit status: 0 stopped on request, 1 cannot start, 2 bad arguments or parameters. Everything heavy
 is imported after the signal handlers stand, so that an early Ctrl-C leaves no traceback.

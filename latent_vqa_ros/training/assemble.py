@@ -93,8 +93,10 @@ def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
     """Write both int8 graphs to ``work``; return the worst error of each weight."""
     images, tokens = calibration_inputs(recipe, data)
     backend = _backend(*floats)
-    answerer_feeds = [{'features': backend.encode(image)[0], 'tokens': ids}
-                      for image, asked in zip(images, tokens, strict=True) for ids in asked]
+    answerer_feeds = []
+    for image, asked in zip(images, tokens, strict=True):
+        features = backend.encode(image)[0].copy()  # else it holds the graphs' bounded memory
+        answerer_feeds += [{'features': features, 'tokens': ids} for ids in asked]
     errors = quantize.quantize_graph(floats[0], work / IMAGE_ENCODER,
                                      [{'image': image} for image in images], KEEP_FLOAT)
     errors |= quantize.quantize_graph(floats[1], work / ANSWERER, answerer_feeds)
