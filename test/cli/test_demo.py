@@ -139,6 +139,18 @@ def test_easy_vqa_answers_right_about_its_own_bag(tmp_path):
     assert (document['n'], document['answered'], document['right']) == (100, 100, 100)
 
 
+def test_the_default_model_follows_what_happens_in_the_shipped_episode(tmp_path):
+    done = run_demo('--rate', '100', '--out', tmp_path, '--json')
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document['answered'] == document['n'] == 48
+    assert document['right'] >= 45
+    held = [row['answer'] for row in document['rows']
+            if row['question'] == 'what is the gripper holding?']
+    assert held[0] == held[-1] == 'nothing'
+    assert 'cone' in held
+
+
 def test_the_shipped_episode_is_found_and_tells_of_changes():
     frames = demo.read_frames(demo.find_bag('any model'))
     assert len(frames) == 120
