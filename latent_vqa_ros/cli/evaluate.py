@@ -77,6 +77,9 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.training import evaluate, familiarity
 
+    photographs = Path(args.unfamiliar) if args.unfamiliar else None
+    if photographs is not None:
+        familiarity.pictures(photographs)  # said before minutes of work, not after
     bundle = load(find_model(args.model))
     dataset = datasets.load(args.data, (args.split,))
     records = dataset.split(args.split)
@@ -86,7 +89,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     document = evaluate.report(found, bundle.manifest, records, blind, dataset.name, args.split)
     if args.unfamiliar is not None:
         document['familiarity'] = familiarity.measure(
-            backend, bundle.manifest, records, Path(args.unfamiliar) if args.unfamiliar else None)
+            backend, bundle.manifest, records, photographs)
     return document, evaluate.reliability(found, bundle.manifest)
 
 

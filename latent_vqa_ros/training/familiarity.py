@@ -7,7 +7,7 @@ at 1 % false alarms on the same split, and the share beyond the bundle's own lim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ def measure(backend: Backend, manifest: Manifest, records: Sequence[Record],
     ``refused`` the share beyond the bundle's limit, ``accuracy`` that of all answers about the
     kind (None for photographs, about which nothing is known).
     """
+    paths = [] if photographs is None else pictures(photographs)
     familiar = predict(backend, manifest, records, 'familiar')
     rows = {'familiar': _row(familiar.distances, familiar.distances, manifest, familiar)}
     for damage in DAMAGES:
@@ -73,9 +74,9 @@ def measure(backend: Backend, manifest: Manifest, records: Sequence[Record],
         found = predict(backend, manifest, records, damage.__name__,
                         partial(damage, rng=rng))
         rows[damage.__name__] = _row(found.distances, familiar.distances, manifest, found)
-    if photographs is not None:
-        distances = [backend.encode(prepare(image, manifest.preprocess))[1]
-                     for image in _pictures(photographs)]
+    if paths:
+        distances = [backend.encode(prepare(read_rgb(Record(path, 'test', ())),
+                                            manifest.preprocess))[1] for path in paths]
         rows['photographs'] = _row(np.array(distances), familiar.distances, manifest, None)
     return rows
 
@@ -96,12 +97,12 @@ def auroc(negative: NDArray[np.float64], positive: NDArray[np.float64]) -> float
     return float((below + not_above).mean() / (2 * len(negative)))
 
 
-def _pictures(folder: Path) -> Iterator[Image]:
+def pictures(folder: Path) -> list[Path]:
+    """Return the pictures in a folder; DatasetError where it has none."""
     paths = [p for p in sorted(folder.glob('*')) if p.suffix.lower() in _PICTURES]
     if not paths:
         raise DatasetError(f'{folder}: holds no pictures ({", ".join(_PICTURES)})')
-    for path in paths:
-        yield read_rgb(Record(path, 'test', ()))
+    return paths
 
 
 def table(rows: dict[str, Any]) -> str:

@@ -57,4 +57,4 @@ def test_an_unfamiliar_frame_gets_no_answer_and_says_why(loaded, damage):
 
 def test_a_folder_without_pictures_is_named(tmp_path):
     with pytest.raises(DatasetError, match='holds no pictures'):
-        list(familiarity._pictures(Path(tmp_path)))
+        familiarity.pictures(Path(tmp_path))
