@@ -100,7 +100,10 @@ def test_each_sheet_shows_the_first_pictures(made):
         wanted = cv2.resize(datasheet.read_bgr(folders[name] / last), (232, 232))
         row, column = divmod(SCENES - 1, datasheet.COLUMNS)
         y, x = row * (datasheet.SIDE + datasheet.BELOW) + 4, column * datasheet.SIDE + 4
-        assert cv2.absdiff(picture[y:y + 232, x:x + 232], wanted).mean() < 5
+        first = picture[4:4 + 232, 4:4 + 232]
+        difference = cv2.absdiff(picture[y:y + 232, x:x + 232], wanted).mean()
+        # what JPEG leaves of a noisy picture, against another picture of the same table
+        assert difference < 12 < cv2.absdiff(first, wanted).mean()
         below = picture[y + 236:y + 290, x:x + 232]
         assert (below < 100).any()
 
