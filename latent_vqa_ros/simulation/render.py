@@ -64,7 +64,11 @@ def open_view(size: int) -> View:
 
 
 class View:
-    """Pictures of a workcell, ``size`` × ``size`` pixels; one per process."""
+    """Pictures of a workcell, ``size`` × ``size`` pixels.
+
+    The driver draws into the context that is current, whichever view it belongs to: each view
+    makes its own current before it touches the driver.
+    """
 
     def __init__(self, cell: Workcell, size: int) -> None:
         mj = cell.mj
@@ -87,6 +91,7 @@ class View:
     def close(self) -> None:
         """Free what the driver holds."""
         atexit.unregister(self.close)
+        self.gl.make_current()
         self.context.free()
         self.gl.free()
         del self.gl  # its destructor needs modules that Python takes down at exit
@@ -94,6 +99,7 @@ class View:
     def update(self) -> None:
         """Take over what the workcell looks like now; call before drawing."""
         mj, cell = self.cell.mj, self.cell
+        self.gl.make_current()
         mj.mj_kinematics(cell.model, cell.data)
         mj.mj_camlight(cell.model, cell.data)
         mj.mjv_updateScene(cell.model, cell.data, self.option, None, self.eye,
@@ -126,6 +132,7 @@ class View:
 
     def _draw(self, size: int, segment: bool) -> NDArray[np.uint8]:
         mj = self.cell.mj
+        self.gl.make_current()
         flags = self.scene.flags
         flags[mj.mjtRndFlag.mjRND_SEGMENT] = flags[mj.mjtRndFlag.mjRND_IDCOLOR] = segment
         flags[mj.mjtRndFlag.mjRND_SHADOW] = not segment

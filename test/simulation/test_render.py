@@ -169,3 +169,14 @@ def test_a_gl_that_does_not_work_is_one_line():
     assert 'MUJOCO_GL=no_such_gl does not work here' in done.stdout
     assert 'libosmesa6' in done.stdout
     assert done.stdout.count('\n') == 1
+
+
+def test_two_studios_in_one_process_do_not_draw_into_each_other():
+    first = Studio(48)
+    alone = first.take('train', 3).image_hwc
+    second = Studio(32)
+    second.take('test', 4)
+    assert np.array_equal(first.take('train', 3).image_hwc, alone)
+    second.view.close()
+    assert np.array_equal(first.take('train', 3).image_hwc, alone)
+    first.view.close()
