@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from latent_vqa_ros.core.config import ModelConfig
 from latent_vqa_ros.model.latent_attention import LatentBlock, LatentCrossAttention
+from latent_vqa_ros.model.packing import Packing
 
 _GATE = 0.5  # initial gate before tanh; from scratch, a gate of 0 would hide the image at first
 _PLACE = 0.7  # initial standard deviation of the map of coordinates; 0.02 drowns in the tokens
@@ -27,19 +28,14 @@ class FusionBlock(nn.Module):
         self.block = LatentBlock(config.width, config.latent_dim, config.heads, config.mlp_ratio)
 
     def forward(self, x: Tensor, k: Tensor, v: Tensor,
-                mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Transform a question's tokens (..., T, d), given keys and values (..., N, r).
+                packing: Packing | None = None) -> tuple[Tensor, Tensor]:
+        """Transform tokens (..., T, d) of one question, or of several that are packed.
 
-        Also returns where each token looked (..., T, N). Several questions about one image are
-        tokens (..., Q, T, d): to the image they are one list, which is much faster.
+        Given keys and values (..., N, r). Also returns where each token looked (..., T, N).
         """
-        several = x.dim() > k.dim()
-        query = self.norm(x)
-        seen, looked = self.cross(query.flatten(-3, -2) if several else query, k, v)
-        if several:
-            seen, looked = seen.view_as(x), looked.unflatten(-2, x.shape[-3:-1])
+        seen, looked = self.cross(self.norm(x), k, v)
         x = x + torch.tanh(self.gate) * seen
-        return self.block(x, mask), looked
+        return self.block(x, packing=packing), looked
 
 
 class Fusion(nn.Module):
@@ -67,18 +63,19 @@ class Fusion(nn.Module):
                           for block in self.blocks], dim=-1)
 
     def forward(self, text: Tensor, features: Tensor,
-                mask: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return each question's summary, its first token: (..., T, d) -> (..., d).
+                packing: Packing | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the question's summary, its first token: (..., T, d) -> (..., d).
 
-        Also returns where the tokens looked in each block, (..., T, N) each. Several questions
-        about one image are (..., Q, T, d) beside the same features.
+        Also returns where the tokens looked in each block, (..., T, N) each. Packed questions,
+        several per image, give a summary each: (B, T, d) -> (B, Q, d).
         """
         parts = features.chunk(2 * len(self.blocks), dim=-1)
         looked = []
         for block, k, v in zip(self.blocks, parts[::2], parts[1::2], strict=True):
-            text, weights = block(text, k, v, mask)
+            text, weights = block(text, k, v, packing)
             looked.append(weights)
-        return self.norm(text[..., 0, :]), tuple(looked)
+        first = text[..., 0, :] if packing is None else packing.first(text)
+        return self.norm(first), tuple(looked)
 
 
 def coordinates(rows: int, columns: int) -> Tensor:

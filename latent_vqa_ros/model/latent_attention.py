@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from latent_vqa_ros.model.packing import Packing
+
 MASKED = -1e4  # a finite floor: -inf would ruin the range of a quantized tensor
 
 
@@ -44,10 +46,15 @@ class LatentAttention(nn.Module):
         self.compress = nn.Linear(width, 3 * self.latent)  # q, k and v at once
         self.expand = nn.Linear(self.latent, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Attend; ``mask`` is True at real tokens."""
-        q, k, v = self.compress(x).chunk(3, dim=-1)
-        out: Tensor = self.expand(attend(q, k, v, self.heads, mask)[0])
+    def forward(self, x: Tensor, mask: Tensor | None = None,
+                packing: Packing | None = None) -> Tensor:
+        """Attend; ``mask`` is True at real tokens. Packed tokens see those of their question."""
+        qkv = self.compress(x)
+        if packing is not None:
+            qkv, mask = packing.pad(qkv), packing.mask_st
+        q, k, v = qkv.chunk(3, dim=-1)
+        attended, _ = attend(q, k, v, self.heads, mask)
+        out: Tensor = self.expand(attended if packing is None else packing.pack(attended))
         return out
 
 
@@ -89,9 +96,10 @@ class LatentBlock(nn.Module):
         self.norm_mlp = nn.LayerNorm(width)
         self.mlp = Mlp(width, mlp_ratio)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None,
+                packing: Packing | None = None) -> Tensor:
         """Attend and transform each token, each added to its input."""
-        x = x + self.attention(self.norm_attention(x), mask)
+        x = x + self.attention(self.norm_attention(x), mask, packing)
         out: Tensor = x + self.mlp(self.norm_mlp(x))
         return out
 

@@ -16,6 +16,7 @@ from latent_vqa_ros.core.tokenizer import PAD
 from latent_vqa_ros.model.fusion import Fusion
 from latent_vqa_ros.model.latent_attention import init_weights
 from latent_vqa_ros.model.latent_clip import LatentClip
+from latent_vqa_ros.model.packing import Packing
 
 NAMING_BLOCKS = 2  # the first fusion blocks find what is named, later ones what is asked for
 
@@ -73,17 +74,21 @@ class LatentVqa(nn.Module):
         return scale * (embedded @ bank_ae.T)
 
     def fuse_many(self, tokens_bnd: Tensor, ids_ut: Tensor,
-                  index_bq: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return summaries (B, Q, d) of questions and where tokens looked, (B, Q, T, N) each.
+                  index_bq: Tensor) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+        """Return summaries (B, Q, d) of questions and where tokens looked, (B, L, N) per block.
 
         ``ids_ut`` holds the batch's distinct questions, padded; ``index_bq`` says which question
-        of it image b is asked q-th.
+        of it image b is asked q-th. The tokens of an image's questions lie in one row of L; the
+        third result says where each question begins there (B, Q).
         """
         mask_ut = ids_ut != PAD
         text_utd = self.clip.text_encoder(ids_ut, mask_ut)
-        fused: tuple[Tensor, tuple[Tensor, ...]] = self.fusion(
-            text_utd[index_bq], self.fusion.compress(tokens_bnd), mask_ut[index_bq])
-        return fused
+        packing = Packing(mask_ut.sum(dim=1)[index_bq])
+        source_bl = index_bq.gather(1, packing.question_bl) * ids_ut.shape[1] + packing.token_bl
+        text_bld = text_utd.flatten(0, 1).index_select(0, source_bl.flatten()).view(
+            *source_bl.shape, -1)
+        fused, looked = self.fusion(text_bld, self.fusion.compress(tokens_bnd), packing)
+        return fused, looked, packing.first_bq
 
     def score_live(self, fused_bqd: Tensor, answer_ids_at: Tensor) -> Tensor:
         """Return logits (B, Q, answers); the bank is embedded anew, so that it learns too."""

@@ -22,7 +22,7 @@ from latent_vqa_ros.simulation.meaning import NO, NONE, NOTHING, SEVERAL, YES, M
 
 SLACK = 1.5  # questions by which an answer may exceed its share
 # Largest share of one answer among the questions of a kind; 0.5 for all others (yes or no).
-SHARES = {'color': 0.14, 'related_color': 0.16, 'shape': 0.18, 'related_shape': 0.18,
+SHARES = {'color': 0.16, 'related_color': 0.16, 'shape': 0.22, 'related_shape': 0.22,
           'count': 0.2, 'count_color': 0.28, 'count_shape': 0.28, 'count_color_shape': 0.34,
           'gripper_what': 0.16, 'gripper_color': 0.14, 'tray_what': 0.16, 'tray_count': 0.25,
           'edge_what': 0.16}

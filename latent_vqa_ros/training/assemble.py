@@ -31,7 +31,7 @@ from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate, card, evaluate, export, mistakes, quantize
 from latent_vqa_ros.training.batches import load_images
 from latent_vqa_ros.training.config import Recipe
-from latent_vqa_ros.training.train import Data, bank_ids, summary
+from latent_vqa_ros.training.train import START, Data, bank_ids, summary
 
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
@@ -54,12 +54,14 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     floats = export.export_graphs(model, recipe.preprocess, recipe.model.max_tokens, work,
                                   found is not None)
     errors = quantize_graphs(recipe, data, floats, work)
+    begun = work.parent / START
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license, model=recipe.model,
         preprocess=recipe.preprocess, vocabulary=data.tokenizer.vocabulary, answers=data.answers,
         questions=examples(data.questions), evidence=found,
-        training={'data': data.name, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
-                  'false_alarms': recipe.false_alarms})
+        training={'data': data.name, 'recipe': recipe.file, 'recipe_sha256': recipe.sha256,
+                  'seed': recipe.seed, 'false_alarms': recipe.false_alarms,
+                  **({'start': begun.read_text()} if begun.exists() else {})})
     backends = {'float': _backend(*floats),
                 'int8': _backend(work / IMAGE_ENCODER, work / ANSWERER)}
     val_images = load_images(data.val, recipe.preprocess)

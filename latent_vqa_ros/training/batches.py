@@ -66,7 +66,8 @@ class Split:
         self.images = load_images(records, preprocess)
         texts = sorted({q.text for record in records for q in record.questions})
         captions = sorted({text for record in records for text in record.captions})
-        self._question_ids = tokenizer.encode_batch(texts)
+        ids_ut = tokenizer.encode_batch(texts)
+        self._question_ids = np.concatenate([ids_ut, mirrored(ids_ut, tokenizer)])
         self.caption_ids_ut = (tokenizer.encode_batch(captions) if captions
                                else np.zeros((0, 1), np.int64))
         text_at = {text: i for i, text in enumerate(texts)}
@@ -83,8 +84,11 @@ class Split:
     def batch(self, rows: Sequence[int], rng: np.random.Generator | None = None,
               augment: AugmentConfig | None = None) -> Batch:
         """Return the batch of these records, augmented where both extras are given."""
-        images = self.images[np.asarray(rows)]
+        images, flipped = self.images[np.asarray(rows)], np.zeros(len(rows), np.bool_)
         if rng is not None and augment is not None:
+            if augment.mirror:
+                flipped = rng.random(len(rows)) < 0.5
+                images[flipped] = images[flipped][:, :, ::-1]
             images = augmented(images, rng, augment)
         most = max(1, *(len(self._asked[row]) for row in rows))
         question = np.zeros((len(rows), most), np.int64)
@@ -93,7 +97,8 @@ class Split:
         for i, row in enumerate(rows):
             asked = self._asked[row]
             question[i, :len(asked)], answer[i, :len(asked)] = asked.T
-            if self.captions[row]:
+            question[i] += len(self._question_ids) // 2 * flipped[i]
+            if self.captions[row] and not flipped[i]:
                 pick = 0 if rng is None else int(rng.integers(len(self.captions[row])))
                 caption[i] = self.captions[row][pick]
         used, question = np.unique(question, return_inverse=True)
@@ -103,7 +108,7 @@ class Split:
         return Batch(tensor(images), tensor(_trim(self._question_ids[used])),
                      tensor(question.reshape(len(rows), most)), tensor(answer),
                      tensor(_trim(self.caption_ids_ut[present])), tensor(caption),
-                     self.placed.batch(rows, rng))
+                     self.placed.batch(rows, rng, flipped))
 
     def epoch(self, seed: Sequence[int], size: int) -> Iterator[list[int]]:
         """Yield the rows of each batch of one shuffled epoch; a short rest is left out."""
@@ -132,6 +137,18 @@ def _trim(ids_ut: NDArray[np.int64]) -> NDArray[np.int64]:
     """Cut columns that hold nothing but padding."""
     used = int((ids_ut != 0).sum(axis=1).max(initial=1))
     return np.ascontiguousarray(ids_ut[:, :used])
+
+
+def mirrored(ids_ut: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Return questions (U, T) as they are asked about the mirrored picture."""
+    out = ids_ut.copy()
+    if {'left', 'right', 'of'} <= set(tokenizer.vocabulary):
+        left, right, of = tokenizer.encode('left right of')[1:]
+        before_of = np.zeros(ids_ut.shape, np.bool_)
+        before_of[:, :-1] = ids_ut[:, 1:] == of
+        out[before_of & (ids_ut == left)] = right
+        out[before_of & (ids_ut == right)] = left
+    return out
 
 
 def augmented(images: NDArray[np.uint8], rng: np.random.Generator,

@@ -45,18 +45,23 @@ def _training(manifest: Manifest, report: Json) -> str:
     data = _table(('split', *kinds), ((name, *(f'{counts[kind]:,}' for kind in kinds))
                                       for name, counts in report['counts'].items()))
     return (f'## Training\n\nOn `{trained["data"]}` with seed {trained["seed"]}, by\n\n'
-            f'{_recipe(manifest, "train")}\n\nwhich also prints or writes what is below.\n\n'
-            f'{_stages(report["stages"])}The weights learn from `train` alone; `val` fits the '
-            'temperature and the limit of `unfamiliar_image`; the rest is answered once, at the '
-            f'end.\n\n{data}')
+            f'{_recipe(manifest, "train")}\n\nwhich also prints or writes what is below.'
+            f'{_start(manifest)}\n\n{_stages(report["stages"])}The weights learn from `train` '
+            'alone; `val` fits the temperature and the limit of `unfamiliar_image`; the rest is '
+            f'answered once, at the end.\n\n{data}')
+
+
+def _start(manifest: Manifest) -> str:
+    start = manifest.training.get('start')
+    return f' Training began with the weights of {start}.' if start else ''
 
 
 def _stages(stages: Json) -> str:
     if not stages:
         return ''
-    return (_table(('stage', 'epochs', 'seconds', 'validation'), (
-        (name, f'{s["epochs"]}', f'{s["seconds"]:,.0f}', f'{s["validation"]:.2%}')
-        for name, s in stages.items()))
+    return (_table(('stage', 'epochs', 'seconds', 'processes', 'validation'), (
+        (name, f'{s["epochs"]}', f'{s["seconds"]:,.0f}', f'{s["processes"]}',
+         f'{s["validation"]:.2%}') for name, s in stages.items()))
         + f'\n\nThe machine that wrote this card has {os.cpu_count()} CPU cores.\n\n')
 
 
@@ -158,7 +163,7 @@ def _evaluate(manifest: Manifest, split: str = 'test') -> str:
 
 
 def _recipe(manifest: Manifest, verb: str) -> str:
-    return f'    latent_vqa {verb} config/train/{manifest.name}.yaml'
+    return f'    latent_vqa {verb} config/train/{manifest.training["recipe"]}'
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -20,11 +20,15 @@ class AugmentConfig:
     """Changes to training pictures that leave every answer true.
 
     ``symmetries``: the eight flips and quarter turns of a square picture (not for data that asks
-    about left and right). ``noise`` is the highest standard deviation in grey levels, ``gain``
-    the highest relative change of brightness, ``blur`` the highest share of a 3x3 mean mixed in.
+    about left and right). ``mirror`` shows half of the pictures left side right, with "left of"
+    and "right of" swapped in their questions (not for data that says left and right in other
+    ways), and without their captions. ``noise`` is the highest standard deviation in grey levels,
+    ``gain`` the highest relative change of brightness, ``blur`` the highest share of a 3x3 mean
+    mixed in.
     """
 
     symmetries: bool = False
+    mirror: bool = False
     noise: float = 4.0
     gain: float = 0.1
     blur: float = 0.5
@@ -63,6 +67,8 @@ class Recipe:
     ``calibration_images`` counts training images shown to the quantizer; ``false_alarms`` is the
     share of validation images beyond the limit of ``unfamiliar_image``. ``bfloat16`` computes the
     towers in that type: faster on a CPU with AVX-512 BF16 and on GPUs, slower on others.
+    ``limit``, where given, is how many records of each split are used. ``start`` is the folder of
+    a bundle whose weights training begins with; the contrastive stage is then left out.
     """
 
     name: str
@@ -79,6 +85,9 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     pretrain: StageConfig = field(default_factory=StageConfig)
     finetune: StageConfig = field(default_factory=StageConfig)
+    limit: int | None = None
+    start: str = ''
+    file: str = ''  # name of the recipe file
     sha256: str = ''  # of the recipe file
 
     def smoke(self) -> Recipe:
@@ -102,7 +111,7 @@ def load_recipe(path: Path) -> Recipe:
     for item in fields(Recipe):
         if is_dataclass(hints[item.name]) and item.name in values:
             values[item.name] = from_mapping(hints[item.name], values[item.name], item.name)
-    values['sha256'] = hashlib.sha256(text).hexdigest()
+    values['file'], values['sha256'] = path.name, hashlib.sha256(text).hexdigest()
     recipe = from_mapping(Recipe, values, str(path))
     recipe.model.check_input(recipe.preprocess)
     return recipe

@@ -36,8 +36,8 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: T
     def losses(batch: Batch) -> dict[str, Tensor]:
         with autocast(recipe, device):
             tokens_bnd = model.clip.image_encoder(batch.image_bhwc)
-            fused_bqd, looked = model.fuse_many(tokens_bnd, batch.question_ids_ut,
-                                                batch.question_bq)
+            fused_bqd, looked, first_bq = model.fuse_many(tokens_bnd, batch.question_ids_ut,
+                                                          batch.question_bq)
         parts = {'answer': (1.0, answer_loss(model.score_live(fused_bqd.float(), bank_ids),
                                              batch.answer_bq))}
         if config.contrastive_weight:
@@ -48,7 +48,7 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: T
                                region_loss(model, tokens_bnd.float(), batch.places))
         if config.grounding_weight:
             parts['grounding'] = (config.grounding_weight, grounding_loss(
-                looked, batch.places.word_w5, NAMING_BLOCKS))
+                looked, first_bq, batch.places.word_w5, NAMING_BLOCKS))
         return {'loss': torch.stack([weight * loss for weight, loss in parts.values()]).sum(),
                 **{f'{name}_loss': loss for name, (_, loss) in parts.items()}}
 
@@ -71,7 +71,7 @@ def predict(model: LatentVqa, split: Split, bank_ids: Tensor,
     for start in range(0, len(split), _EVAL_BATCH):
         batch = split.batch(range(start, min(start + _EVAL_BATCH, len(split)))).to(device)
         tokens_bnd = model.clip.image_encoder(batch.image_bhwc)
-        fused_bqd, _ = model.fuse_many(tokens_bnd, batch.question_ids_ut, batch.question_bq)
+        fused_bqd, _, _ = model.fuse_many(tokens_bnd, batch.question_ids_ut, batch.question_bq)
         found = model.score_live(fused_bqd, bank_ids)
         asked = batch.answer_bq != IGNORED
         logits.append(found[asked].cpu())

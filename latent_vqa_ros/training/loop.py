@@ -93,7 +93,8 @@ def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
         stop = config.stop_at is not None and scores['score'] >= config.stop_at
         done = stop or epoch + 1 == config.epochs
         seconds = time.perf_counter() - start
-        metrics.write(task.name, epoch, {**means, **scores, 'seconds': seconds})
+        metrics.write(task.name, epoch, {**means, **scores, 'seconds': seconds,
+                                         'processes': distributed.world()})
         if distributed.rank() == 0:
             checkpoint.save_tensors(path, checkpoint.training_state(model, optimizer),
                                     {'epoch': epoch + 1, 'done': done})

@@ -31,18 +31,21 @@ def answer_loss(logits_bqa: Tensor, target_bq: Tensor) -> Tensor:
     return F.cross_entropy(logits_bqa.flatten(0, 1), target_bq.flatten(), ignore_index=IGNORED)
 
 
-def grounding_loss(looked_bqtn: Sequence[Tensor], word_w5: Tensor, naming: int) -> Tensor:
+def grounding_loss(looked_bln: Sequence[Tensor], first_bq: Tensor, word_w5: Tensor,
+                   naming: int) -> Tensor:
     """Minus log of the attention at the cell of the thing that a word means.
 
     After MDETR's alignment of phrases and regions (Kamath et al. 2021, sec. 2.2). The first
     ``naming`` blocks are to find what a question names, the others what it asks for ("what").
-    ``word_w5``: image, question, token, cell, 1 where the word names the thing.
+    ``word_w5``: image, question, token, cell, 1 where the word names the thing; ``first_bq``
+    says where a question's tokens begin among the L of its image.
     """
     image, question, token, cell, named = word_w5.T
+    place = first_bq[image, question] + token
     losses = []
-    for index, attention_bqtn in enumerate(looked_bqtn):
+    for index, attention_bln in enumerate(looked_bln):
         wanted = named.bool() == (index < naming)
-        found = attention_bqtn[image, question, token, cell][wanted].float()
+        found = attention_bln[image, place, cell][wanted].float()
         if len(found):
             losses.append(-found.clamp(min=_LEAST).log().mean())
-    return sum(losses, start=word_w5.new_zeros((), dtype=looked_bqtn[0].dtype)) / len(looked_bqtn)
+    return sum(losses, start=word_w5.new_zeros((), dtype=looked_bln[0].dtype)) / len(looked_bln)

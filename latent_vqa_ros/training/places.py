@@ -58,8 +58,12 @@ class PlacedRecords:
         return (min(rows - 1, max(0, int(at[1] * rows))) * columns
                 + min(columns - 1, max(0, int(at[0] * columns))))
 
-    def batch(self, rows: Sequence[int], rng: np.random.Generator | None) -> Places:
-        """Return the places of these records; empty cells are drawn where there is a ``rng``."""
+    def batch(self, rows: Sequence[int], rng: np.random.Generator | None,
+              flipped: NDArray[np.bool_]) -> Places:
+        """Return the places of these records; empty cells are drawn where there is a ``rng``.
+
+        ``flipped`` (records,) says which pictures are mirrored.
+        """
         regions = [(i, cell, caption) for i, row in enumerate(rows)
                    for cell, caption in self.regions[row] if caption >= 0]
         if rng is not None and self.exist:
@@ -67,9 +71,17 @@ class PlacedRecords:
                         for cell in self._empty(self.regions[row][:, 0], rng)]
         region_r3 = np.array(regions, np.int64).reshape(-1, 3)
         used, region_r3[:, 2] = np.unique(region_r3[:, 2], return_inverse=True)
-        words = [np.insert(self._words[row], 0, i, axis=1) for i, row in enumerate(rows)]
+        word_w5 = np.concatenate([np.insert(self._words[row], 0, i, axis=1)
+                                  for i, row in enumerate(rows)])
+        for found, column in ((region_r3, 1), (word_w5, 3)):
+            turned = flipped[found[:, 0]]
+            found[turned, column] = self._mirrored(found[turned, column])
         return Places(torch.from_numpy(region_r3), torch.from_numpy(self.caption_ids[used]),
-                      torch.from_numpy(np.concatenate(words)))
+                      torch.from_numpy(word_w5))
+
+    def _mirrored(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+        columns = self.grid[1]
+        return cells - cells % columns + columns - 1 - cells % columns
 
     def _empty(self, taken: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Return some cells that are not near any thing, seen or hidden."""

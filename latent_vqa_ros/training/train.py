@@ -20,10 +20,19 @@ from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer
 from latent_vqa_ros.datasets.record import SPLITS, DatasetError, Record, questions_of
 from latent_vqa_ros.model.vqa import LatentVqa
-from latent_vqa_ros.training import checkpoint, finetune, loop, pretrain
+from latent_vqa_ros.training import (
+    checkpoint,
+    distributed,
+    finetune,
+    loop,
+    pretrain,
+    start,
+)
 from latent_vqa_ros.training.batches import Split
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.places import NOTHING
+
+START = 'start.txt'  # in the run folder: name and version of the bundle training began with
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,8 @@ class Data:
 
 
 def load_data(recipe: Recipe, limit: int | None = None) -> Data:
-    """Load the recipe's data; ``limit`` keeps that many records of each split."""
+    """Load the recipe's data; ``limit`` (the recipe's) keeps that many records of each split."""
+    limit = limit or recipe.limit
     dataset = datasets.load(recipe.data, limit=limit)
     train, val, test = (dataset.split(name)[:limit] for name in SPLITS)
     others = sorted({record.split for record in dataset.records} - set(SPLITS))
@@ -95,13 +105,19 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     # filling what is overwritten anyway would take a seventh of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     folder.mkdir(parents=True, exist_ok=True)
-    model = build(recipe, data).to(device)
+    model = build(recipe, data)
+    if recipe.start and not (folder / 'finetune.safetensors').exists():
+        begun = start.take_over(model, recipe, data.tokenizer)
+        if distributed.rank() == 0:
+            (folder / START).write_text(begun)
+    model = model.to(device)
     grid = model.clip.image_encoder.grid
     train_split, val_split = (
         Split(records, recipe.preprocess, data.tokenizer, data.answers, grid)
         for records in (data.train, data.val))
     metrics = loop.Metrics(folder)
-    if any(record.captions or record.regions for record in data.train):
+    described = any(record.captions or record.regions for record in data.train)
+    if described and not recipe.start:
         task = pretrain.task(recipe, model, train_split, val_split, device)
         loop.run(task, model, recipe.pretrain, folder, metrics)
     bank = bank_ids(data).to(device)
@@ -118,12 +134,12 @@ def require_finished(folder: Path) -> None:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """Return epochs and seconds of each stage, read from the metrics file."""
+    """Return epochs, seconds and processes of each stage, read from the metrics file."""
     stages: dict[str, dict[str, float]] = {}
     for line in (folder / 'metrics.jsonl').read_text('utf-8').splitlines():
         row = json.loads(line)
         stage = stages.setdefault(row['stage'], {'epochs': 0, 'seconds': 0.0})
         stage['epochs'] += 1
         stage['seconds'] = round(stage['seconds'] + row['seconds'], 1)
-        stage['validation'] = row['score']
+        stage['validation'], stage['processes'] = row['score'], row['processes']
     return stages

@@ -4,6 +4,7 @@ torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from latent_vqa_ros.core.config import ModelConfig  # noqa: E402
 from latent_vqa_ros.model.fusion import Fusion, coordinates  # noqa: E402
+from latent_vqa_ros.model.packing import Packing  # noqa: E402
 
 GRID = 3, 4
 CONFIG = {'width': 16, 'latent_dim': 8, 'heads': 2, 'stem_channels': (8, 16),
@@ -37,18 +38,19 @@ def test_with_coordinates_the_same_token_has_another_key_in_each_cell():
 @pytest.mark.parametrize('coordinates', [True, False])
 def test_several_questions_at_once_are_answered_and_look_as_one_at_a_time(coordinates):
     made = fusion(coordinates=coordinates)
-    image, text = torch.randn(2, 12, 16), torch.randn(2, 5, 7, 16)
     words = torch.tensor([[7, 3, 4, 5, 6], [2, 7, 7, 1, 3]])
+    packing = Packing(words)
+    image, text = torch.randn(2, 12, 16), torch.randn(2, 25, 16)
     features = made.compress(image)
-    many, looked = made(text, features, torch.arange(7) < words[..., None])
-    assert [each.shape for each in looked] == [(2, 5, 7, 12)] * 3
+    many, looked = made(text, features, packing)
+    assert [each.shape for each in looked] == [(2, 25, 12)] * 3
     for b in range(2):
         for q in range(5):
-            n = int(words[b, q])
-            one, attention = made(text[b, q, :n], features[b])
+            own = slice(packing.first_bq[b, q], packing.first_bq[b, q] + words[b, q])
+            one, attention = made(text[b, own], features[b])
             assert torch.allclose(many[b, q], one, atol=1e-5)
             for several, single in zip(looked, attention, strict=True):
-                assert torch.allclose(several[b, q, :n], single, atol=1e-6)
+                assert torch.allclose(several[b, own], single, atol=1e-6)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import cv2  # noqa: E402
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.datasets.record import Question, Record  # noqa: E402
-from latent_vqa_ros.training.batches import Split, augmented, augmented_epoch  # noqa: E402
+from latent_vqa_ros.training.batches import Split, augmented, augmented_epoch, mirrored  # noqa: E402
 from latent_vqa_ros.training.config import AugmentConfig  # noqa: E402
 from latent_vqa_ros.training.losses import IGNORED  # noqa: E402
 
@@ -78,3 +78,28 @@ def test_without_symmetries_left_stays_left():
         changed = augmented(image, np.random.default_rng(seed), config)[0]
         assert changed[:, :3].min() > 150
         assert changed[:, 6:].max() < 60
+
+
+def test_left_of_and_right_of_change_places_and_other_words_stay():
+    tokenizer = Tokenizer(('a', 'b', 'is', 'it', 'left', 'now', 'of', 'on', 'right', 'the'), 12)
+    asked = ['is a on the right of b right now', 'is a left of b', 'is it right of a left']
+    found = [' '.join(tokenizer.vocabulary[i - 2] for i in row[1:] if i)
+             for row in mirrored(tokenizer.encode_batch(asked), tokenizer).tolist()]
+    assert found == ['is a on the left of b right now', 'is a right of b', 'is it left of a left']
+
+
+def test_a_mirrored_picture_is_asked_the_mirrored_question_and_has_no_caption(tmp_path):
+    tokenizer = Tokenizer(('is', 'it', 'left', 'of', 'right'), 8)
+    picture = np.zeros((16, 16, 3), np.uint8)
+    picture[:, :8] = 200
+    cv2.imwrite(str(tmp_path / '0.png'), picture)
+    record = Record(tmp_path / '0.png', 'train', (Question('is it left of it', 'red', 'x'),),
+                    ('left of',))
+    split = Split([record], SIZE, tokenizer, ANSWERS, (2, 2))
+    config = AugmentConfig(mirror=True, noise=0, gain=0, blur=0)
+    seen = set()
+    for seed in range(20):
+        batch = split.batch([0], np.random.default_rng(seed), config)
+        word = tokenizer.vocabulary[int(batch.question_ids_ut[batch.question_bq[0, 0], 3]) - 2]
+        seen.add((word, bool(batch.image_bhwc[0, 0, 0, 0] > 100), batch.caption_b.tolist()[0]))
+    assert seen == {('left', True, 0), ('right', False, -1)}

@@ -25,7 +25,8 @@ def made(tmp_path_factory):
     out = fake_bundle.write(tmp_path_factory.mktemp('card') / 'fake', evidence=None)
     (out / bundle.WEIGHTS).write_bytes(b'')
     manifest = replace(bundle.load(out).manifest, training={
-        'data': 'tabletop', 'seed': 3, 'false_alarms': 0.005})
+        'data': 'tabletop', 'seed': 3, 'false_alarms': 0.005, 'recipe': 'more.yaml',
+        'start': 'tabletop 0.1.0'})
     records = tuple(picture(out.parent / f'{n}.png', n) for n in range(1, 7))
     found = predictions()
     document = {name: {**evaluate.report(found, manifest, records, records, 'tabletop', name),
@@ -37,7 +38,8 @@ def made(tmp_path_factory):
               'causes': mistakes.causes(found, manifest, records),
               'reliability': evaluate.reliability(found, manifest), 'blind': 'val',
               'counts': {'train': {'pictures': 50_000, 'captions': 0}}, 'disagreement': {'all': 0},
-              'stages': {'finetune': {'epochs': 7, 'seconds': 3600.4, 'validation': 0.9}},
+              'stages': {'finetune': {'epochs': 7, 'seconds': 3600.4, 'processes': 2,
+                                      'validation': 0.9}},
               'weight_errors': {}, 'modules': []}
     card.write(out, manifest, report)
     return out, manifest, report, records
@@ -87,7 +89,9 @@ def test_the_card_says_where_it_looked_and_how_the_surest_fare(made):
 
 def test_the_card_says_what_was_trained_and_how_long(made):
     assert '| split | pictures |\n| --- | --- |\n| train | 50,000 |' in text(made)
-    assert '| finetune | 7 | 3,600 | 90.00% |' in text(made)
+    assert '| finetune | 7 | 3,600 | 2 | 90.00% |' in text(made)
+    assert 'latent_vqa train config/train/more.yaml' in text(made)
+    assert 'began with the weights of tabletop 0.1.0.' in text(made)
     assert 'in `val`' in text(made)
 
 

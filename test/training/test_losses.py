@@ -46,7 +46,8 @@ def test_padded_questions_do_not_count():
 
 
 WORDS = torch.tensor([[0, 1, 2, 5, 1], [1, 0, 1, 3, 1], [1, 1, 0, 4, 0]])  # the last: "what"
-SHAPE = 2, 2, 3, 6  # images, questions, tokens, cells
+FIRST = torch.tensor([[0, 3], [0, 3]])  # two questions of three tokens per image
+SHAPE = 2, 6, 6  # images, tokens of all questions, cells
 
 
 def attention(blocks, seed=0):
@@ -58,38 +59,38 @@ def look(words, shape=SHAPE):
     """All attention of these words on their cell, none of the others' anywhere."""
     looked = torch.zeros(shape)
     for image, question, token, cell, _ in words.tolist():
-        looked[image, question, token, cell] = 1
+        looked[image, FIRST[image, question] + token, cell] = 1
     return looked
 
 
 def test_grounding_is_zero_where_all_attention_is_on_the_things():
-    assert grounding_loss([look(WORDS)] * 3, WORDS, 2) == 0
-    assert grounding_loss([look(WORDS)[..., [1, 2, 3, 4, 5, 0]]] * 3, WORDS, 2) > 10
+    assert grounding_loss([look(WORDS)] * 3, FIRST, WORDS, 2) == 0
+    assert grounding_loss([look(WORDS)[..., [1, 2, 3, 4, 5, 0]]] * 3, FIRST, WORDS, 2) > 10
 
 
 def test_grounding_is_the_formula_written_out():
     looked = attention(3)
-    naming = sum(-math.log(b[0, 1, 2, 5]) / 2 - math.log(b[1, 0, 1, 3]) / 2 for b in looked[:2])
-    expected = (naming - math.log(looked[2][1, 1, 0, 4])) / 3
-    assert grounding_loss(looked, WORDS, 2) == pytest.approx(expected, rel=1e-5)
+    naming = sum(-math.log(b[0, 5, 5]) / 2 - math.log(b[1, 1, 3]) / 2 for b in looked[:2])
+    expected = (naming - math.log(looked[2][1, 3, 4])) / 3
+    assert grounding_loss(looked, FIRST, WORDS, 2) == pytest.approx(expected, rel=1e-5)
 
 
 def test_names_are_found_in_the_first_blocks_and_what_is_asked_for_in_the_later_ones():
     right = [look(WORDS[:2]), look(WORDS[:2]), look(WORDS[2:])]
-    assert grounding_loss(right, WORDS, 2) == 0
-    assert grounding_loss(right[::-1], WORDS, 2) > 5
+    assert grounding_loss(right, FIRST, WORDS, 2) == 0
+    assert grounding_loss(right[::-1], FIRST, WORDS, 2) > 5
 
 
 def test_grounding_without_words_is_a_zero_that_can_be_added():
     looked = [each.requires_grad_() for each in attention(3)]
-    loss = grounding_loss(looked, WORDS[:0], 2)
+    loss = grounding_loss(looked, FIRST, WORDS[:0], 2)
     assert (float(loss), loss.shape, loss.requires_grad) == (0, (), False)
     (loss + looked[0].sum()).backward()
 
 
 def test_attention_of_zero_gives_a_finite_gradient():
     looked = torch.zeros(SHAPE, requires_grad=True)
-    loss = grounding_loss([looked], WORDS[:2], 2)
+    loss = grounding_loss([looked], FIRST, WORDS[:2], 2)
     loss.backward()
     assert loss.item() == pytest.approx(-math.log(1e-6))
     assert looked.grad.isfinite().all()

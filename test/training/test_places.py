@@ -52,7 +52,7 @@ def test_points_on_the_border_and_beyond_belong_to_the_cells_inside(placed):
 
 
 def test_each_word_of_a_phrase_is_a_token_of_its_question_and_of_its_picture(placed):
-    words = placed.batch([0, 1, 1], None).word_w5.tolist()
+    words = placed.batch([0, 1, 1], None, np.zeros(9, bool)).word_w5.tolist()
     ball, cube = CELLS[BALL], CELLS[CUBE]
     once = [[1, 3, ball, 1], [1, 4, ball, 1], [1, 6, cube, 1], [2, 1, cube, 0]]
     assert words == [[picture, *word] for picture in (1, 2) for word in once]
@@ -62,7 +62,7 @@ def test_each_word_of_a_phrase_is_a_token_of_its_question_and_of_its_picture(pla
 
 
 def test_regions_carry_their_captions_and_hidden_ones_are_not_trained(placed):
-    places = placed.batch([1, 0], None)
+    places = placed.batch([1, 0], None, np.zeros(9, bool))
     told = [(image, cell, spelled(places.caption_ids_ut[caption].tolist()))
             for image, cell, caption in places.region_r3.tolist()]
     assert told == [(0, CELLS[BALL], 'a red ball'), (0, CELLS[CUBE], 'a cube')]
@@ -72,7 +72,7 @@ def test_empty_cells_are_drawn_only_with_a_generator_and_never_near_a_thing(plac
     """The hidden thing, too, keeps them away."""
     rng, drawn = np.random.default_rng(0), set()
     for _ in range(200):
-        places = placed.batch([0, 1], rng)
+        places = placed.batch([0, 1], rng, np.zeros(9, bool))
         for image, cell, caption in places.region_r3.tolist():
             if spelled(places.caption_ids_ut[caption].tolist()) == 'nothing':
                 drawn.add((image, cell))
@@ -85,6 +85,18 @@ def test_empty_cells_are_drawn_only_with_a_generator_and_never_near_a_thing(plac
 
 def test_data_without_things_has_no_empty_cells():
     placed = PlacedRecords([PLAIN], Tokenizer(('what', 'red'), 8), GRID)
-    places = placed.batch([0], np.random.default_rng(0))
+    places = placed.batch([0], np.random.default_rng(0), np.zeros(1, bool))
     assert not placed.exist
     assert (places.region_r3.shape, places.word_w5.shape) == ((0, 3), (0, 5))
+
+
+def test_in_a_mirrored_picture_things_change_sides(placed):
+    flipped = np.array([False, True])
+    plain, turned = (placed.batch([1, 1], None, which) for which in (~flipped & flipped, flipped))
+    for name, column in (('region_r3', 1), ('word_w5', 3)):
+        before, after = (getattr(each, name).numpy() for each in (plain, turned))
+        second = before[:, 0] == 1
+        assert np.array_equal(after[~second], before[~second])
+        y, x = np.divmod(before[second, column], GRID[1])
+        assert np.array_equal(after[second, column], y * GRID[1] + GRID[1] - 1 - x)
+        assert second.any()
