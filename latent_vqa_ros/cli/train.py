@@ -40,7 +40,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add what all verbs about a training run share."""
     parser.add_argument('recipe', metavar='RECIPE.yaml', type=Path)
     parser.add_argument('--folder', type=Path, metavar='DIR',
-                        help='run folder with checkpoints and metrics (default runs/NAME)')
+                        help='run folder with checkpoints and metrics (default runs/RECIPE)')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder of the bundle (default RUN/bundle)')
     parser.add_argument('--seed', type=int, help="instead of the recipe's")
@@ -67,7 +67,8 @@ def read(args: argparse.Namespace) -> tuple[Recipe, Path]:
         recipe = replace(recipe, seed=args.seed)
     if args.smoke:
         recipe = recipe.smoke()
-    return recipe, args.folder or Path('runs') / recipe.name
+    name = Path(recipe.file).stem + ('_smoke' if args.smoke else '')
+    return recipe, args.folder or Path('runs') / name
 
 
 def train(recipe: Recipe, folder: Path, out: Path, device: str | None,

@@ -12,6 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,18 @@ _DEFAULT_GROUP = 'all'
 _KEYS = ('image', 'question', 'answer', 'split')
 
 
-def load(folder: Path) -> Dataset:
-    """Return the folder's records; DatasetError names file and line of what is wrong."""
-    truth = _truth(folder / 'truth.jsonl')
+def load(folder: Path, limit: int | None = None) -> Dataset:
+    """Return the folder's records; DatasetError names file and line of what is wrong.
+
+    ``limit``: only the first images, where all files list them in one order.
+    """
+    truth = _truth(folder / 'truth.jsonl', limit)
     questions: dict[str, list[Question]] = defaultdict(list)
     splits: dict[str, str] = {}
     for where, line in _lines(folder / 'questions.jsonl', _KEYS):
         image, split = line['image'], line['split']
+        if limit is not None and image not in splits and len(splits) == limit:
+            break
         if split not in SPLITS:
             raise DatasetError(f'{where}: split {split!r} is none of {", ".join(SPLITS)}')
         if splits.setdefault(image, split) != split:
@@ -51,6 +57,8 @@ def load(folder: Path) -> Dataset:
     captions: dict[str, list[str]] = defaultdict(list)
     if (folder / 'captions.jsonl').exists():
         for _, line in _lines(folder / 'captions.jsonl', ('image', 'caption')):
+            if limit is not None and line['image'] not in splits:
+                break
             captions[line['image']].append(line['caption'])
     return Dataset(folder.name, tuple(
         Record(_inside(folder, image), splits[image], tuple(asked), tuple(captions[image]),
@@ -65,10 +73,10 @@ class _Thing:
     box: tuple[float, float, float, float]
 
 
-def _truth(path: Path) -> dict[str, list[_Thing]]:
+def _truth(path: Path, limit: int | None) -> dict[str, list[_Thing]]:
     """Return the things of each image, in the truth's order."""
     found: dict[str, list[_Thing]] = {}
-    for where, line in _lines(path, ('image',)) if path.exists() else ():
+    for where, line in islice(_lines(path, ('image',)), limit) if path.exists() else ():
         try:
             width, height = line['width'], line['height']
             found[line['image']] = [_thing(thing, width, height) for thing in line['things']]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from latent_vqa_ros import datasets
+from latent_vqa_ros.datasets.folder import load
 from latent_vqa_ros.datasets.record import DatasetError
 
 GOOD = {'image': 'a.png', 'question': 'is it red?', 'answer': 'yes', 'split': 'train'}
@@ -104,3 +105,14 @@ def test_phrases_that_do_not_fit_the_truth_are_refused_by_file_and_line(folder, 
     write(folder, TRUTH, name='truth.jsonl')
     with pytest.raises(DatasetError, match=r'questions\.jsonl:2: phrases do not fit'):
         datasets.load(str(folder))
+
+
+def test_a_limit_takes_the_first_images_with_all_that_is_said_of_them(folder):
+    write(folder, GOOD, {**GOOD, 'question': 'what is it?'}, {**GOOD, 'image': 'b.png'})
+    write(folder, {'image': 'a.png', 'caption': 'one'}, {'image': 'a.png', 'caption': 'two'},
+          {'image': 'b.png', 'caption': 'three'}, name='captions.jsonl')
+    write(folder, TRUTH, {**TRUTH, 'image': 'b.png'}, name='truth.jsonl')
+    record, = load(folder, 1).records
+    assert (len(record.questions), record.captions) == (2, ('one', 'two'))
+    assert record.regions
+    assert len(load(folder, 2).records) == len(load(folder).records) == 2

@@ -87,7 +87,8 @@ def test_every_shipped_recipe_is_valid_and_smoke_is_smaller():
     assert recipes
     for path in recipes:
         recipe = load_recipe(path)
-        assert recipe.name == path.stem
+        assert recipe.file == path.name
+        assert path.stem.startswith(recipe.name)
         assert recipe.smoke().finetune.epochs < recipe.finetune.epochs
 
 

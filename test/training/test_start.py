@@ -1,0 +1,56 @@
+"""Training that goes on from a bundle's weights: words keep their meaning, wherever they stand."""
+
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from latent_vqa_ros.backends.torch_backend import TorchBackend  # noqa: E402
+from latent_vqa_ros.core import bundle  # noqa: E402
+from latent_vqa_ros.core.config import ConfigError, ModelConfig  # noqa: E402
+from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
+from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
+from latent_vqa_ros.training.config import Recipe  # noqa: E402
+from latent_vqa_ros.training.start import take_over  # noqa: E402
+
+
+@pytest.fixture
+def recipe(bundle_path):
+    manifest = bundle.load(bundle_path).manifest
+    return Recipe('x', 'x', model=manifest.model, preprocess=manifest.preprocess,
+                  start=str(bundle_path))
+
+
+def fresh(recipe, tokenizer):
+    torch.manual_seed(3)
+    return LatentVqa(recipe.model, recipe.preprocess, tokenizer.size, 3).eval()
+
+
+@torch.no_grad()
+def test_known_words_mean_the_same_and_new_ones_begin_anew(bundle_path, recipe):
+    old = bundle.load(bundle_path)
+    theirs = TorchBackend.from_bundle(old).model
+    kept = [word for word in old.manifest.vocabulary if word != 'yellow']
+    tokenizer = Tokenizer(tuple(sorted([*kept, 'aardvark', 'zebra'])), recipe.model.max_tokens)
+    model = fresh(recipe, tokenizer)
+    begun = take_over(model, recipe, tokenizer)
+    assert begun == f'{old.manifest.name} {old.manifest.version}'
+    question = 'what color is the shape'
+    image = torch.randint(0, 256, (recipe.preprocess.height, recipe.preprocess.width, 3)).byte()
+    fused = []
+    for each, words in ((theirs, old.manifest.tokenizer), (model, tokenizer)):
+        tokens = each.clip.text_encoder(torch.from_numpy(words.encode(question)))
+        fused.append(each.fusion(tokens, each.encode(image)[0])[0])
+    assert torch.allclose(*fused, atol=1e-5)
+    row = int(tokenizer.encode('zebra')[1])
+    assert torch.equal(model.clip.text_encoder.embedding.weight[row],
+                       fresh(recipe, tokenizer).clip.text_encoder.embedding.weight[row])
+
+
+def test_a_bundle_of_another_size_is_refused_by_its_section(recipe):
+    other = replace(recipe, model=ModelConfig(width=32, latent_dim=16, stem_channels=(8, 16),
+                                              stem_residuals=(0, 0)))
+    tokenizer = Tokenizer(('a',), 8)
+    with pytest.raises(ConfigError, match='section model'):
+        take_over(fresh(other, tokenizer), other, tokenizer)
