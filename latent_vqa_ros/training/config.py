@@ -90,6 +90,10 @@ class Recipe:
     file: str = ''  # name of the recipe file
     sha256: str = ''  # of the recipe file
 
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f'limit {self.limit}: expected a number of records above 0')
+
     def smoke(self) -> Recipe:
         """Return the recipe cut down to what shows that every stage runs."""
         return replace(self, name=f'{self.name}_smoke', calibration_images=16,

@@ -141,5 +141,5 @@ def summary(folder: Path) -> dict[str, Any]:
         stage = stages.setdefault(row['stage'], {'epochs': 0, 'seconds': 0.0})
         stage['epochs'] += 1
         stage['seconds'] = round(stage['seconds'] + row['seconds'], 1)
-        stage['validation'], stage['processes'] = row['score'], row['processes']
+        stage['validation'], stage['processes'] = row['score'], row.get('processes', 1)
     return stages

@@ -93,7 +93,7 @@ def test_every_shipped_recipe_is_valid_and_smoke_is_smaller():
 
 
 @pytest.mark.parametrize(('line', 'said'), [
-    ('surprise: 1', 'surprise'), ('finetune: {epochs: 0}', 'epochs'),
+    ('surprise: 1', 'surprise'), ('limit: 0', 'limit'), ('finetune: {epochs: 0}', 'epochs'),
     ('model: {heads: 5}', 'model.heads'), ('preprocess: {height: 60}', 'stride'),
     ('model: 3', 'model'), ('{', 'recipe.yaml')])
 def test_a_wrong_recipe_is_refused_by_its_key(tmp_path, line, said):
