@@ -24,6 +24,8 @@ from latent_vqa_ros.training.config import AugmentConfig
 from latent_vqa_ros.training.losses import IGNORED
 from latent_vqa_ros.training.places import PlacedRecords, Places
 
+_KNOTS = 9  # of a smooth field, on a side, at most one less
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -164,6 +166,15 @@ def augmented(images: NDArray[np.uint8], rng: np.random.Generator,
         x = (1 - share) * x + share * np.asarray(cv2.blur(x, (3, 3)))
         x = x * (1 + config.gain * rng.uniform(-1, 1, size=3).astype(np.float32) / 2
                  + config.gain * rng.uniform(-1, 1) / 2)
+        if config.shade:
+            x *= 1 + config.shade * rng.random() * _smooth(rng, x.shape)
         x += rng.standard_normal(x.shape, dtype=np.float32) * (config.noise * rng.random())
         slot[:] = np.clip(np.rint(x), 0, 255)
     return out
+
+
+def _smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a field (H, W, 1) from about -1 to 1 without sharp edges, of random fineness."""
+    knots = rng.uniform(-1, 1, size=(int(rng.integers(2, _KNOTS)),) * 2).astype(np.float32)
+    field = cv2.resize(knots, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(field, np.float32)[..., None]

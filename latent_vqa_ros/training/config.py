@@ -23,14 +23,16 @@ class AugmentConfig:
     about left and right). ``mirror`` shows half of the pictures left side right, with "left of"
     and "right of" swapped in their questions (not for data that says left and right in other
     ways), and without their captions. ``noise`` is the highest standard deviation in grey levels,
-    ``gain`` the highest relative change of brightness, ``blur`` the highest share of a 3x3 mean
-    mixed in.
+    ``gain`` the highest relative change of brightness, ``shade`` the highest such change that
+    differs smoothly over the picture (shadows, uneven light), ``blur`` the highest share of a 3x3
+    mean mixed in.
     """
 
     symmetries: bool = False
     mirror: bool = False
     noise: float = 4.0
     gain: float = 0.1
+    shade: float = 0.0
     blur: float = 0.5
 
 

@@ -1,19 +1,30 @@
-"""Training that begins with the weights of a bundle instead of random ones."""
+"""Training that begins with the weights of a bundle instead of random ones.
+
+The new model may be deeper: blocks that are added do nothing at first, so that training begins
+with the bundle's answers (Chen et al. 2016, Net2DeeperNet; the last scale of a residual branch is
+0 as in Goyal et al. 2017, sec. 5.1).
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load
+from torch import nn
 
 from latent_vqa_ros.core import bundle
-from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.core.config import ConfigError, ModelConfig
 from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.model.image_encoder import ResidualBlock
+from latent_vqa_ros.model.latent_attention import LatentBlock
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training.config import Recipe
 
 _WORDS = 'clip.text_encoder.embedding.weight'  # one row per id
+_STEM = re.compile(r'(clip\.image_encoder\.stem\.)(\d+)(\..*)')
 _FITTED = ('bank', 'feature_mean', 'feature_whiten')  # after training, to the data
 
 
@@ -25,15 +36,18 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     model has other sizes.
     """
     found = bundle.load(Path(recipe.start))
-    for key in ('model', 'preprocess'):
-        theirs, ours = getattr(found.manifest, key), getattr(recipe, key)
-        if theirs != ours:
-            raise ConfigError(f'start: {recipe.start} has another section {key}; '
-                              f'copy it from its manifest: {theirs}')
-    weights = load(found.content(bundle.WEIGHTS))
+    theirs, ours = found.manifest.model, recipe.model
+    for key, wanted in (('model', _as_deep_as(theirs, ours)), ('preprocess', recipe.preprocess)):
+        if getattr(found.manifest, key) != wanted:
+            raise ConfigError(f'start: {recipe.start} has another section {key}; copy it from its '
+                              f'manifest, where stem_residuals and image_blocks may grow: '
+                              f'{getattr(found.manifest, key)}')
+    weights = {_renamed(name, theirs, ours): tensor
+               for name, tensor in load(found.content(bundle.WEIGHTS)).items()}
     words = weights.pop(_WORDS)
     for name in _FITTED:
         del weights[name]
+    _silence(model)
     model.load_state_dict(weights, strict=False)
     special = tokenizer.size - len(tokenizer.vocabulary)
     at = {word: special + i for i, word in enumerate(found.manifest.vocabulary)}
@@ -43,3 +57,37 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
         if word in at:
             rows[row] = words[at[word]]
     return f'{found.manifest.name} {found.manifest.version}'
+
+
+def _as_deep_as(theirs: ModelConfig, ours: ModelConfig) -> ModelConfig:
+    """Return our configuration with the depth of theirs, where ours is at least that."""
+    residuals = zip(theirs.stem_residuals, ours.stem_residuals, strict=False)
+    if (len(theirs.stem_residuals) != len(ours.stem_residuals)
+            or any(a > b for a, b in residuals) or theirs.image_blocks > ours.image_blocks):
+        return ours
+    return replace(ours, stem_residuals=theirs.stem_residuals, image_blocks=theirs.image_blocks)
+
+
+def _renamed(name: str, theirs: ModelConfig, ours: ModelConfig) -> str:
+    """Return the name of a weight in the deeper model; the stem counts its layers through."""
+    found = _STEM.fullmatch(name)
+    if not found:
+        return name
+    layer = int(found[2])
+    stage = max(s for s in range(len(theirs.stem_residuals)) if _first_layer(theirs, s) <= layer)
+    layer += _first_layer(ours, stage) - _first_layer(theirs, stage)
+    return f'{found[1]}{layer}{found[3]}'
+
+
+def _first_layer(config: ModelConfig, stage: int) -> int:
+    return 2 * stage + sum(config.stem_residuals[:stage])  # a convolution and a ReLU each
+
+
+def _silence(model: LatentVqa) -> None:
+    """Let the blocks add 0 to what they are given; those of the bundle get their weights after."""
+    for block in model.clip.image_encoder.modules():
+        if isinstance(block, ResidualBlock):
+            nn.init.zeros_(block.get_parameter('body.2.1.weight'))  # of the last scaling
+        elif isinstance(block, LatentBlock):
+            nn.init.zeros_(block.get_parameter('attention.expand.weight'))  # biases are 0 already
+            nn.init.zeros_(block.get_parameter('mlp.2.weight'))

@@ -70,6 +70,16 @@ def test_augmentation_keeps_colors_apart_and_the_originals_untouched():
     assert np.array_equal(images, before)
 
 
+def test_shade_changes_brightness_smoothly_and_no_color():
+    images = np.full((1, 96, 96, 3), (150, 100, 50), np.uint8)
+    config = AugmentConfig(noise=0, gain=0, blur=0, shade=0.4)
+    changed = np.concatenate([augmented(images, np.random.default_rng(seed), config)
+                              for seed in range(30)]).astype(float)
+    assert np.ptp(changed[..., 0], axis=(1, 2)).max() > 40  # up to 150 * (1 +- 0.4)
+    assert abs(np.diff(changed, axis=2)).max() < 150 * 0.4 / 2
+    assert abs(changed - changed[..., :1] * np.array([1, 2 / 3, 1 / 3])).max() <= 1
+
+
 def test_without_symmetries_left_stays_left():
     image = np.zeros((1, 16, 16, 3), np.uint8)
     image[:, :, :4] = 255

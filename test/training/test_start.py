@@ -54,3 +54,41 @@ def test_a_bundle_of_another_size_is_refused_by_its_section(recipe):
     tokenizer = Tokenizer(('a',), 8)
     with pytest.raises(ConfigError, match='section model'):
         take_over(fresh(other, tokenizer), other, tokenizer)
+
+
+@torch.no_grad()
+def test_a_deeper_model_begins_with_the_answers_of_the_bundle(bundle_path, recipe):
+    old = bundle.load(bundle_path)
+    theirs = TorchBackend.from_bundle(old).model
+    grown = tuple(1 + count for count in recipe.model.stem_residuals)
+    deeper = replace(recipe, model=replace(recipe.model, stem_residuals=grown,
+                                           image_blocks=recipe.model.image_blocks + 1))
+    model = fresh(deeper, old.manifest.tokenizer)
+    take_over(model, deeper, old.manifest.tokenizer)
+    size = (recipe.preprocess.height, recipe.preprocess.width, 3)
+    image = torch.randint(0, 256, size, dtype=torch.uint8)[None]
+    found, known = (each.clip.image_encoder(image) for each in (model, theirs))
+    assert sum(p.numel() for p in model.parameters()) > sum(p.numel() for p in theirs.parameters())
+    assert torch.allclose(found, known, atol=1e-5)
+
+
+def test_what_is_added_learns_from_the_first_step(bundle_path, recipe):
+    deeper = replace(recipe, model=replace(recipe.model,
+                                           image_blocks=recipe.model.image_blocks + 1))
+    tokenizer = bundle.load(bundle_path).manifest.tokenizer
+    model = fresh(deeper, tokenizer)
+    take_over(model, deeper, tokenizer)
+    size = (recipe.preprocess.height, recipe.preprocess.width, 3)
+    image = torch.randint(0, 256, size, dtype=torch.uint8)[None]
+    model.clip.image_encoder(image).square().sum().backward()
+    added = model.clip.image_encoder.tower.blocks[-1]
+    assert added.attention.expand.weight.grad.abs().max() > 0
+    assert added.mlp[-1].weight.grad.abs().max() > 0
+
+
+def test_a_shallower_model_is_refused(recipe):
+    other = replace(recipe, model=replace(recipe.model,
+                                          image_blocks=recipe.model.image_blocks - 1))
+    tokenizer = Tokenizer(('a',), 8)
+    with pytest.raises(ConfigError, match='may grow'):
+        take_over(fresh(other, tokenizer), other, tokenizer)
