@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,7 @@ def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
         def get_next(self) -> Any:
             return next(self._feeds, None)
 
-    logging.getLogger().setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _errors_only():
         prepared = Path(folder) / 'prepared.onnx'
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantize_static(
@@ -58,6 +58,18 @@ def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
             weight_type=QuantType.QInt8, nodes_to_exclude=_float_nodes(prepared, keep_float),
             extra_options={'OpTypesToExcludeOutputQuantization': ['Gemm', 'MatMul']})
         return weight_errors(prepared, target)
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """Silence what ONNX Runtime's quantization tells the root logger, and nothing afterwards."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
 
 
 def _float_nodes(path: Path, keep_float: Sequence[str]) -> list[str]:

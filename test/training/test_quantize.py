@@ -1,5 +1,7 @@
 """The shipped bundle's graphs: float is torch, int8 is nearly float, masks cannot ruin it."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -100,6 +102,14 @@ def test_weight_errors_are_those_of_rounding_to_eight_bits(shipped, floats, tmp_
     assert len(errors) > 10
     assert list(errors.values()) == sorted(errors.values(), reverse=True)
     assert 0 < max(errors.values()) <= 0.5 / 127 + 1e-6
+
+
+def test_quantizing_leaves_the_logging_of_the_program_as_it_was(floats, tmp_path):
+    before = logging.getLogger().level
+    noise = np.random.default_rng(0).standard_normal((64, 128), np.float32)
+    quantize.quantize_graph(floats[1], tmp_path / 'int8.onnx',
+                            [{'features': noise, 'tokens': np.array([1, 3, 4])}])
+    assert logging.getLogger().level == before < logging.ERROR
 
 
 def test_export_refuses_a_graph_that_is_not_the_model(shipped, floats):
