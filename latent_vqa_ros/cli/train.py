@@ -76,13 +76,15 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
     """Run all stages; return the report, None in all processes but the first."""
     import torch
 
+    from latent_vqa_ros import datasets
     from latent_vqa_ros.training import assemble, distributed
     from latent_vqa_ros.training import train as training
 
     chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     with distributed.group(chosen):
         limit = SMOKE_RECORDS if smoke else None
-        data = distributed.first_alone(lambda: training.load_data(recipe, limit))
+        distributed.first_alone(lambda: datasets.ready(recipe.data, limit or recipe.limit))
+        data = training.load_data(recipe, limit)
         model = training.train(recipe, data, folder, chosen)
         if distributed.rank():
             return None

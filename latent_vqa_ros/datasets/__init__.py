@@ -27,3 +27,11 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
         return adapter.load(folder)
     raise DatasetError(f'no data {name_or_path!r}: neither easy_vqa nor tabletop nor a folder '
                        'with questions.jsonl')
+
+
+def ready(name_or_path: str, limit: int | None = None) -> None:
+    """Draw what a simulated dataset lacks, so that many processes may load it at once."""
+    if name_or_path == 'tabletop':
+        from latent_vqa_ros.datasets import tabletop
+        for name in tabletop.SPLITS:
+            tabletop.ready(name, limit)

@@ -51,17 +51,16 @@ def first(value: T) -> T:
     return values[0]
 
 
-def first_alone(make: Callable[[], T]) -> T:
-    """Return ``make()``, which the first process has done before the others do it.
+def first_alone(work: Callable[[], object]) -> None:
+    """Let the first process do the work, and the others only when it is done.
 
     Data that is drawn into a cache is drawn once.
     """
     if rank():
         distributed.barrier()
-    made = make()
+    work()
     if not rank() and world() > 1:
         distributed.barrier()
-    return made
 
 
 class _Step(nn.Module):
