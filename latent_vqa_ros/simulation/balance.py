@@ -8,7 +8,7 @@ there; one whose answer is already too frequent is left out.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
@@ -55,21 +55,22 @@ class Tally:
     """Counts of the answers given so far. One for each split, filled in a fixed order."""
 
     def __init__(self) -> None:
-        self._counts: dict[Hashable, Counter[str]] = defaultdict(Counter)
+        self._counts: Counter[tuple[Hashable, str]] = Counter()
+        self._totals: Counter[Hashable] = Counter()
 
     def excess(self, candidate: Candidate) -> float:
         """Return by how many questions this answer would exceed its share, at the worst level."""
         worst = float('-inf')
         for level, answer, share in _levels(candidate):
-            counts = self._counts.get(level)
-            given = (0, 0) if counts is None else (counts[answer], counts.total())
-            worst = max(worst, given[0] + 1 - share * (given[1] + 1))
+            given = self._counts[level, answer] + 1
+            worst = max(worst, given - share * (self._totals[level] + 1))
         return worst
 
     def add(self, candidate: Candidate) -> None:
         """Count a question that is asked."""
         for level, answer, _ in _levels(candidate):
-            self._counts[level][answer] += 1
+            self._counts[level, answer] += 1
+            self._totals[level] += 1
 
 
 def _levels(candidate: Candidate) -> Iterator[tuple[Hashable, str, float]]:
@@ -78,9 +79,11 @@ def _levels(candidate: Candidate) -> Iterator[tuple[Hashable, str, float]]:
     kind = (candidate.told.group, meaning.kind, meaning.relation)
     yield kind, answer, share
     yield (*kind, tuple(said.signature for said in meaning.about)), answer, share
+    said = [(each.size, each.color, each.shape) for each in meaning.about]
     if meaning.relation != 'on':  # nothing stands on a ball: such pairs can never be made even
-        yield (kind, meaning.without_colors()), answer, share
-    yield (kind, meaning), answer, share
+        shapes = [('', '', shape) for _, _, shape in said]
+        yield (kind, meaning.value, *shapes), answer, share
+    yield (kind, meaning.value, *said), answer, share
     if meaning.kind in RELATIONAL and candidate.told.group != PRESUPPOSITION:
         category, most = (answer, 0.5) if answer in _CATEGORIES else ('one', 0.7)
         yield ('others', meaning.kind, meaning.relation, candidate.others), category, most

@@ -11,7 +11,7 @@ where ground and picture agree by a margin. Knows neither wording nor chance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene, Thing
 
@@ -63,15 +63,11 @@ class Meaning:
     relation: str = ''
     value: str = ''
 
-    def without_colors(self) -> Meaning:
-        """Return the meaning with shapes alone, for balance over physical regularities."""
-        return replace(self, about=tuple(Description(shape=d.shape) for d in self.about))
-
 
 def matches(scene: Scene, said: Description) -> tuple[list[int], bool]:
     """Return the things that fit, and whether a hidden one might fit too."""
-    sure = [i for i, thing in enumerate(scene.things) if thing.counts and said.fits(thing)]
-    return sure, any(not thing.counts and said.may_fit(thing) for thing in scene.things)
+    return ([i for i, thing in scene.told if said.fits(thing)],
+            any(said.may_fit(thing) for thing in scene.hidden))
 
 
 def refer(scene: Scene, said: Description) -> int | str | None:

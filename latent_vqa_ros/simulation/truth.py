@@ -6,7 +6,8 @@ Plain data, written to ``truth.jsonl`` and read back. Knows neither MuJoCo nor q
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 SHAPES = ('cube', 'ball', 'cylinder', 'cone', 'mug', 'bowl')
@@ -54,9 +55,20 @@ class Scene:
     gripper_visible: bool
     image: str = ''  # file name within its dataset
 
+    @cached_property
+    def told(self) -> tuple[tuple[int, Thing], ...]:
+        """The objects that may be asked about, each after its index."""
+        return tuple((i, thing) for i, thing in enumerate(self.things) if thing.counts)
+
+    @cached_property
+    def hidden(self) -> tuple[Thing, ...]:
+        """The objects that are hidden too much to be asked about."""
+        return tuple(thing for thing in self.things if not thing.counts)
+
     def to_json(self) -> str:
         """Return the scene on one line."""
-        return json.dumps(vars(self), default=vars, separators=(',', ':'))
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps(values, default=vars, separators=(',', ':'))
 
     @classmethod
     def from_json(cls, line: str) -> Scene:
