@@ -8,7 +8,6 @@ there; one whose answer is already too frequent is left out.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
@@ -55,22 +54,22 @@ class Tally:
     """Counts of the answers given so far. One for each split, filled in a fixed order."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[Hashable, str]] = Counter()
-        self._totals: Counter[Hashable] = Counter()
+        self._counts: dict[tuple[Hashable, str], int] = {}
+        self._totals: dict[Hashable, int] = {}
 
     def excess(self, candidate: Candidate) -> float:
         """Return by how many questions this answer would exceed its share, at the worst level."""
         worst = float('-inf')
         for level, answer, share in _levels(candidate):
-            given = self._counts[level, answer] + 1
-            worst = max(worst, given - share * (self._totals[level] + 1))
+            given = self._counts.get((level, answer), 0) + 1
+            worst = max(worst, given - share * (self._totals.get(level, 0) + 1))
         return worst
 
     def add(self, candidate: Candidate) -> None:
         """Count a question that is asked."""
         for level, answer, _ in _levels(candidate):
-            self._counts[level, answer] += 1
-            self._totals[level] += 1
+            self._counts[level, answer] = self._counts.get((level, answer), 0) + 1
+            self._totals[level] = self._totals.get(level, 0) + 1
 
 
 def _levels(candidate: Candidate) -> Iterator[tuple[Hashable, str, float]]:

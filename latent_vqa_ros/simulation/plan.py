@@ -148,7 +148,7 @@ def first_free(draw: Callable[[], Placed | None], done: list[Placed],
         if not thing.in_tray and thing.on_top_of is None and spots.tray \
                 and spots.tray.gap(*thing.position[:2]) < thing.reach + GAP:
             continue
-        if in_picture(thing, spots.camera) and _clear_of_doubt(thing):
+        if _clear_of_doubt(thing) and in_picture(thing, spots.camera):
             return thing
     return None
 
