@@ -40,6 +40,11 @@ def stem(config: ModelConfig) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def first_layer(config: ModelConfig, stage: int) -> int:
+    """Return the index in ``stem`` of a stage's convolution; its ReLU and residuals follow."""
+    return 2 * stage + sum(config.stem_residuals[:stage])
+
+
 class ImageEncoder(nn.Module):
     """RGB uint8 (B, H, W, 3) -> tokens (B, N, width), N = H*W / 4**stages."""
 

@@ -54,6 +54,7 @@ class Tally:
     """Counts of the answers given so far. One for each split, filled in a fixed order."""
 
     def __init__(self) -> None:
+        # plain dicts: most keys are new, and a Counter calls a function for each
         self._counts: dict[tuple[Hashable, str], int] = {}
         self._totals: dict[Hashable, int] = {}
 

@@ -17,7 +17,7 @@ _STATE = {'held': 'in the gripper', 'in_tray': 'in the tray',
 
 def region_captions(scene: Scene) -> list[tuple[int, str]]:
     """Return (index of the thing, 'small red cube') for each thing that can be told."""
-    return [(i, _name(thing)) for i, thing in scene.told]
+    return [(i, _name(thing)) for i, thing in scene.counted]
 
 
 def region_vocabulary() -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def captions(scene: Scene) -> list[str]:
     """Return captions of the whole scene: lists of its things from left to right, their number,
     what is held, in the tray or at the edge, and relations. At most 22 words each.
     """
-    seen = [i for i, _ in scene.told]
+    seen = [i for i, _ in scene.counted]
     seen.sort(key=lambda i: scene.things[i].center[0])
     found = [*_lists(scene, seen), *_relations(scene, seen)]
     if len(seen) == len(scene.things):

@@ -66,7 +66,7 @@ class Meaning:
 
 def matches(scene: Scene, said: Description) -> tuple[list[int], bool]:
     """Return the things that fit, and whether a hidden one might fit too."""
-    return ([i for i, thing in scene.told if said.fits(thing)],
+    return ([i for i, thing in scene.counted if said.fits(thing)],
             any(said.may_fit(thing) for thing in scene.hidden))
 
 

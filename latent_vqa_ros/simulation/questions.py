@@ -142,7 +142,7 @@ def _candidates(scene: Scene, kind: str, chooser: Random,
 
 def _others(scene: Scene, meaning: Meaning) -> list[Thing]:
     """Return the things that can be told and that the meaning does not name."""
-    return [thing for _, thing in scene.told
+    return [thing for _, thing in scene.counted
             if not any(said.fits(thing) for said in meaning.about)]
 
 
@@ -187,7 +187,7 @@ def _shortcut(scene: Scene, question: Question) -> str | None:
     if what == 'empty':
         return NO if others else YES
     if what == 'a':
-        return YES if len(others) < len(scene.told) else NO
+        return YES if len(others) < len(scene.counted) else NO
     return NO if not others and what == 'any' else YES
 
 

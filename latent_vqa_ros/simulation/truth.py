@@ -56,7 +56,7 @@ class Scene:
     image: str = ''  # file name within its dataset
 
     @cached_property
-    def told(self) -> tuple[tuple[int, Thing], ...]:
+    def counted(self) -> tuple[tuple[int, Thing], ...]:
         """The objects that may be asked about, each after its index."""
         return tuple((i, thing) for i, thing in enumerate(self.things) if thing.counts)
 
@@ -67,6 +67,7 @@ class Scene:
 
     def to_json(self) -> str:
         """Return the scene on one line."""
+        # not vars(self), which also holds what was cached
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return json.dumps(values, default=vars, separators=(',', ':'))
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load
 from torch import nn
 
+from latent_vqa_ros.backends.torch_backend import TorchBackend
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError, ModelConfig
 from latent_vqa_ros.core.tokenizer import Tokenizer
-from latent_vqa_ros.model.image_encoder import ResidualBlock
+from latent_vqa_ros.model.image_encoder import ResidualBlock, first_layer
 from latent_vqa_ros.model.latent_attention import LatentBlock
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training.config import Recipe
@@ -37,13 +37,14 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     """
     found = bundle.load(Path(recipe.start))
     theirs, ours = found.manifest.model, recipe.model
-    for key, wanted in (('model', _as_deep_as(theirs, ours)), ('preprocess', recipe.preprocess)):
+    for key, wanted, more in (
+            ('model', _as_deep_as(theirs, ours), ' (stem_residuals and image_blocks may grow)'),
+            ('preprocess', recipe.preprocess, '')):
         if getattr(found.manifest, key) != wanted:
             raise ConfigError(f'start: {recipe.start} has another section {key}; copy it from its '
-                              f'manifest, where stem_residuals and image_blocks may grow: '
-                              f'{getattr(found.manifest, key)}')
-    weights = {_renamed(name, theirs, ours): tensor
-               for name, tensor in load(found.content(bundle.WEIGHTS)).items()}
+                              f'manifest{more}: {getattr(found.manifest, key)}')
+    known = TorchBackend.from_bundle(found, recipe.threads).model.state_dict()
+    weights = {_renamed(name, theirs, ours): tensor for name, tensor in known.items()}
     words = weights.pop(_WORDS)
     for name in _FITTED:
         del weights[name]
@@ -74,20 +75,16 @@ def _renamed(name: str, theirs: ModelConfig, ours: ModelConfig) -> str:
     if not found:
         return name
     layer = int(found[2])
-    stage = max(s for s in range(len(theirs.stem_residuals)) if _first_layer(theirs, s) <= layer)
-    layer += _first_layer(ours, stage) - _first_layer(theirs, stage)
+    stage = max(s for s in range(len(theirs.stem_residuals)) if first_layer(theirs, s) <= layer)
+    layer += first_layer(ours, stage) - first_layer(theirs, stage)
     return f'{found[1]}{layer}{found[3]}'
-
-
-def _first_layer(config: ModelConfig, stage: int) -> int:
-    return 2 * stage + sum(config.stem_residuals[:stage])  # a convolution and a ReLU each
 
 
 def _silence(model: LatentVqa) -> None:
     """Let the blocks add 0 to what they are given; those of the bundle get their weights after."""
     for block in model.clip.image_encoder.modules():
         if isinstance(block, ResidualBlock):
-            nn.init.zeros_(block.get_parameter('body.2.1.weight'))  # of the last scaling
+            nn.init.zeros_(block.get_parameter('body.2.1.weight'))  # scales the branch
         elif isinstance(block, LatentBlock):
             nn.init.zeros_(block.get_parameter('attention.expand.weight'))  # biases are 0 already
             nn.init.zeros_(block.get_parameter('mlp.2.weight'))

@@ -70,3 +70,13 @@ def test_a_whole_split_serves_those_who_need_only_some_of_it(tmp_path, monkeypat
     whole = tmp_path / 'latent_vqa_ros' / f'tabletop-{tabletop.VERSION}' / 'test'
     whole.mkdir(parents=True)
     assert tabletop.ready('test', LIMIT) == whole
+
+
+def test_made_ready_nothing_is_left_to_draw(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr('os.cpu_count', lambda: 1)
+    datasets.ready('tabletop', LIMIT)
+    monkeypatch.setattr(dataset, 'make', None)  # fails where it is called
+    found = datasets.load('tabletop', limit=LIMIT)
+    assert {name: len(found.split(name)) for name in tabletop.SPLITS} == dict.fromkeys(
+        tabletop.SPLITS, LIMIT)

@@ -1,16 +1,20 @@
 """Training that goes on from a bundle's weights: words keep their meaning, wherever they stand."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
+from safetensors.torch import load_file, save_file  # noqa: E402
+
 from latent_vqa_ros.backends.torch_backend import TorchBackend  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError, ModelConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
+from latent_vqa_ros.training import export  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
 from latent_vqa_ros.training.start import take_over  # noqa: E402
 
@@ -54,6 +58,23 @@ def test_a_bundle_of_another_size_is_refused_by_its_section(recipe):
     tokenizer = Tokenizer(('a',), 8)
     with pytest.raises(ConfigError, match='section model'):
         take_over(fresh(other, tokenizer), other, tokenizer)
+    size = recipe.preprocess.height + 32
+    other = replace(recipe, preprocess=replace(recipe.preprocess, height=size, width=size))
+    with pytest.raises(ConfigError, match='section preprocess; copy it from its manifest: '):
+        take_over(fresh(other, tokenizer), other, tokenizer)
+
+
+def test_weights_that_are_not_those_of_the_manifest_are_refused(bundle_path, recipe, tmp_path):
+    path = tmp_path / 'foreign'
+    shutil.copytree(bundle_path, path)
+    weights = load_file(path / bundle.WEIGHTS)
+    save_file({name.replace('stem.0', 'stem.77'): tensor for name, tensor in weights.items()},
+              path / bundle.WEIGHTS)
+    manifest = bundle.load(bundle_path).manifest
+    export.write_manifest(path, manifest, tuple(manifest.files))
+    other = replace(recipe, start=str(path))
+    with pytest.raises(bundle.BundleError, match='does not fit the manifest'):
+        take_over(fresh(other, manifest.tokenizer), other, manifest.tokenizer)
 
 
 @torch.no_grad()
