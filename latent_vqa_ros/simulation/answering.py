@@ -22,6 +22,7 @@ from latent_vqa_ros.simulation.meaning import (
     refer,
     related,
     related_things,
+    signature,
 )
 from latent_vqa_ros.simulation.truth import Scene
 
@@ -73,7 +74,7 @@ def group_of(meaning: Meaning) -> str:
     """Return the group under which a meaning is reported, unless what it presupposes is wrong."""
     kind = meaning.kind
     if kind == 'count':
-        return '_'.join(['count', *meaning.about[0].signature])
+        return '_'.join(['count', *signature(meaning.about[0])])
     if kind == 'relation':
         return _DIRECTIONS[meaning.relation]
     place, _, what = kind.partition('_')
@@ -161,7 +162,7 @@ def _at_place(scene: Scene, meaning: Meaning, place: str, what: str) -> Outcome 
     elif what in ('any', 'empty'):
         found = (None if hidden and not sure else _yes(bool(sure) == (what == 'any')))
     elif what == 'a':
-        fitting = [i for i in sure if meaning.about[0].fits(scene.things[i])]
+        fitting = [i for i in matches(scene, meaning.about[0])[0] if i in sure]
         found = YES if fitting else None if hidden else NO
         sure = fitting
     elif hidden:

@@ -17,7 +17,7 @@ from latent_vqa_ros.simulation.answering import (
     RELATIONAL,
     Outcome,
 )
-from latent_vqa_ros.simulation.meaning import NO, NONE, NOTHING, SEVERAL, YES, Meaning
+from latent_vqa_ros.simulation.meaning import NO, NONE, NOTHING, SEVERAL, YES, Meaning, signature
 
 SLACK = 1.5  # questions by which an answer may exceed its share
 # Largest share of one answer among the questions of a kind; 0.5 for all others (yes or no).
@@ -78,7 +78,7 @@ def _levels(candidate: Candidate) -> Iterator[tuple[Hashable, str, float]]:
     meaning, answer, share = candidate.meaning, candidate.told.answer, candidate.share
     kind = (candidate.told.group, meaning.kind, meaning.relation)
     yield kind, answer, share
-    yield (*kind, tuple(said.signature for said in meaning.about)), answer, share
+    yield (*kind, tuple(signature(said) for said in meaning.about)), answer, share
     said = [(each.size, each.color, each.shape) for each in meaning.about]
     if meaning.relation != 'on':  # nothing stands on a ball: such pairs can never be made even
         shapes = [('', '', shape) for _, _, shape in said]

@@ -11,7 +11,8 @@ where ground and picture agree by a margin. Knows neither wording nor chance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene, Thing
 
@@ -25,37 +26,30 @@ RELATIONS = ('left', 'right', 'front', 'behind', 'on')
 _AXES = {'left': (0, -1, -1), 'right': (0, 1, 1), 'front': (1, -1, 1), 'behind': (1, 1, -1)}
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """What a noun phrase says of a thing; an empty string is not said."""
 
     size: str = ''
     color: str = ''
     shape: str = ''
 
-    @property
-    def signature(self) -> tuple[str, ...]:
-        """Return the names of the attributes that are said."""
-        return tuple(name for name in ('size', 'color', 'shape') if getattr(self, name))
-
-    def fits(self, thing: Thing) -> bool:
-        """Whether all that is said is true of the thing."""
-        return ((not self.size or self.size == thing.size)
-                and (not self.color or self.color == thing.color)
-                and (not self.shape or self.shape == thing.shape))
-
     def may_fit(self, hidden: Thing) -> bool:
         """Whether a thing that is mostly hidden could be meant, by what is seen of it."""
         return not self.color or self.color == hidden.color
 
 
-def describe(thing: Thing, signature: tuple[str, ...]) -> Description:
+@cache
+def signature(said: Description) -> tuple[str, ...]:
+    """Return the names of the attributes that are said."""
+    return tuple(name for name, value in zip(said._fields, said, strict=True) if value)
+
+
+def describe(thing: Thing, names: tuple[str, ...]) -> Description:
     """Return what is true of the thing, naming only these attributes."""
-    return Description(**{name: getattr(thing, name) for name in signature})
+    return Description(**{name: getattr(thing, name) for name in names})
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     """One question without its words. ``value`` is a claimed attribute or number."""
 
     kind: str
@@ -66,8 +60,10 @@ class Meaning:
 
 def matches(scene: Scene, said: Description) -> tuple[list[int], bool]:
     """Return the things that fit, and whether a hidden one might fit too."""
-    return ([i for i, thing in scene.counted if said.fits(thing)],
-            any(said.may_fit(thing) for thing in scene.hidden))
+    size, color, shape = said  # no call for each thing: asked 500 times a scene
+    sure = [i for i, thing in scene.counted if (not size or size == thing.size)
+            and (not color or color == thing.color) and (not shape or shape == thing.shape)]
+    return sure, bool(scene.hidden) and any(said.may_fit(thing) for thing in scene.hidden)
 
 
 def refer(scene: Scene, said: Description) -> int | str | None:

@@ -154,6 +154,9 @@ def first_free(draw: Callable[[], Placed | None], done: list[Placed],
 
 
 def _clear_of_doubt(thing: Placed) -> bool:
+    x, y, _ = thing.position
+    if min(TABLE[0] - abs(x), TABLE[1] - abs(y)) - thing.reach > EDGE_FAR:
+        return True  # most are: what follows looks at every point
     edge = thing.edge_distance()
     return 0 <= edge < EDGE_NEAR or edge > EDGE_FAR
 

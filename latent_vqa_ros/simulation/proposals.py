@@ -6,7 +6,6 @@ is proposed tells nothing about the answer.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 from latent_vqa_ros.simulation.answering import ATTRIBUTES, COMPARISONS
@@ -65,7 +64,7 @@ def _descriptions(scene: Scene, signature: Signature, chooser: Random) -> list[D
         said = describe(thing, signature)
         name = chooser.choice(signature)
         found[said] = None
-        found[replace(said, **{name: chooser.choice(VALUES[name])})] = None
+        found[said._replace(**{name: chooser.choice(VALUES[name])})] = None
     for _ in range(FAR):
         found[Description(**{name: chooser.choice(VALUES[name]) for name in signature})] = None
     return list(found)

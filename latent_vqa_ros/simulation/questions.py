@@ -142,8 +142,8 @@ def _candidates(scene: Scene, kind: str, chooser: Random,
 
 def _others(scene: Scene, meaning: Meaning) -> list[Thing]:
     """Return the things that can be told and that the meaning does not name."""
-    return [thing for _, thing in scene.counted
-            if not any(said.fits(thing) for said in meaning.about)]
+    named = [i for said in meaning.about for i in matches(scene, said)[0]]
+    return [thing for i, thing in scene.counted if i not in named]
 
 
 def _any_of(candidates: Sequence[Candidate], chooser: Random) -> Candidate | None:

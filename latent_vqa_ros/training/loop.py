@@ -147,4 +147,5 @@ def make_optimizer(model: nn.Module, config: StageConfig) -> torch.optim.Optimiz
     groups = [
         {'params': [p for p in trained if p.ndim >= 2], 'weight_decay': config.weight_decay},
         {'params': [p for p in trained if p.ndim < 2], 'weight_decay': 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98),
+                             fused=True)  # one pass over each tensor
