@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb, count
 
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.answer_output import Tally
@@ -50,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--topic', dest='topics', metavar='T', nargs='+', action='extend',
                         default=[], help='default: every topic with pictures; a compressed one '
                         'only without its raw twin, point clouds only without pictures')
-    parser.add_argument('--every', metavar='N', type=_count, default=1,
+    parser.add_argument('--every', metavar='N', type=count, default=1,
                         help='only each N-th frame of a topic (default 1)')
     add_model(parser)
     add_json(parser, '{"bag", "out", "frames", "rows", "statuses", "topics", "resumed_frames", …}')
@@ -145,13 +145,3 @@ def progress(total: int) -> Iterator[Callable[[], object]]:
 
     with tqdm(total=total, unit='msg', leave=False) as bar:
         yield bar.update
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'expected a whole number from 1, not {text!r}')
-    return value

@@ -32,6 +32,7 @@ from latent_vqa_ros.cli.common import (
     add_json,
     add_model,
     add_verb,
+    count,
     percentile,
     progress,
     resident_mb,
@@ -64,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_model(parser)
     parser.add_argument('--beside', metavar='MODEL',
                         help='another bundle whose int8 graphs take their turns too')
-    parser.add_argument('--repeat', type=_count, default=200, metavar='N',
+    parser.add_argument('--repeat', type=count, default=200, metavar='N',
                         help='repetitions that are measured (default %(default)s)')
     add_json(parser, '{"input", "threads", "runs", "ratios", "rss_mb", …}')
     parser.set_defaults(run=run)
@@ -240,9 +241,3 @@ def render(document: dict[str, Any]) -> str:
     lines.append(f'{"bundle loaded in":24}{document["load_ms"]:8.1f} ms')
     lines.append(f'{"memory (RSS), int8 only":24}{document["rss_mb"]:8.1f} MB')
     return '\n'.join(lines)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f'expected a number from 1 to 1000000, not {text!r}')
-    return int(text)

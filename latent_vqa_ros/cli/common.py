@@ -1,8 +1,9 @@
-"""What the verbs share: help, the options --model and --json, progress, memory, percentiles."""
+"""What the verbs share: help, the options --model and --json, numbers, progress, memory."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -32,6 +33,40 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     """Add --json."""
     parser.add_argument('--json', action='store_true',
                         help=f'print one JSON document instead: {what}')
+
+
+def count(text: str) -> int:
+    """Read an option that counts: a whole number from 1."""
+    value = whole(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number from 1, not {text!r}')
+    return value
+
+
+def whole(text: str) -> int:
+    """Read a whole number from 0."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f'expected a whole number from 0, not {text!r}')
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Read a finite number above 0."""
+    value = not_negative(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f'expected a number above 0, not {text!r}')
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Read a finite number from 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f'expected a number of at least 0, not {text!r}')
+    return value
 
 
 def progress(items: Sequence[T], label: str) -> Iterable[T]:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
 import os
 import signal
 import sys
@@ -28,7 +27,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb, progress, resident_mb
+from latent_vqa_ros.cli.common import (
+    add_json,
+    add_model,
+    add_verb,
+    count,
+    positive,
+    progress,
+    resident_mb,
+)
 
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.truth import TrueFrame
@@ -50,24 +57,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                       __doc__)
     add_model(parser)
     parser.add_argument('--bag', metavar='BAG', type=Path, help='another bag with /truth')
-    parser.add_argument('--rate', metavar='R', type=_positive, default=RATE,
+    parser.add_argument('--rate', metavar='R', type=positive, default=RATE,
                         help='times as fast as the bag was recorded (default %(default)g)')
-    parser.add_argument('--moments', metavar='N', type=int, default=MOMENTS,
+    parser.add_argument('--moments', metavar='N', type=count, default=MOMENTS,
                         help='frames that are asked about (default %(default)s)')
     parser.add_argument('--out', metavar='DIR', type=Path, default=Path('runs/demo'),
                         help='where picture and logs go (default %(default)s)')
     add_json(parser, '{"rows", "right", "latency_ms", "round_trip_ms", …}')
     parser.set_defaults(run=run)
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'expected a number above 0, not {text!r}')
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

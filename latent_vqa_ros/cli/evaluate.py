@@ -6,9 +6,9 @@ examples:
   latent_vqa evaluate --model my_model --data episode/ --rate 5 --report report
 
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
-easy_vqa or a folder with questions.jsonl. --report writes the reliability diagram, the confusion
-and the document to a folder. --unfamiliar measures how well images unlike the training are
-noticed: noise, black, overexposed, blurred and half covered ones, and photographs of your own.
+easy_vqa, tabletop, or a folder with questions.jsonl. --report writes the reliability diagram, the
+confusion and the document to a folder. --unfamiliar measures how well images unlike the training
+are noticed: noise, black, overexposed, blurred and half covered ones, and your own photographs.
 
 DATA may also be a bag from `simulate bag`. Then standing questions are asked about its frames at
 --rate, the answers are compared with the truth of each frame, and it is counted how many frames an
@@ -24,7 +24,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb, positive
 
 if TYPE_CHECKING:
     from latent_vqa_ros.training.timeline import Timeline
@@ -35,12 +35,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = add_verb(subparsers, 'evaluate', 'measure accuracy on data', __doc__)
     add_model(parser)
     parser.add_argument('--data', required=True, metavar='NAME_OR_PATH')
-    parser.add_argument('--split', default='test', help='train, val or test (default %(default)s)')
-    parser.add_argument('--backend', default='onnxruntime',
+    parser.add_argument('--split', default='test',
+                        help='train, val or test; of tabletop also compositional, shifted or '
+                        'wordings (default %(default)s)')
+    parser.add_argument('--backend', default='onnxruntime', choices=('onnxruntime', 'torch'),
                         help='onnxruntime (int8) or torch (float) (default %(default)s)')
     parser.add_argument('--unfamiliar', nargs='?', const='', metavar='PICTURES',
                         help='also measure unfamiliar_image, against a folder of photographs too')
-    parser.add_argument('--rate', type=float, default=5.0, metavar='HZ',
+    parser.add_argument('--rate', type=positive, default=5.0, metavar='HZ',
                         help='frames of a bag asked about, per second (default %(default)g)')
     parser.add_argument('--questions', type=Path, metavar='FILE', help='about a bag')
     parser.add_argument('--report', type=Path, metavar='DIR', help='write plots and the document')
@@ -94,7 +96,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def write_report(folder: Path, document: dict[str, Any], curves: dict[str, Any]) -> None:
-    """Write report.json, reliability.png and groups.png."""
+    """Write report.json, reliability.png, groups.png and confusion.png."""
     from latent_vqa_ros.training import plots
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -47,10 +47,14 @@ def inspect(folder: Path) -> dict[str, Any]:
 
     import yaml
 
-    from latent_vqa_ros.core.bundle import MANIFEST, MAX_MANIFEST_BYTES, parse_manifest
+    from latent_vqa_ros.core.bundle import (
+        MANIFEST,
+        MAX_MANIFEST_BYTES,
+        parse_manifest,
+        read_bounded,
+    )
 
-    with (folder / MANIFEST).open('rb') as file:
-        text = file.read(MAX_MANIFEST_BYTES)
+    text = read_bounded(folder / MANIFEST, MAX_MANIFEST_BYTES)
     manifest = parse_manifest(text, str(folder / MANIFEST))
     shown = yaml.safe_load(manifest.to_yaml())
     metrics = shown.get('metrics', {})
@@ -80,7 +84,11 @@ def check(path: Path, entry: FileEntry) -> dict[str, Any]:
 def modules(manifest: Manifest) -> list[dict[str, Any]]:
     """Return name, parameters and macs of each module, as counted when the bundle was made."""
     rows = manifest.metrics.get('modules', ())
-    return [{key: row[key] for key in ('name', 'parameters', 'macs')} for row in rows]
+    try:
+        return [{'name': str(row['name']), 'parameters': int(row['parameters']),
+                 'macs': None if row['macs'] is None else int(row['macs'])} for row in rows]
+    except (LookupError, TypeError, ValueError):
+        return []  # whoever wrote it counted something else
 
 
 def render(document: dict[str, Any]) -> str:

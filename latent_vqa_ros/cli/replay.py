@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from latent_vqa_ros.cli.common import not_negative, positive
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +27,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         'replay', help='publish a ROS 2 bag over rclpy, with /clock', description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('bag', metavar='BAG', help='bag directory, or an .mcap or .db3 file')
-    parser.add_argument('--rate', type=_positive, default=1.0, metavar='R',
+    parser.add_argument('--rate', type=positive, default=1.0, metavar='R',
                         help='2 plays twice as fast (default 1)')
     parser.add_argument('--loop', action='store_true', help='start again at the end')
-    parser.add_argument('--wait', type=_not_negative, default=5.0, metavar='SECONDS',
+    parser.add_argument('--wait', type=not_negative, default=5.0, metavar='SECONDS',
                         help='wait at most this long for a first subscriber (default 5)')
     parser.add_argument('--json', action='store_true', help='print one JSON document at the end')
     parser.set_defaults(run=run)
@@ -100,20 +101,3 @@ def _progress(total: int | None) -> Iterator[Any]:
 
     with tqdm(total=total, unit='msg') as bar:
         yield bar.update
-
-
-def _positive(text: str) -> float:
-    value = _not_negative(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError(f'expected a number above 0, not {text!r}')
-    return value
-
-
-def _not_negative(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f'expected a number, not {text!r}') from error
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f'expected a number of at least 0, not {text!r}')
-    return value

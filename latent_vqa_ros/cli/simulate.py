@@ -39,7 +39,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.cli.common import add_json, add_verb
+from latent_vqa_ros.cli.common import add_json, add_verb, count, positive, whole
 
 log = logging.getLogger(__name__)
 
@@ -59,19 +59,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _add_dataset(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     dataset = what.add_parser('dataset', help='a folder of pictures, truth, questions, captions')
     dataset.add_argument('out', metavar='OUT', type=Path, help='folder to be made')
-    dataset.add_argument('--scenes', metavar='N', type=int, required=True)
+    dataset.add_argument('--scenes', metavar='N', type=count, required=True)
     dataset.add_argument('--split', choices=SPLITS, default='train')
-    dataset.add_argument('--seed', metavar='K', type=int, default=0,
+    dataset.add_argument('--seed', metavar='K', type=whole, default=0,
                          help='other scenes of the same split (default 0)')
     dataset.add_argument('--size', metavar='PIXELS', type=int, default=96,
                          help='width and height of the pictures (default 96)')
-    dataset.add_argument('--questions', metavar='N', type=int, default=10,
+    dataset.add_argument('--questions', metavar='N', type=count, default=10,
                          help='questions per scene, at most (default 10)')
     dataset.add_argument('--held-out-wordings', action='store_true',
                          help='ask in the wordings that training never sees')
     dataset.add_argument('--masks', action='store_true',
                          help='also write whose pixel each one is')
-    dataset.add_argument('--workers', metavar='N', type=int, default=os.cpu_count() or 1,
+    dataset.add_argument('--workers', metavar='N', type=count, default=os.cpu_count() or 1,
                          help='processes that draw (default: one per core)')
     add_json(dataset, '{"out", "split", "seed", "size", "scenes", "questions", "captions", …}')
     dataset.set_defaults(run=run_dataset)
@@ -80,10 +80,11 @@ def _add_dataset(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _add_bag(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bag = what.add_parser('bag', help='a scripted episode as a ROS 2 bag with its truth')
     bag.add_argument('out', metavar='OUT', type=Path, help='bag to be made')
-    bag.add_argument('--seed', metavar='K', type=int, default=0, help='other episodes (default 0)')
-    bag.add_argument('--seconds', metavar='S', type=float, default=24.0,
+    bag.add_argument('--seed', metavar='K', type=whole, default=0,
+                     help='other episodes (default 0)')
+    bag.add_argument('--seconds', metavar='S', type=positive, default=24.0,
                      help='how long it all takes (default %(default)g)')
-    bag.add_argument('--rate', metavar='HZ', type=float, default=10.0,
+    bag.add_argument('--rate', metavar='HZ', type=positive, default=10.0,
                      help='frames a second (default %(default)g)')
     bag.add_argument('--size', metavar='PIXELS', type=_square, default=384,
                      help='width and height of the pictures, also as WxH (default %(default)s)')
@@ -99,7 +100,7 @@ def _add_datasheet(what: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sheet = what.add_parser('datasheet', help='what the data set tabletop holds, for readers')
     sheet.add_argument('out', metavar='OUT', type=Path, nargs='?', default=Path('docs'),
                        help='folder of datasheet.md and its pictures (default %(default)s)')
-    sheet.add_argument('--scenes', metavar='N', type=int,
+    sheet.add_argument('--scenes', metavar='N', type=count,
                        help='only so many of each split, for a quick look')
     add_json(sheet, '{"out", "splits": {name: {"scenes", "questions", "captions"}}}')
     sheet.set_defaults(run=run_datasheet)

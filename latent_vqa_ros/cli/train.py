@@ -20,7 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_verb
+from latent_vqa_ros.cli.common import add_json, add_verb, whole
+from latent_vqa_ros.core.config import ConfigError
 
 if TYPE_CHECKING:
     from latent_vqa_ros.training.config import Recipe
@@ -43,7 +44,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
                         help='run folder with checkpoints and metrics (default runs/RECIPE)')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder of the bundle (default RUN/bundle)')
-    parser.add_argument('--seed', type=int, help="instead of the recipe's")
+    parser.add_argument('--seed', type=whole, help="instead of the recipe's")
     parser.add_argument('--device', help='cpu, cuda … (default: cuda where there is one)')
     parser.add_argument('--smoke', action='store_true',
                         help='every stage, cut down to less than a minute')
@@ -80,7 +81,11 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
     from latent_vqa_ros.training import assemble, distributed
     from latent_vqa_ros.training import train as training
 
-    chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    try:
+        chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f'device {device!r}: {str(error).splitlines()[0]}') from None
     with distributed.group(chosen):
         limit = SMOKE_RECORDS if smoke else None
         distributed.first_alone(lambda: datasets.ready(recipe.data, limit or recipe.limit))

@@ -6,11 +6,16 @@ environment, picks no device, imports no torch.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+import math
+import types
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 PLACEMENTS = ('per_block', 'stem')
 RESIZE_RULES = ('center_crop', 'stretch')
+
+_NAMES = {int: 'a whole number', float: 'a number', bool: 'a switch: true or false',
+          str: 'a string', types.NoneType: 'null'}
 
 T = TypeVar('T')
 
@@ -20,18 +25,58 @@ class ConfigError(ValueError):
 
 
 def from_mapping(cls: type[T], values: Any, where: str) -> T:
-    """Build dataclass ``cls`` from a mapping; unknown or missing keys are named."""
+    """Build dataclass ``cls`` from a mapping; unknown, missing and mistyped keys are named."""
     if not isinstance(values, dict):
         raise ConfigError(f'{where}: expected a mapping, got {type(values).__name__}')
-    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(map(str, values)) - known)
+    hints = get_type_hints(cls)
+    unknown = sorted(set(map(str, values)) - set(hints))
     if unknown:
         raise ConfigError(f'{where}: unknown {", ".join(unknown)}; '
-                          f'known: {", ".join(sorted(known))}')
+                          f'known: {", ".join(sorted(hints))}')
+    plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    for key, value in plain.items():
+        if not _is(value, hints[key]):
+            raise ConfigError(f'{where}.{key}: expected {_name(hints[key])}, '
+                              f'got {str(value)[:40]!r}{_hint(hints[key], value)}')
     try:
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+        return cls(**plain)
     except TypeError as error:
         raise ConfigError(f'{where}: {error}') from None
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Return whether a value of YAML is what a field's annotation says."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin is types.UnionType:
+        return any(_is(value, part) for part in parts)
+    if origin is tuple:
+        return (isinstance(value, tuple) and (parts[-1] is ... or len(value) == len(parts))
+                and all(_is(item, parts[0]) for item in value))
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if hint in (int, bool):
+        return type(value) is hint
+    return isinstance(value, origin or hint)
+
+
+def _name(hint: Any) -> str:
+    """Return an annotation in words."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is types.UnionType:
+        return ' or '.join(map(_name, parts))
+    if origin is tuple:
+        count = '' if parts[-1] is ... else f'{len(parts)} '
+        return f'a list of {count}{_NAMES[parts[0]].partition(" ")[2]}s'
+    return _NAMES.get(hint, 'a mapping')
+
+
+def _hint(hint: Any, value: Any) -> str:
+    """Return what YAML is known for."""
+    if hint is float and isinstance(value, str):
+        return ' (YAML takes 1e-3 for text; write 0.001)'
+    return ' (quote yes and no)' if _name(hint).startswith(('a list of s', 'a s')) else ''
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -62,7 +107,7 @@ class PreprocessConfig:
     def __post_init__(self) -> None:
         for name in ('height', 'width'):
             value = getattr(self, name)
-            _require(isinstance(value, int) and 8 <= value <= 1024,
+            _require(8 <= value <= 1024,
                      f'preprocess.{name}: {value!r} is not from 8 to 1024 pixels')
         _require(self.resize in RESIZE_RULES,
                  f'preprocess.resize: {self.resize!r} is none of {", ".join(RESIZE_RULES)}')
@@ -97,11 +142,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'fusion_blocks'):
             value = getattr(self, name)
-            _require(isinstance(value, int) and value > 0,
-                     f'model.{name}: {value!r} is not above 0')
+            _require(value > 0, f'model.{name}: {value!r} is not above 0')
         for name in ('image_blocks', 'text_blocks'):
             value = getattr(self, name)
-            _require(isinstance(value, int) and value >= 0, f'model.{name}: {value!r} is below 0')
+            _require(value >= 0, f'model.{name}: {value!r} is below 0')
         _require(2 <= self.max_tokens <= 256,
                  f'model.max_tokens: {self.max_tokens} is not from 2 to 256')
         self._check_stem()

@@ -28,11 +28,11 @@ class Request:
 
 def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -> list[Request]:
     """Return one request per camera asked; the first camera is the default. Never raises."""
-    if len(message) > max_length + 256:  # room for the JSON around a question
-        return [_broken(message, f'the message has {len(message)} characters, at most '
-                                 f'{max_length} are taken')]
     text = message.encode('utf-8', 'replace').decode('utf-8').strip()  # no lone surrogates
     if text.startswith('{'):
+        if len(text) > 6 * max_length + 1024:  # each character may be escaped
+            return [_broken(text, f'the message has {len(text)} characters, far more than a '
+                                  f'question of {max_length} needs')]
         return _parse_json(text, cameras, max_length)
     camera = None
     if text.startswith('@'):
@@ -59,11 +59,8 @@ def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Requ
 
 def _address(request: Request, camera: str | None, cameras: Sequence[str],
              max_length: int) -> list[Request]:
-    if len(request.question) > max_length:
-        error = f'the question has {len(request.question)} characters, at most {max_length}'
-        return [replace(request, question=request.question[:_SHOWN], error=error)]
     if camera == ALL and ALL not in cameras:
-        return [replace(request, camera=name) for name in cameras]
+        return [one for name in cameras for one in _address(request, name, cameras, max_length)]
     if camera is not None and camera not in cameras:
         known = ', '.join(name or '(unnamed)' for name in cameras)
         error = f'unknown camera {camera[:40]!r}; known: {known}'
@@ -71,6 +68,9 @@ def _address(request: Request, camera: str | None, cameras: Sequence[str],
     request = replace(request, camera=cameras[0] if camera is None else camera)
     if not request.question:
         request = replace(request, error='the question is empty')
+    if len(request.question) > max_length:
+        error = f'the question has {len(request.question)} characters, at most {max_length}'
+        request = replace(request, question=request.question[:_SHOWN], error=error)
     return [request]
 
 

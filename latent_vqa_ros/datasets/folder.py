@@ -80,7 +80,7 @@ def _truth(path: Path, limit: int | None) -> dict[str, list[_Thing]]:
         try:
             width, height = line['width'], line['height']
             found[line['image']] = [_thing(thing, width, height) for thing in line['things']]
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
             raise DatasetError(f'{where}: not the truth of a picture: {error!r}') from None
     return found
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from latent_vqa_ros.datasets import folder
-from latent_vqa_ros.datasets.record import Dataset
+from latent_vqa_ros.datasets.record import Dataset, DatasetError
 
 VERSION = 2  # of the scenes and questions; to be raised when the simulation changes them
 SIZE = 96  # pixels
@@ -29,10 +29,14 @@ SPLITS = {'train': ('train', 1, 150_000), 'val': ('val', 2, 2_000), 'test': ('te
 def load(splits: Iterable[str] | None = None, limit: int | None = None) -> Dataset:
     """Return these splits (all) and val, after drawing what the cache lacks.
 
-    A blind model learns from val, so that a test needs no training scenes. DatasetError where
-    MuJoCo is missing.
+    A blind model learns from val, so that a test needs no training scenes. DatasetError for an
+    unknown split, RenderError where MuJoCo is missing.
     """
-    names = [name for name in SPLITS if splits is None or name in {*splits, 'val'}]
+    wanted = set(SPLITS if splits is None else splits)
+    if wanted - set(SPLITS):
+        raise DatasetError(f'tabletop has no split {sorted(wanted - set(SPLITS))[0]!r}; it has: '
+                           f'{", ".join(SPLITS)}')
+    names = [name for name in SPLITS if name in {*wanted, 'val'}]
     return Dataset('tabletop', tuple(
         replace(record, split=name) for name in names
         for record in folder.load(ready(name, limit), limit).records), 'val')

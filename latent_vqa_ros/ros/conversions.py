@@ -6,7 +6,6 @@ refused depends on which of the two optional packages a robot has. Refuses to kn
 
 from __future__ import annotations
 
-import array
 import importlib.util
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image
 
 from latent_vqa_ros.core import image_formats
 from latent_vqa_ros.core.image_formats import CloudLike, ImageLike, Pixels, Rgb
@@ -112,15 +110,6 @@ def _checked(rgb: Any, height: int, width: int) -> Rgb:
     if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
         raise ValueError(f'cv_bridge returned {rgb.dtype} {rgb.shape}')
     return np.ascontiguousarray(rgb)
-
-
-def rgb_to_image(rgb_hwc: Rgb, header: Any) -> Image:
-    """Return a sensor_msgs/Image (rgb8, no padding) of an RGB array under the given header."""
-    height, width, _ = rgb_hwc.shape
-    data = array.array('B', np.ascontiguousarray(rgb_hwc).tobytes())  # rclpy takes it unchecked
-    return Image(
-        header=header, height=height, width=width, encoding='rgb8', step=3 * width, data=data
-    )
 
 
 def cloud_to_rgb(msg: CloudLike) -> Rgb:

@@ -2,7 +2,7 @@
 
     python3 -m latent_vqa_ros.ros.echo --ros-args -r __ns:=/somewhere
 
-Topics: `ping` in, `pong` out, both reliable with depth 10, as `question` and `answer/detail` are.
+Topics: `ping` in, `pong` out, both reliable with depth 10.
 """
 
 from __future__ import annotations

@@ -6,24 +6,13 @@ from collections.abc import Iterator
 
 from latent_vqa_ros.simulation.grammar import article
 from latent_vqa_ros.simulation.meaning import related
-from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene, Thing
+from latent_vqa_ros.simulation.truth import Scene, Thing
 
 PER_CAPTION = 4  # things in one caption, so that it has at most 22 words
 _NUMBERS = ('no', 'one', 'two', 'three', 'four', 'five', 'six')
 _RELATIONS = {'left': 'to the left of', 'behind': 'behind', 'on': 'on top of'}
 _STATE = {'held': 'in the gripper', 'in_tray': 'in the tray',
           'at_edge': 'near the edge of the table'}
-
-
-def region_captions(scene: Scene) -> list[tuple[int, str]]:
-    """Return (index of the thing, 'small red cube') for each thing that can be told."""
-    return [(i, _name(thing)) for i, thing in scene.counted]
-
-
-def region_vocabulary() -> tuple[str, ...]:
-    """Return all region captions, sorted: 96 of them."""
-    return tuple(sorted(f'{size} {color} {shape}'
-                        for size in SIZES for color in COLORS for shape in SHAPES))
 
 
 def captions(scene: Scene) -> list[str]:

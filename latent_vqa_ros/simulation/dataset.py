@@ -15,13 +15,14 @@ however many workers there are; after an interruption it continues after the las
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import get_context
@@ -42,6 +43,7 @@ from latent_vqa_ros.simulation.scenes import SPLITS
 from latent_vqa_ros.simulation.truth import Scene
 
 CHUNK = 50  # scenes
+NOTE = 'job.json'  # in OUT.part: the job that is done there
 PER_FOLDER = 1000
 SEEDS = 1_000_000  # scenes of one dataset seed, at most
 
@@ -67,6 +69,8 @@ def check(job: Job) -> None:
         raise DatasetError(f'{job.scenes} scenes: expected 1 to {SEEDS}')
     if not 32 <= job.size <= 1024:
         raise DatasetError(f'size {job.size}: expected 32 to 1024 pixels')
+    if job.questions < 1:
+        raise DatasetError(f'{job.questions} questions: expected 1 or more')
     if job.seed < 0:
         raise DatasetError(f'seed {job.seed}: expected a whole number from 0')
 
@@ -78,36 +82,43 @@ def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) 
     """
     check(job)
     render.choose_gl()
-    part = _start(out, job)
     counts: Counter[str] = Counter()
-    with ExitStack() as stack:
-        files = {name: stack.enter_context((part / f'{name}.jsonl').open('w', encoding='utf-8'))
-                 for name in ('truth', 'questions', 'captions')}
-        tally = Tally()
-        for path in stack.enter_context(_Chunks(part, job, workers)):
-            scenes = [Scene.from_json(line) for line in path.read_text().splitlines()]
-            for scene in scenes:
-                counts.update(_write(scene, job, tally, files))
-            on_scenes(len(scenes))
-    (part / 'dataset.json').write_text(json.dumps({**asdict(job), **counts}) + '\n')
-    shutil.rmtree(part / 'chunks')
-    (part / 'job.json').unlink()
-    part.rename(out)
+    with _part(out, job) as part:
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(
+                (part / f'{name}.jsonl').open('w', encoding='utf-8'))
+                for name in ('truth', 'questions', 'captions')}
+            tally = Tally()
+            for path in stack.enter_context(_Chunks(part, job, workers)):
+                scenes = [Scene.from_json(line) for line in path.read_text().splitlines()]
+                for scene in scenes:
+                    counts.update(_write(scene, job, tally, files))
+                on_scenes(len(scenes))
+        (part / 'dataset.json').write_text(json.dumps({**asdict(job), **counts}) + '\n')
+        shutil.rmtree(part / 'chunks')
+        part.rename(out)
+        (out / NOTE).unlink()
     return dict(counts)
 
 
-def _start(out: Path, job: Job) -> Path:
-    """Return the folder to work in, made anew or left by the same job."""
+@contextmanager
+def _part(out: Path, job: Job) -> Iterator[Path]:
+    """Give the folder to work in, made anew or left by the same job, to this process alone."""
     if out.exists():
         raise DatasetError(f'{out} exists; remove it or name another folder')
     part = out.with_name(out.name + '.part')
-    note = part / 'job.json'
+    note = part / NOTE
     wanted = json.dumps(asdict(job))
     if part.exists() and (not note.exists() or note.read_text() != wanted):
         raise DatasetError(f'{part} was left by another job: finish that one or remove it')
     (part / 'chunks').mkdir(parents=True, exist_ok=True)
-    note.write_text(wanted)
-    return part
+    with note.open('a') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatasetError(f'{part} is being drawn by another process; wait for it') from None
+        note.write_text(wanted)
+        yield part
 
 
 class _Chunks:

@@ -101,7 +101,11 @@ def read(path: Path) -> list[Asked]:
     "relation" and "value" where the kind has them; without "question" it gets plain words.
     """
     found: list[Asked] = []
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError:
+        raise DatasetError(f'{path}: not a text file') from None
+    for number, line in enumerate(lines, 1):
         if line.strip():
             try:
                 asked = _parse(json.loads(line))

@@ -18,9 +18,10 @@ from torch import Tensor
 from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.tokenizer import Tokenizer
-from latent_vqa_ros.datasets.record import DatasetError, Record
+from latent_vqa_ros.datasets.record import Record
 from latent_vqa_ros.training import distributed
 from latent_vqa_ros.training.config import AugmentConfig
+from latent_vqa_ros.training.evaluate import read_rgb
 from latent_vqa_ros.training.losses import IGNORED
 from latent_vqa_ros.training.places import PlacedRecords, Places
 
@@ -51,11 +52,7 @@ def load_images(records: Sequence[Record], preprocess: PreprocessConfig) -> NDAr
     """Return all images as the model sees them: (N, height, width, 3) RGB uint8."""
     images = np.empty((len(records), preprocess.height, preprocess.width, 3), np.uint8)
     for slot, record in zip(images, records, strict=True):
-        picture = cv2.imread(str(record.image), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DatasetError(f'{record.image}: not a picture')
-        slot[:] = cv2.cvtColor(prepare(np.asarray(picture, np.uint8), preprocess),
-                               cv2.COLOR_BGR2RGB)
+        slot[:] = prepare(read_rgb(record), preprocess)
     return images
 
 

@@ -6,7 +6,8 @@ Says what to train, on which data and how long. Picks no device and reads no env
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -35,6 +36,10 @@ class AugmentConfig:
     shade: float = 0.0
     blur: float = 0.5
 
+    def __post_init__(self) -> None:
+        if min(self.noise, self.gain, self.shade, self.blur) < 0 or self.blur > 1:
+            raise ConfigError('augment: noise, gain and shade from 0, blur from 0 to 1')
+
 
 @dataclass(frozen=True)
 class StageConfig:
@@ -60,6 +65,9 @@ class StageConfig:
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch) < 1 or not 0 <= self.warmup < 1:
             raise ConfigError('a stage needs epochs and batch above 0 and warmup from 0 to 1')
+        if self.learning_rate <= 0 or min(self.weight_decay, self.contrastive_weight,
+                                          self.region_weight, self.grounding_weight) < 0:
+            raise ConfigError('a stage needs a learning_rate above 0 and weights from 0')
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,21 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f'limit {self.limit}: expected a number of records above 0')
+        if self.seed < 0:
+            raise ConfigError(f'seed {self.seed}: expected a whole number from 0')
+        if min(self.threads, self.calibration_images) < 1:
+            raise ConfigError('threads and calibration_images must be above 0')
+        if not 0 < self.false_alarms < 1:
+            raise ConfigError(f'false_alarms {self.false_alarms}: expected a share above 0, '
+                              'below 1')
+
+    @property
+    def trains(self) -> dict[str, Any]:
+        """What decides the weights, as JSON has it: not names, and not what follows training."""
+        left_out = ('name', 'version', 'license', 'file', 'sha256', 'threads',
+                    'calibration_images', 'false_alarms')
+        values = {key: value for key, value in asdict(self).items() if key not in left_out}
+        return dict(json.loads(json.dumps(values)))
 
     def smoke(self) -> Recipe:
         """Return the recipe cut down to what shows that every stage runs."""
@@ -114,10 +137,13 @@ def load_recipe(path: Path) -> Recipe:
         raise ConfigError(f'{path}: not a mapping')
     values: dict[str, Any] = dict(document)
     hints = get_type_hints(Recipe)
-    for item in fields(Recipe):
-        if is_dataclass(hints[item.name]) and item.name in values:
-            values[item.name] = from_mapping(hints[item.name], values[item.name], item.name)
     values['file'], values['sha256'] = path.name, hashlib.sha256(text).hexdigest()
-    recipe = from_mapping(Recipe, values, str(path))
-    recipe.model.check_input(recipe.preprocess)
+    try:
+        for item in fields(Recipe):
+            if is_dataclass(hints[item.name]) and item.name in values:
+                values[item.name] = from_mapping(hints[item.name], values[item.name], item.name)
+        recipe = from_mapping(Recipe, values, 'recipe')
+        recipe.model.check_input(recipe.preprocess)
+    except ConfigError as error:
+        raise ConfigError(f'{path}: {error}') from None
     return recipe

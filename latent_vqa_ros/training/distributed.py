@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
 T = TypeVar('T')
+
 
 @contextmanager
 def group(device: torch.device) -> Iterator[None]:
@@ -26,7 +28,8 @@ def group(device: torch.device) -> Iterator[None]:
         return
     if device.type == 'cuda':
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    distributed.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
+    distributed.init_process_group('nccl' if device.type == 'cuda' else 'gloo',
+                                   timeout=timedelta(hours=12))  # the first one draws the data
     try:
         yield
     finally:

@@ -19,10 +19,10 @@ from latent_vqa_ros.core.answer import softmax
 from latent_vqa_ros.core.bundle import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.core.tokenizer import QuestionError
 from latent_vqa_ros.datasets.record import (
     DatasetError,
     Phrase,
-    Question,
     Record,
     questions_of,
 )
@@ -58,7 +58,12 @@ def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
         features, distance = backend.encode(image if change is None else change(image))
         distances.append(distance)
         for question in record.questions:
-            scores, attention_tn = backend.answer(features, tokenizer.encode(question.text))
+            try:
+                ids = tokenizer.encode(question.text)
+            except QuestionError as error:
+                raise DatasetError(f'{record.image}: {manifest.name} cannot be asked '
+                                   f'{question.text[:80]!r}: {error}') from None
+            scores, attention_tn = backend.answer(features, ids)
             logits.append(scores)
             if attention_tn is not None and manifest.evidence is not None:
                 pointed += [points_at(attention_tn, phrase, manifest.evidence.grid)
@@ -79,28 +84,39 @@ def points_at(attention_tn: NDArray[Any], phrase: Phrase, grid: tuple[int, int])
 
 
 def read_rgb(record: Record) -> NDArray[np.uint8]:
-    """Return a record's picture as RGB uint8 (H, W, 3)."""
-    picture = cv2.imread(str(record.image), cv2.IMREAD_COLOR)
+    """Return a record's picture as RGB uint8 (H, W, 3), not turned: the node ignores EXIF, too."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = cv2.imread(str(record.image), flags)
     if picture is None:
         raise DatasetError(f'{record.image}: not a picture')
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def blind_answers(train: Sequence[Record], asked: Sequence[Question]) -> list[str]:
+def blind_answers(train: Sequence[Record], asked: Sequence[Record]) -> list[str]:
     """Answer without looking: the most frequent answer to the same question text in training.
 
-    A text that training never asks gets the most frequent answer of its group.
+    A text that training never asks gets the most frequent answer of its group. Records that are
+    themselves among those learned from are answered from the half of them that they are not in.
     """
+    place = {id(record): i for i, record in enumerate(train)}
+    learned = [_frequencies(records) for records in (train[1::2], train[::2], train)]
+    found = []
+    for record in asked:
+        by_text, by_group = learned[place[id(record)] % 2 if id(record) in place else 2]
+        for question in record.questions:
+            counts = by_text.get(question.text) or by_group.get(question.group) or Counter([''])
+            found.append(min(counts, key=lambda answer: (-counts[answer], answer)))
+    return found
+
+
+def _frequencies(records: Sequence[Record]) -> tuple[dict[str, Counter[str]], ...]:
+    """Return how often each answer is given, by the question's text and by its group."""
     by_text: dict[str, Counter[str]] = defaultdict(Counter)
     by_group: dict[str, Counter[str]] = defaultdict(Counter)
-    for _, question in questions_of(train):
+    for _, question in questions_of(records):
         by_text[question.text][question.answer] += 1
         by_group[question.group][question.answer] += 1
-    found = []
-    for question in asked:
-        counts = by_text.get(question.text) or by_group.get(question.group) or Counter([''])
-        found.append(min(counts, key=lambda answer: (-counts[answer], answer)))
-    return found
+    return by_text, by_group
 
 
 def calibration_error(p: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
@@ -132,7 +148,7 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
     guessable = np.array([question.shortcut is not None for question in asked])
     shortcut = np.array([question.shortcut == question.answer for question in asked])
     blind = np.array([answer == question.answer for answer, question
-                      in zip(blind_answers(train, asked), asked, strict=True)])
+                      in zip(blind_answers(train, records), asked, strict=True)])
     right, groups = predictions.right, np.array(predictions.groups)
     p = softmax(predictions.logits, manifest.temperature)
     sure = p.max(axis=1) >= manifest.min_confidence

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from latent_vqa_ros.backends.onnx_backend import OnnxBackend
 from latent_vqa_ros.backends.torch_backend import TorchBackend
 from latent_vqa_ros.core.bundle import MANIFEST, WEIGHTS, Bundle, Manifest, describe_file
-from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.config import ConfigError, PreprocessConfig
 from latent_vqa_ros.core.tokenizer import CLS
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import checkpoint
@@ -30,7 +30,7 @@ _TOLERANCE = 1e-4
 _TRIALS = 8
 
 
-class ExportError(RuntimeError):
+class ExportError(ConfigError):
     """A graph that does not do what the model does."""
 
 

@@ -198,12 +198,6 @@ def _followed(timeline: Timeline) -> dict[str, Any]:
                      for event in found]}
 
 
-def evaluate_bag(answerer: Answerer, path: str | Path, rate: float = RATE,
-                 asked: Sequence[Asked] = ()) -> dict[str, Any]:
-    """Return the document about a bag."""
-    return report(follow(answerer, path, rate, asked))
-
-
 def table(document: dict[str, Any]) -> str:
     """Return the report as text: one line per question, the blind floor beside it."""
     width = max(map(len, document['groups']))

@@ -33,6 +33,7 @@ from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.places import NOTHING
 
 START = 'start.txt'  # in the run folder: name and version of the bundle training began with
+RUN = 'run.json'  # in the run folder: what decides its weights
 
 
 @dataclass(frozen=True)
@@ -58,33 +59,41 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     limit = limit or recipe.limit
     dataset = datasets.load(recipe.data, limit=limit)
     train, val, test = (dataset.split(name)[:limit] for name in SPLITS)
-    others = sorted({record.split for record in dataset.records} - set(SPLITS))
+    more = {name: dataset.split(name)[:limit] for name in
+            sorted({record.split for record in dataset.records} - set(SPLITS))}
     everything = dataset.split('train')
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
-    captions = [text for record in everything for text in record.captions]
+    captions = _captions(everything)
     regions = [region.caption for record in everything for region in record.regions]
     regions += [NOTHING] if regions else []  # an empty place has a caption, too
     texts = tuple(sorted({question.text for question in asked}))
     tokenizer = Tokenizer.from_texts((*texts, *captions, *regions, *answers),
                                      recipe.model.max_tokens)
-    _check_words(tokenizer, val, dataset.name)
+    _check_words(tokenizer, dataset.name, {
+        'answers': answers, 'train': [*texts, *captions, *regions],
+        **{split: [*(q.text for _, q in questions_of(records)), *_captions(records)]
+           for split, records in (('val', val), ('test', test), *more.items())}})
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
                            f'{", ".join(sorted(unknown)[:5])}')
-    return Data(dataset.name, train, val, test,
-                {name: dataset.split(name)[:limit] for name in others},
-                dataset.split(dataset.blind), tokenizer, answers, texts)
+    return Data(dataset.name, train, val, test, more, dataset.split(dataset.blind), tokenizer,
+                answers, texts)
 
 
-def _check_words(tokenizer: Tokenizer, records: Sequence[Record], name: str) -> None:
-    texts = {q.text for _, q in questions_of(records)}
-    texts.update(text for record in records for text in record.captions)
-    try:
-        tokenizer.encode_batch(sorted(texts))
-    except QuestionError as error:
-        raise DatasetError(f'{name}: validation has what training has not: {error}') from None
+def _captions(records: Sequence[Record]) -> list[str]:
+    return [text for record in records for text in record.captions]
+
+
+def _check_words(tokenizer: Tokenizer, name: str, texts: dict[str, Sequence[str]]) -> None:
+    """Raise DatasetError for a text that cannot be asked, before hours of training, not after."""
+    for split, found in texts.items():
+        for text in sorted(set(found)):
+            try:
+                tokenizer.encode(text)
+            except QuestionError as error:
+                raise DatasetError(f'{name}, {split}: {text[:80]!r}: {error}') from None
 
 
 def build(recipe: Recipe, data: Data) -> LatentVqa:
@@ -104,7 +113,8 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     torch.use_deterministic_algorithms(True, warn_only=device.type != 'cpu')
     # filling what is overwritten anyway would take a seventh of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, {**recipe.trains, 'records': len(data.train), 'answers': list(data.answers),
+                    'vocabulary': list(data.tokenizer.vocabulary)})
     model = build(recipe, data)
     if recipe.start and not (folder / 'finetune.safetensors').exists():
         begun = start.take_over(model, recipe, data.tokenizer)
@@ -124,6 +134,19 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     task = finetune.task(recipe, model, train_split, val_split, bank, device)
     loop.run(task, model, recipe.finetune, folder, metrics)
     return model
+
+
+def _claim(folder: Path, trained: dict[str, Any]) -> None:
+    """Note in the run folder what is trained there; ConfigError if that is something else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RUN
+    begun = json.loads(path.read_text('utf-8')) if path.exists() else trained
+    differ = [key for key in trained if begun.get(key) != trained[key]]
+    if differ:
+        raise ConfigError(f'{folder}: holds a training with another {", ".join(differ)}; name '
+                          'another --folder, or remove this one')
+    if distributed.rank() == 0:
+        checkpoint.write_atomic(path, json.dumps(trained).encode())
 
 
 def require_finished(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """evaluate --data BAG: a document, a picture, and one line for what cannot be done."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from truth_bag import START_NS, STORY, write_bag
 from latent_vqa_ros.bags.write import BagWriter
 
 EASY_VQA = ('--model', 'easy_vqa')
+PICTURE = Path(__file__).parents[2] / 'docs' / 'demo.png'
 
 
 @pytest.fixture(scope='module')
@@ -54,8 +56,15 @@ def test_a_model_answers_the_questions_it_knows(latent_vqa, bag, bundle, tmp_pat
     assert [event['after'] for event in document['events']['list']] == ['red']
 
 
+@pytest.mark.parametrize('rate', ['0', '-1', 'inf', 'nan', 'x'])
+def test_a_rate_that_cannot_be_is_bad_usage(latent_vqa, bag, rate):
+    code, _, err = latent_vqa('evaluate', *EASY_VQA, '--data', bag, '--rate', rate)
+    assert code == 2
+    assert '--rate: expected a number' in err
+
+
 @pytest.mark.parametrize(('options', 'says'), [
-    (('--rate', '0'), 'rate 0'), (('--unfamiliar',), '--unfamiliar'),
+    (('--unfamiliar',), '--unfamiliar'), (('--questions', PICTURE), 'not a text file'),
     (('--questions', 'missing.jsonl'), 'missing.jsonl'), (('--model', 'missing'), 'missing')])
 def test_what_cannot_be_done_is_one_line(latent_vqa, bag, options, says):
     code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', bag, *options)

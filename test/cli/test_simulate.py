@@ -8,6 +8,7 @@ import pytest
 
 from latent_vqa_ros.cli import simulate
 from latent_vqa_ros.datasets import folder
+from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation import dataset, scenes
 from latent_vqa_ros.simulation.truth import Scene
 
@@ -102,12 +103,29 @@ def test_the_rest_of_another_job_is_not_continued(latent_vqa, tmp_path):
 
 
 @pytest.mark.parametrize(('options', 'says'), [
-    (('--size', '8'), 'size 8'), (('--scenes', '0'), '0 scenes'), (('--seed', '-1'), 'seed -1')])
+    (('--size', '8'), 'size 8'), (('--scenes', '1000001'), '1000001 scenes')])
 def test_nonsense_is_one_line(latent_vqa, tmp_path, options, says):
     code, _, err = make(latent_vqa, tmp_path / 'a', *options)
     assert code == 1
     assert says in err
     assert err.count('\n') == 1
+
+
+@pytest.mark.parametrize('options', [('--scenes', '0'), ('--seed', '-1'), ('--questions', '0'),
+                                     ('--workers', '0'), ('--scenes', 'x')])
+def test_numbers_that_cannot_be_are_bad_usage(latent_vqa, tmp_path, options):
+    code, _, err = make(latent_vqa, tmp_path / 'a', *options)
+    assert code == 2
+    assert f'{options[0]}: expected a whole number from' in err
+
+
+def test_two_processes_do_not_draw_one_folder(latent_vqa, tmp_path):
+    job = dataset.Job(3, 'train', 0, 32, 10, False, False)
+    with dataset._part(tmp_path / 'a', job), \
+            pytest.raises(DatasetError, match='drawn by another process'):
+        dataset.make(tmp_path / 'a', job, 1, lambda count: None)
+    dataset.make(tmp_path / 'a', job, 1, lambda count: None)
+    assert len((tmp_path / 'a' / 'truth.jsonl').read_text().splitlines()) == 3
 
 
 def test_a_missing_osmesa_is_one_line(latent_vqa, tmp_path, monkeypatch):

@@ -57,8 +57,9 @@ def test_an_existing_bag_is_left_alone(latent_vqa, tmp_path):
 
 
 @pytest.mark.parametrize(('options', 'code', 'says'), [
-    (('--size', '8'), 1, 'size 8'), (('--rate', '0'), 1, 'rate 0'), (('--seed', '-1'), 1, 'seed'),
-    (('--seconds', 'nan'), 1, 'nan s'), (('--seconds', '0'), 1, '0 s'),
+    (('--size', '8'), 1, 'size 8'), (('--rate', '0'), 2, '--rate'),
+    (('--seed', '-1'), 2, '--seed'), (('--seconds', 'nan'), 2, '--seconds'),
+    (('--seconds', '0'), 2, '--seconds'),
     (('--size', '64x48'), 2, 'square'), (('--size', 'x'), 2, 'square'),
     (('--size', ''), 2, 'square'), (('--storage', 'tape'), 2, 'tape')])
 def test_nonsense_is_told(latent_vqa, tmp_path, options, code, says):

@@ -45,9 +45,23 @@ def test_json_carries_id_and_camera():
     ('{"question": "x", "id": NaN}', 'broken JSON'), ('{"question": "x", "id": 1e999}', 'id'),
     ('{"question": " "}', 'empty'),
     ('x' * 65, '65 characters'), ('x' * 100_000, '100000 characters'),
+    ('{"question": "' + 'x' * 100_000 + '"}', 'far more than a question of 64'),
 ])
 def test_what_is_wrong_is_said(message, said):
     assert said in only(message, CAMERAS, max_length=64).error
+
+
+def test_what_is_too_long_is_told_to_each_camera_asked():
+    requests = parse('@all ' + 'x' * 65, CAMERAS, max_length=64)
+    assert [request.camera for request in requests] == list(CAMERAS)
+    assert all('65 characters' in request.error for request in requests)
+
+
+def test_the_length_of_a_question_is_not_that_of_its_json():
+    escaped = json.dumps({'id': 3, 'question': 'é' * 64})
+    assert only(escaped, CAMERAS, max_length=64).error == ''
+    long = only(json.dumps({'id': 3, 'question': 'é' * 65}), CAMERAS, max_length=64)
+    assert (long.id, '65 characters' in long.error) == (3, True)
 
 
 def test_a_camera_that_is_not_known_gets_one_answer_with_the_id():

@@ -20,7 +20,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import Image, PointCloud2, PointField
-from std_msgs.msg import Header
 
 from latent_vqa_ros.core.image_formats import KNOWN_ENCODINGS, ImageError, check_image, raw_to_rgb
 from latent_vqa_ros.ros import conversions
@@ -169,16 +168,6 @@ def test_a_bad_image_is_refused_alike_with_and_without_cv_bridge(install_bridge,
     for msg in (message('32FC1', 4, 6), message('bgr8', 0, 6), no_step):
         with pytest.raises(ImageError):
             conversions.image_to_rgb(msg)
-
-
-def test_rgb_to_image_and_back_gives_the_same_pixels_and_keeps_the_header():
-    rgb = np.random.default_rng(0).integers(0, 256, (5, 14, 3), np.uint8)[:, ::2]
-    header = Header(frame_id='wrist_camera')
-    header.stamp.sec = 7
-    msg = conversions.rgb_to_image(rgb, header)
-    assert (msg.height, msg.width, msg.step, msg.encoding) == (5, 7, 21, 'rgb8')
-    assert msg.header == header
-    assert np.array_equal(conversions.image_to_rgb(msg), rgb)
 
 
 def cloud(padding=0, big=False):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from simulation_scenes import random_scene
 
 from latent_vqa_ros.core.tokenizer import Tokenizer, words
-from latent_vqa_ros.simulation.captions import captions, region_captions, region_vocabulary
+from latent_vqa_ros.simulation.captions import captions
 from latent_vqa_ros.simulation.questions import vocabulary
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES
 
@@ -19,8 +19,6 @@ def test_captions_name_all_that_is_seen_and_nothing_else(seed):
     scene = random_scene(seed)
     seen = {(t.size, t.color, t.shape) for t in scene.things if t.counts}
     assert {named for text in captions(scene) for named in NAMED.findall(text)} == seen
-    assert {(index, *text.split()) for index, text in region_captions(scene)} == {
-        (i, t.size, t.color, t.shape) for i, t in enumerate(scene.things) if t.counts}
 
 
 @settings(max_examples=100, deadline=None)
@@ -38,9 +36,3 @@ def test_lists_go_from_left_to_right_in_the_picture():
     listed = next(text for text in captions(scene) if text.startswith('from left to right'))
     order = sorted(scene.things, key=lambda t: t.center[0])[:4]
     assert NAMED.findall(listed) == [(t.size, t.color, t.shape) for t in order]
-
-
-def test_region_captions_are_of_a_fixed_set():
-    assert len(region_vocabulary()) == len(SIZES) * len(COLORS) * len(SHAPES)
-    texts = {text for seed in range(500) for _, text in region_captions(random_scene(seed))}
-    assert texts == set(region_vocabulary())

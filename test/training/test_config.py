@@ -39,6 +39,21 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
         load_recipe(path)
 
 
+@pytest.mark.parametrize(('line', 'said'), [
+    ('finetune: {learning_rate: 1e-3}', r'finetune\.learning_rate: .*a number.*write 0\.001'),
+    ('finetune: {learning_rate: 0}', 'learning_rate above 0'),
+    ('finetune: {region_weight: -1}', 'weights from 0'),
+    ('pretrain: {epochs: 2.5}', r'pretrain\.epochs: expected a whole number'),
+    ('augment: {noise: -1}', 'augment: noise'), ('threads: 0', 'threads'), ('seed: -1', 'seed -1'),
+    ('calibration_images: 0', 'calibration_images'), ('false_alarms: 1.5', 'false_alarms 1.5'),
+    ('start: 5', 'start: expected a string')])
+def test_a_value_that_cannot_be_is_refused_before_training(tmp_path, line, said):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(f'name: x\ndata: y\n{line}\n')
+    with pytest.raises(ConfigError, match=f'{path.name}: .*{said}'):
+        load_recipe(path)
+
+
 def test_a_smoke_keeps_what_is_taught():
     recipe, small = load_recipe(TABLETOP), load_recipe(TABLETOP).smoke()
     assert small.finetune.grounding_weight == recipe.finetune.grounding_weight

@@ -18,9 +18,15 @@ def record(*asked):
 def test_the_blind_model_knows_the_question_but_not_the_picture():
     train = [record(('is it', 'yes', 'yn')), record(('is it', 'no', 'yn'), ('is it', 'no', 'yn')),
              record(('what', 'red', 'c'))]
-    asked = [Question('is it', 'yes', 'yn'), Question('is it not', 'yes', 'yn'),
-             Question('which', 'red', 'c'), Question('x', 'y', 'new group')]
+    asked = [record(('is it', 'yes', 'yn'), ('is it not', 'yes', 'yn')),
+             record(('which', 'red', 'c'), ('x', 'y', 'new group'))]
     assert evaluate.blind_answers(train, asked) == ['no', 'no', 'red', '']
+
+
+def test_the_blind_model_does_not_learn_by_heart_what_it_is_asked():
+    own = [record((f'is it {i}', 'yes' if i % 3 else 'no', 'yn')) for i in range(60)]
+    assert evaluate.blind_answers(own, own) == ['yes'] * 60
+    assert evaluate.blind_answers(own, own[:6]) == ['yes'] * 6
 
 
 def test_blind_floor_of_easy_vqa_is_the_known_one():
@@ -29,7 +35,7 @@ def test_blind_floor_of_easy_vqa_is_the_known_one():
     from latent_vqa_ros.datasets.record import questions_of
     data = datasets.load('easy_vqa')
     asked = [question for _, question in questions_of(data.split('test'))]
-    blind = evaluate.blind_answers(data.split('train'), asked)
+    blind = evaluate.blind_answers(data.split('train'), data.split('test'))
     share = np.mean([a == q.answer for a, q in zip(blind, asked, strict=True)])
     assert share == pytest.approx(0.670, abs=0.002)
 

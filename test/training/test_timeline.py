@@ -18,6 +18,10 @@ from latent_vqa_ros.training.timeline_plot import draw_timeline
 HOLDING = 'is the gripper holding anything?'
 
 
+def evaluate_bag(*args, **more):
+    return timeline.report(timeline.follow(*args, **more))
+
+
 @pytest.fixture(scope='module')
 def bag(tmp_path_factory):
     return write_bag(tmp_path_factory.mktemp('truth') / 'bag')
@@ -31,7 +35,7 @@ def row(truth, answers, question='q'):
 
 
 def test_the_truth_itself_is_always_right_and_at_once(bag):
-    document = timeline.evaluate_bag(Oracle(bag), bag)
+    document = evaluate_bag(Oracle(bag), bag)
     assert document['model'] == 'oracle'
     assert document['data'] == str(bag)
     assert document['accuracy'] == 1.0
@@ -45,7 +49,7 @@ def test_the_truth_itself_is_always_right_and_at_once(bag):
 
 @pytest.mark.parametrize('late', [1, 2, 3])
 def test_a_late_answer_is_late_by_so_many_frames(bag, late):
-    document = timeline.evaluate_bag(Oracle(bag, late), bag)
+    document = evaluate_bag(Oracle(bag, late), bag)
     told = document['events']
     assert {event['frames'] for event in told['list']} == {late}
     assert told['worst_frames'] == late
@@ -55,14 +59,14 @@ def test_a_late_answer_is_late_by_so_many_frames(bag, late):
 
 
 def test_ambiguous_frames_are_not_counted(bag):
-    document = timeline.evaluate_bag(Oracle(bag), bag, rate=RATE)
+    document = evaluate_bag(Oracle(bag), bag, rate=RATE)
     assert document['frames'] == len(STORY)
     assert document['ambiguous_frames'] == STORY.count('?')
     assert document['groups'][HOLDING]['n'] == len(STORY) - STORY.count('?')
 
 
 def test_events_are_told_with_their_time(bag):
-    told = timeline.evaluate_bag(Oracle(bag), bag, rate=RATE)['events']['list']
+    told = evaluate_bag(Oracle(bag), bag, rate=RATE)['events']['list']
     holding = [(e['before'], e['after'], e['time_s']) for e in told if e['question'] == HOLDING]
     assert holding == [('no', 'yes', pytest.approx(STORY.index('held') / RATE)),
                        ('yes', 'no', pytest.approx(STORY.index('tray') / RATE))]
@@ -117,7 +121,7 @@ def test_other_questions_can_be_asked(bag):
         def respond(self, request, frame, now_ns=0):
             return Detail(Status.OK, request.question, answer='yes')
 
-    document = timeline.evaluate_bag(Yes(bag), bag, 5, [worded(Meaning('tray_seen'))])
+    document = evaluate_bag(Yes(bag), bag, 5, [worded(Meaning('tray_seen'))])
     assert list(document['groups']) == ['is there a tray?']
     assert document['accuracy'] == 1.0
     assert document['events']['n'] == 0
@@ -127,13 +131,13 @@ def test_other_questions_can_be_asked(bag):
 def test_nothing_to_ask_is_one_line(tmp_path):
     bag = write_bag(tmp_path / 'bag', ['?'] * 4)
     with pytest.raises(DatasetError, match='no frame of which'):
-        timeline.evaluate_bag(Oracle(bag), bag)
+        evaluate_bag(Oracle(bag), bag)
     with pytest.raises(DatasetError, match='rate'):
-        timeline.evaluate_bag(Oracle(bag), bag, rate=0)
+        evaluate_bag(Oracle(bag), bag, rate=0)
 
 
 def test_the_document_is_json_and_a_table(bag):
-    document = timeline.evaluate_bag(Oracle(bag, 3), bag)
+    document = evaluate_bag(Oracle(bag, 3), bag)
     assert json.loads(json.dumps(document)) == document
     text = timeline.table(document)
     assert all(question in text for question in document['groups'])

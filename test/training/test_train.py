@@ -16,9 +16,11 @@ pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')
 from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
+from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
-from latent_vqa_ros.training.config import load_recipe  # noqa: E402
+from latent_vqa_ros.training.config import Recipe, load_recipe  # noqa: E402
 from latent_vqa_ros.training.loop import schedule  # noqa: E402
+from latent_vqa_ros.training.train import load_data  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / 'config' / 'train' / 'easy_vqa.yaml'
@@ -71,6 +73,43 @@ def test_a_killed_run_goes_on_to_the_same_result(finished, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
     assert [(row['stage'], row['epoch']) for row in rows] == [
         ('pretrain', 0), ('pretrain', 1), ('finetune', 0), ('finetune', 1)]
+
+
+def test_a_run_folder_is_not_taken_for_another_training(finished):
+    folder, _ = finished
+    before = (folder / 'bundle' / 'manifest.yaml').read_bytes()
+    _, err = (other := start(folder, '--seed', '5')).communicate(timeout=100)
+    assert other.returncode == 1
+    assert err.splitlines()[-1] == (f'latent_vqa: {folder}: holds a training with another seed; '
+                                    'name another --folder, or remove this one')
+    assert (folder / 'bundle' / 'manifest.yaml').read_bytes() == before
+
+
+@pytest.mark.parametrize('option', [('--device', 'gpu'), ('--device', 'cuda:99')])
+def test_a_device_that_is_not_there_is_one_line(tmp_path, option):
+    _, err = (process := start(tmp_path, *option)).communicate(timeout=100)
+    assert process.returncode == 1
+    assert f"latent_vqa: device '{option[1]}': " in err
+    assert 'Traceback' not in err
+
+
+@pytest.mark.parametrize(('split', 'question', 'answer', 'said'), [
+    ('test', 'is it mug', 'yes', "test: 'is it mug': unknown word 'mug'"),
+    ('val', 'is it mug', 'yes', "val: 'is it mug': unknown word 'mug'"),
+    ('train', '?', 'yes', r"train: '\?': the question is empty"),
+    ('train', 'is it red', '>', "answers: '>': the question is empty"),
+    ('train', 'is it ' + 'red ' * 20, 'yes', 'at most 15'),
+    ('val', 'is it red', 'red', 'validation answers that training has not: red')])
+def test_data_that_cannot_be_asked_is_refused_before_training(tmp_path, split, question, answer,
+                                                              said):
+    lines = [{'image': name, 'question': 'is it red', 'answer': 'yes', 'split': name}
+             for name in ('train', 'val', 'test')]
+    lines.append({'image': split, 'question': question, 'answer': answer, 'split': split})
+    for name in ('train', 'val', 'test'):
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'questions.jsonl').write_text('\n'.join(map(json.dumps, lines)))
+    with pytest.raises(DatasetError, match=said):
+        load_data(Recipe('x', str(tmp_path)))
 
 
 def test_quantize_refuses_a_training_that_is_not_finished(tmp_path):

@@ -1,0 +1,71 @@
+"""evaluate on a folder of one's own: the floor beside the figure, and clear refusals."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+EASY_VQA = ('--model', 'easy_vqa')
+RED = np.full((64, 64, 3), (0, 0, 255), np.uint8)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a folder of red pictures, each with one question."""
+    def folder(*asked, split='test'):
+        lines = []
+        for i, (question, answer) in enumerate(asked):
+            cv2.imwrite(str(tmp_path / f'{i}.png'), RED)
+            lines.append(json.dumps({'image': f'{i}.png', 'question': question,
+                                     'answer': answer, 'split': split}))
+        (tmp_path / 'questions.jsonl').write_text('\n'.join(lines))
+        return tmp_path
+    return folder
+
+
+def test_the_blind_floor_is_not_learned_from_the_answers_it_guesses(latent_vqa, write):
+    texts = ('what color is the shape?', 'what is the color of the shape?', 'what color?',
+             'what is the color?')
+    data = write(*((text, color) for text, color in
+                   zip(texts, ('red', 'blue', 'red', 'green'), strict=True)))
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', data, '--json')
+    assert code == 0, err
+    assert json.loads(out)['n'] == 4
+    assert json.loads(out)['blind_accuracy'] == 0  # by heart it would be 1
+
+
+def test_a_word_that_the_model_does_not_know_is_one_line(latent_vqa, write):
+    code, _, err = latent_vqa('evaluate', *EASY_VQA, '--data', write(('is a mug present?', 'yes')))
+    assert code == 1
+    assert "0.png: easy_vqa cannot be asked 'is a mug present?': unknown word 'mug'" in err
+    assert 'Traceback' not in err
+
+
+def test_pictures_are_not_turned(latent_vqa, write):
+    from latent_vqa_ros.datasets.record import Record
+    from latent_vqa_ros.training.evaluate import read_rgb
+    content = cv2.imencode('.jpg', np.zeros((20, 40, 3), np.uint8))[1].tobytes()
+    exif = (b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0')
+    turned = content[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + content[2:]
+    path = write() / 'turned.jpg'
+    path.write_bytes(turned)
+    assert cv2.imread(str(path)).shape == (40, 20, 3)  # what a viewer shows
+    assert read_rgb(Record(path, 'test', ())).shape == (20, 40, 3)
+
+
+@pytest.mark.parametrize(('options', 'code', 'says'), [
+    (('--backend', 'tpu'), 2, "invalid choice: 'tpu'"),
+    (('--split', 'tets'), 1, "no split 'tets'; it has: test")])
+def test_what_cannot_be_done_is_said(latent_vqa, write, options, code, says):
+    data = write(('what color is the shape?', 'red'))
+    found, _, err = latent_vqa('evaluate', *EASY_VQA, '--data', data, *options)
+    assert (found, says in err) == (code, True), err
+
+
+def test_an_unknown_split_of_the_tabletop_draws_nothing(latent_vqa, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    code, _, err = latent_vqa('evaluate', '--data', 'tabletop', '--split', 'tets')
+    assert code == 1
+    assert "no split 'tets'; it has: train, val, test, compositional, shifted, wordings" in err
+    assert list(tmp_path.iterdir()) == []
