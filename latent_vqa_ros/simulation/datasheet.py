@@ -59,9 +59,10 @@ _TAIL = """## Collection and labelling
 
 Scenes are drawn at random from stated ranges, settled by physics and drawn by MuJoCo
 ([simulation.md](simulation.md)); noise, blur and JPEG are added as a camera does. Pictures in
-which an object is between 20 and 40 % visible are rejected, so that nothing is borderline. Truth
-and answers follow from the scene by rule; nobody labelled anything. Questions are chosen so that
-their answers are even within each group, and within each wording of colours and shapes.
+which an object is between 20 and 40 % visible are rejected, so that no object is borderline; the
+tray and the gripper have no such range and are there from 30 %. Truth and answers follow from the
+scene by rule; nobody labelled anything. Questions are chosen so that their answers are even within
+each group, and within each wording of colours and shapes.
 
 ## Uses
 
@@ -71,11 +72,13 @@ measuring how a model does on real cameras, nor for anything about people.
 
 ## Limits
 
-Six shapes, eight colours, two sizes, one table, one tray, one gripper. The colours are plain, and
-white and light gray are hard to tell in strong light. Cylinders, cones and mugs always stand
-upright, nothing stands in a bowl, every scene has an object. The pictures are small and simulated;
-that a model is right here says nothing certain about a camera. Questions are made from templates:
-people ask otherwise. All of it is English.
+Six shapes, eight colours, two sizes, one table, one tray, one gripper. Only the shapes are things:
+pens, cables, cards, washers, the tray and the gripper stand in the picture and are no answer to
+"what", "anything" or "how many things". Captions count a thing in the gripper as one on the table.
+The colours are plain, and white and light gray are hard to tell in strong light. Cylinders, cones
+and mugs always stand upright, nothing stands in a bowl, every scene has an object. The pictures
+are small and simulated; that a model is right here says nothing certain about a camera. Questions
+are made from templates: people ask otherwise. All of it is English.
 
 ## Distribution and maintenance
 

@@ -76,7 +76,8 @@ def _accuracy(manifest: Manifest, report: Json) -> str:
             f'Temperature {manifest.temperature:g}, fitted on the validation split. An image '
             f'farther than {manifest.max_distance:g} from the training images is '
             f'`unfamiliar_image`: {manifest.training["false_alarms"]:.1%} of the validation '
-            f'images are, and {found["unfamiliar"]:.1%} of the test images.')
+            'images with their augmented copies and these as a camera would send them are, and '
+            f'{found["unfamiliar"]:.1%} of the test images.')
 
 
 def _floors(report: Json) -> str:

@@ -75,7 +75,8 @@ class Recipe:
     """Everything that decides the result of a training.
 
     ``calibration_images`` counts training images shown to the quantizer; ``false_alarms`` is the
-    share of validation images beyond the limit of ``unfamiliar_image``. ``bfloat16`` computes the
+    share of validation images, augmented copies of them, and all these as a camera would send
+    them, that lies beyond the limit of ``unfamiliar_image``. ``bfloat16`` computes the
     towers in that type: faster on a CPU with AVX-512 BF16 and on GPUs, slower on others.
     ``limit``, where given, is how many records of each split are used. ``start`` is the folder of
     a bundle whose weights training begins with; the contrastive stage is then left out.
