@@ -52,21 +52,27 @@ def whole(text: str) -> int:
 
 def positive(text: str) -> float:
     """Read a finite number above 0."""
-    value = not_negative(text)
-    if value == 0:
+    value = _number(text)
+    if not value > 0:
         raise argparse.ArgumentTypeError(f'expected a number above 0, not {text!r}')
     return value
 
 
 def not_negative(text: str) -> float:
     """Read a finite number from 0."""
+    value = _number(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f'expected a number of at least 0, not {text!r}')
+    return value
+
+
+def _number(text: str) -> float:
+    """Return a finite number, NaN where it is none: no comparison with that is true."""
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f'expected a number of at least 0, not {text!r}')
-    return value
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def progress(items: Sequence[T], label: str) -> Iterable[T]:
