@@ -6,7 +6,6 @@ environment, picks no device, imports no torch.
 
 from __future__ import annotations
 
-import math
 import types
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -16,6 +15,8 @@ RESIZE_RULES = ('center_crop', 'stretch')
 
 _NAMES = {int: 'a whole number', float: 'a number', bool: 'a switch: true or false',
           str: 'a string', types.NoneType: 'null'}
+
+_LARGEST = 1e300  # a float may be as large; an integer of YAML has no limit
 
 T = TypeVar('T')
 
@@ -55,7 +56,7 @@ def _is(value: Any, hint: Any) -> bool:
         return (isinstance(value, tuple) and (parts[-1] is ... or len(value) == len(parts))
                 and all(_is(item, parts[0]) for item in value))
     if hint is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) in (int, float) and abs(value) < _LARGEST  # not NaN, infinity, 10**400
     if hint in (int, bool):
         return type(value) is hint
     return isinstance(value, origin or hint)

@@ -82,6 +82,7 @@ def test_a_newer_schema_asks_for_an_update(copy):
     (lambda d: d.update(temperature='1.0'), 'temperature: expected a number'),
     (lambda d: d.update(min_confidence='0.5'), 'min_confidence: expected a number'),
     (lambda d: d.update(max_distance=float('inf')), 'max_distance: expected a number or null'),
+    (lambda d: d.update(temperature=10**400), 'temperature: expected a number'),
     (lambda d: d.update(metrics=None), 'metrics: expected a mapping'),
     (lambda d: d.update(training=[1]), 'training: expected a mapping'),
     (lambda d: d['files'][ANSWERER].update(bytes='12'), 'bytes: expected a whole number'),
