@@ -22,7 +22,7 @@ def captions(scene: Scene) -> list[str]:
     seen = [i for i, _ in scene.counted]
     seen.sort(key=lambda i: scene.things[i].center[0])
     found = [*_lists(scene, seen), *_relations(scene, seen)]
-    if len(seen) == len(scene.things):
+    if len(seen) == len(scene.things) and not any(thing.held for thing in scene.things):
         found.append(_number(seen))
     for state, where in _STATE.items():
         found += [f'{_a(scene.things[i])} {where}' for i in seen

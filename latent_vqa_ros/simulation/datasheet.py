@@ -74,7 +74,7 @@ measuring how a model does on real cameras, nor for anything about people.
 
 Six shapes, eight colours, two sizes, one table, one tray, one gripper. Only the shapes are things:
 pens, cables, cards, washers, the tray and the gripper stand in the picture and are no answer to
-"what", "anything" or "how many things". Captions count a thing in the gripper as one on the table.
+"what", "anything" or "how many things".
 The colours are plain, and white and light gray are hard to tell in strong light. Cylinders, cones
 and mugs always stand upright, nothing stands in a bowl, every scene has an object. The pictures
 are small and simulated; that a model is right here says nothing certain about a camera. Questions

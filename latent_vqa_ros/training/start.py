@@ -2,7 +2,9 @@
 
 The new model may be deeper: blocks that are added do nothing at first, so that training begins
 with the bundle's answers (Chen et al. 2016, Net2DeeperNet; the last scale of a residual branch is
-0 as in Goyal et al. 2017, sec. 5.1).
+0 as in Goyal et al. 2017, sec. 5.1). It may see larger or smaller pictures: the embedding of the
+grid's places is resized (Dosovitskiy et al. 2021, sec. 3.2), and training begins below the
+bundle's accuracy.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from latent_vqa_ros.backends.torch_backend import TorchBackend
 from latent_vqa_ros.core import bundle
@@ -24,6 +27,7 @@ from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training.config import Recipe
 
 _WORDS = 'clip.text_encoder.embedding.weight'  # one row per id
+_POSITION = 'clip.image_encoder.position'  # one row per cell of the grid
 _STEM = re.compile(r'(clip\.image_encoder\.stem\.)(\d+)(\..*)')
 _FITTED = ('bank', 'feature_mean', 'feature_whiten')  # after training, to the data
 
@@ -37,14 +41,18 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     """
     found = bundle.load(Path(recipe.start))
     theirs, ours = found.manifest.model, recipe.model
+    size = {'height': found.manifest.preprocess.height, 'width': found.manifest.preprocess.width}
     for key, wanted, more in (
             ('model', _as_deep_as(theirs, ours), ' (stem_residuals and image_blocks may grow)'),
-            ('preprocess', recipe.preprocess, '')):
+            ('preprocess', replace(recipe.preprocess, **size), ' (height and width may differ)')):
         if getattr(found.manifest, key) != wanted:
             raise ConfigError(f'start: {recipe.start} has another section {key}; copy it from its '
                               f'manifest{more}: {getattr(found.manifest, key)}')
-    known = TorchBackend.from_bundle(found, recipe.threads).model.state_dict()
-    weights = {_renamed(name, theirs, ours): tensor for name, tensor in known.items()}
+    trained = TorchBackend.from_bundle(found, recipe.threads).model
+    weights = {_renamed(name, theirs, ours): tensor
+               for name, tensor in trained.state_dict().items()}
+    weights[_POSITION] = _resized(weights[_POSITION], trained.clip.image_encoder.grid,
+                                  model.clip.image_encoder.grid)
     words = weights.pop(_WORDS)
     for name in _FITTED:
         del weights[name]
@@ -78,6 +86,14 @@ def _renamed(name: str, theirs: ModelConfig, ours: ModelConfig) -> str:
     stage = max(s for s in range(len(theirs.stem_residuals)) if first_layer(theirs, s) <= layer)
     layer += first_layer(ours, stage) - first_layer(theirs, stage)
     return f'{found[1]}{layer}{found[3]}'
+
+
+def _resized(position_nd: Tensor, theirs: tuple[int, int], ours: tuple[int, int]) -> Tensor:
+    """Return the embedding of their grid's cells (rows * columns, d) for the cells of ours."""
+    if theirs == ours:
+        return position_nd
+    grid_1dhw = position_nd.T.unflatten(1, theirs)[None]
+    return F.interpolate(grid_1dhw, ours, mode='bicubic')[0].flatten(1).T
 
 
 def _silence(model: LatentVqa) -> None:

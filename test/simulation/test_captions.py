@@ -36,3 +36,12 @@ def test_lists_go_from_left_to_right_in_the_picture():
     listed = next(text for text in captions(scene) if text.startswith('from left to right'))
     order = sorted(scene.things, key=lambda t: t.center[0])[:4]
     assert NAMED.findall(listed) == [(t.size, t.color, t.shape) for t in order]
+
+
+@settings(max_examples=100, deadline=None)
+@given(seeds)
+def test_what_hangs_in_the_gripper_is_not_counted_as_on_the_table(seed):
+    scene = random_scene(seed)
+    told = any(text.endswith(('thing on the table', 'things on the table'))
+               for text in captions(scene))
+    assert told == all(thing.counts and not thing.held for thing in scene.things)

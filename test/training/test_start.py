@@ -58,10 +58,26 @@ def test_a_bundle_of_another_size_is_refused_by_its_section(recipe):
     tokenizer = Tokenizer(('a',), 8)
     with pytest.raises(ConfigError, match='section model'):
         take_over(fresh(other, tokenizer), other, tokenizer)
-    size = recipe.preprocess.height + 32
-    other = replace(recipe, preprocess=replace(recipe.preprocess, height=size, width=size))
-    with pytest.raises(ConfigError, match='section preprocess; copy it from its manifest: '):
+    other = replace(recipe, preprocess=replace(recipe.preprocess, resize='stretch'))
+    with pytest.raises(ConfigError, match='section preprocess; copy it from its manifest '):
         take_over(fresh(other, tokenizer), other, tokenizer)
+
+
+@torch.no_grad()
+def test_larger_pictures_keep_what_was_learned_about_places(bundle_path, recipe):
+    rows, columns = TorchBackend.from_bundle(
+        bundle.load(bundle_path)).model.clip.image_encoder.grid
+    pre = recipe.preprocess
+    larger = replace(recipe, preprocess=replace(pre, height=2 * pre.height, width=3 * pre.width))
+    tokenizer = bundle.load(bundle_path).manifest.tokenizer
+    model = fresh(larger, tokenizer)
+    take_over(model, larger, tokenizer)
+    theirs = torch.nn.functional.normalize(load_file(
+        bundle_path / bundle.WEIGHTS)['clip.image_encoder.position'], dim=1)
+    ours = torch.nn.functional.normalize(model.clip.image_encoder.position, dim=1)
+    nearest = (ours @ theirs.T).argmax(1).view(2 * rows, 3 * columns)
+    wanted = torch.arange(rows * columns).view(rows, columns)
+    assert torch.equal(nearest, wanted.repeat_interleave(2, 0).repeat_interleave(3, 1))
 
 
 def test_weights_that_are_not_those_of_the_manifest_are_refused(bundle_path, recipe, tmp_path):
