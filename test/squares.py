@@ -1,5 +1,7 @@
 """Pictures of a red and a blue square: one is left of or above the other, and it is known where.
 
+A green one is hidden behind the red one.
+
 ``write(folder, counts)`` makes a dataset folder with its truth, as ``latent_vqa simulate`` does.
 """
 
@@ -49,6 +51,7 @@ def _picture(folder: Path, name: str, split: str, rng: np.random.Generator,
         things.append({'size': 'small', 'color': color, 'shape': 'square', 'visible': 1.0,
                        'box': [int(x), int(y), CELL, CELL],
                        'center': [int(x) + CELL / 2, int(y) + CELL / 2]})
+    things.append({**things[0], 'color': 'green', 'visible': 0.1})  # hidden: it has no caption
     cv2.imwrite(str(folder / name), picture)
     lines['truth'].append({'image': name, 'width': SIZE, 'height': SIZE, 'things': things})
     for first, second in ((0, 1), (1, 0)):

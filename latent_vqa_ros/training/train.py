@@ -65,7 +65,8 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
     captions = _captions(everything)
-    regions = [region.caption for record in everything for region in record.regions]
+    regions = [region.caption for record in everything for region in record.regions
+               if region.caption]  # what is hidden has none
     regions += [NOTHING] if regions else []  # an empty place has a caption, too
     texts = tuple(sorted({question.text for question in asked}))
     tokenizer = Tokenizer.from_texts((*texts, *captions, *regions, *answers),

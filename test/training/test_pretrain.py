@@ -51,7 +51,7 @@ def perfect(split, swapped=0):
     caption_ue = made.clip.embed_text(torch.from_numpy(split.placed.caption_ids))
     tokens = torch.zeros(len(split), 16, caption_ue.shape[1])
     for picture, regions in enumerate(split.placed.regions):
-        for cell, caption in regions:
+        for cell, caption in regions[regions[:, 1] >= 0]:
             tokens[picture, cell] = caption_ue[3 - caption if picture < swapped else caption]
     made.clip.image_encoder = Told(tokens)
     made.clip.project_image = torch.nn.Identity()
