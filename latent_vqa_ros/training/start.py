@@ -41,10 +41,11 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     """
     found = bundle.load(Path(recipe.start))
     theirs, ours = found.manifest.model, recipe.model
-    size = {'height': found.manifest.preprocess.height, 'width': found.manifest.preprocess.width}
+    seen = found.manifest.preprocess
     for key, wanted, more in (
             ('model', _as_deep_as(theirs, ours), ' (stem_residuals and image_blocks may grow)'),
-            ('preprocess', replace(recipe.preprocess, **size), ' (height and width may differ)')):
+            ('preprocess', replace(recipe.preprocess, height=seen.height, width=seen.width),
+             ' (height and width may differ)')):
         if getattr(found.manifest, key) != wanted:
             raise ConfigError(f'start: {recipe.start} has another section {key}; copy it from its '
                               f'manifest{more}: {getattr(found.manifest, key)}')
