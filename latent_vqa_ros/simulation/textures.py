@@ -5,8 +5,6 @@ The first TRAIN_TEXTURES belong to training and its twins, the others to the spl
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,41 +19,105 @@ def _noise(rng: np.random.Generator, columns: int, rows: int) -> Floats:
     return cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).astype(np.float64)
 
 
+def _wave(rng: np.random.Generator, most: int) -> Floats:
+    """Return a wave in [-1, 1] in any direction, with 2 to ``most`` crests along each side."""
+    x, y = rng.integers(-most, most + 1), rng.integers(2, most + 1)
+    phase = np.add.outer(y * np.arange(SIDE), x * np.arange(SIDE)) * (2 * np.pi / SIDE)
+    return np.asarray(np.sin(phase + rng.uniform(0, 2 * np.pi)))
+
+
+def _triples(rng: np.random.Generator, count: int, reach: int) -> list[NDArray[np.int32]]:
+    """Return so many times three points (x, y) that lie near each other."""
+    return [(rng.integers(0, SIDE, 2) + rng.integers(-reach, reach + 1, (3, 2))).astype(np.int32)
+            for _ in range(count)]
+
+
 def _plain(rng: np.random.Generator) -> Floats:
     return 0.02 * _noise(rng, 40, 40)
 
 
+def _clouds(rng: np.random.Generator) -> Floats:
+    side = int(rng.integers(3, 8))
+    return rng.uniform(0.1, 0.2) * _noise(rng, side, side) + 0.03 * _noise(rng, 60, 60)
+
+
 def _wood(rng: np.random.Generator) -> Floats:
-    return 0.11 * _noise(rng, 4, 42) + 0.05 * _noise(rng, 12, 100)
+    return (rng.uniform(0.06, 0.16) * _noise(rng, 4, int(rng.integers(20, 60)))
+            + 0.05 * _noise(rng, 12, 100))
 
 
 def _planks(rng: np.random.Generator) -> Floats:
-    boards = np.tile(np.repeat(rng.uniform(-0.12, 0.12, 8), SIDE // 8)[:, None], (1, SIDE))
-    boards[:: SIDE // 8] -= 0.22
+    wide = int(rng.choice((8, 16, 32)))
+    boards = np.tile(np.repeat(rng.uniform(-0.12, 0.12, SIDE // wide), wide)[:, None], (1, SIDE))
+    boards[::wide] -= 0.22
     return np.asarray(boards + 0.08 * _noise(rng, 4, 60))
 
 
 def _stone(rng: np.random.Generator) -> Floats:
-    return 0.10 * _noise(rng, 9, 9) + 0.10 * _noise(rng, 30, 30) + 0.06 * _noise(rng, 90, 90)
+    coarse, fine = (int(side) for side in rng.integers((6, 20), (14, 50)))
+    return (0.10 * _noise(rng, coarse, coarse) + 0.10 * _noise(rng, fine, fine)
+            + 0.06 * _noise(rng, 90, 90))
 
 
 def _speckles(rng: np.random.Generator) -> Floats:
-    return np.where(rng.random((SIDE, SIDE)) < 0.12, -0.28, 0.0) + 0.03 * _noise(rng, 20, 20)
+    specks = rng.random((SIDE, SIDE)) < rng.uniform(0.03, 0.2)
+    return np.where(specks, rng.choice((-0.28, 0.15)), 0.0) + 0.03 * _noise(rng, 20, 20)
 
 
 def _weave(rng: np.random.Generator) -> Floats:
-    at = np.arange(SIDE) * (2 * np.pi * 16 / SIDE)
-    return np.asarray(0.12 * np.outer(np.sin(at), np.sin(at)) + 0.05 * _noise(rng, 50, 50))
+    at = np.sin(np.arange(SIDE) * (2 * np.pi * rng.integers(6, 24) / SIDE))
+    return np.asarray(0.12 * np.outer(at, at) + 0.05 * _noise(rng, 50, 50))
 
 
 def _checks(rng: np.random.Generator) -> Floats:
-    squares = np.add.outer(np.arange(SIDE) // 32, np.arange(SIDE) // 32) % 2
-    return np.asarray(0.2 * (squares - 0.5) + 0.03 * _noise(rng, 40, 40))
+    at = np.arange(SIDE) // int(rng.choice((8, 16, 32, 64)))
+    return np.asarray(rng.uniform(0.1, 0.24) * (np.add.outer(at, at) % 2 - 0.5)
+                      + 0.03 * _noise(rng, 40, 40))
 
 
 def _stripes(rng: np.random.Generator) -> Floats:
-    wave = np.sin(np.arange(SIDE) * (2 * np.pi * 6 / SIDE))
-    return np.asarray(0.15 * np.sign(wave)[None] + 0.03 * _noise(rng, 40, 40))
+    crests = np.sign(_wave(rng, 8))
+    return np.asarray(rng.uniform(0.06, 0.17) * crests + 0.03 * _noise(rng, 40, 40))
+
+
+def _ripples(rng: np.random.Generator) -> Floats:
+    return np.asarray(rng.uniform(0.06, 0.16) * _wave(rng, 10) + 0.04 * _noise(rng, 30, 30))
+
+
+def _plaid(rng: np.random.Generator) -> Floats:
+    bands = [rng.uniform(-0.12, 0.12, 16).repeat(SIDE // 16) for _ in range(2)]
+    return np.asarray(np.add.outer(*bands) + 0.03 * _noise(rng, 60, 60))
+
+
+def _tiles(rng: np.random.Generator) -> Floats:
+    gap = np.arange(SIDE) % int(rng.choice((16, 32, 64))) < 2
+    return np.where(np.logical_or.outer(gap, gap), rng.choice((-0.28, 0.15)), 0.0) \
+        + 0.05 * _noise(rng, 20, 20)
+
+
+def _blots(rng: np.random.Generator) -> Floats:
+    side = int(rng.integers(6, 20))
+    blots = np.sign(_noise(rng, side, side) - rng.uniform(-0.3, 0.3))
+    return np.asarray(rng.uniform(0.05, 0.15) * blots + 0.03 * _noise(rng, 40, 40))
+
+
+def _scratches(rng: np.random.Generator) -> Floats:
+    lines = np.zeros((SIDE, SIDE))
+    for at in _triples(rng, int(rng.integers(30, 120)), 24):
+        cv2.line(lines, at[0].tolist(), at[1].tolist(), 1.0)
+    return float(rng.choice((-0.28, 0.15))) * lines + 0.04 * _noise(rng, 20, 20)
+
+
+def _terrazzo(rng: np.random.Generator) -> Floats:
+    chips = np.zeros((SIDE, SIDE))
+    for at in _triples(rng, int(rng.integers(60, 250)), 9):
+        cv2.fillConvexPoly(chips, cv2.convexHull(at), float(rng.uniform(-0.2, 0.2)))
+    return chips + 0.03 * _noise(rng, 40, 40)
+
+
+def _lattice(rng: np.random.Generator) -> Floats:
+    waves = sum(_wave(rng, 9) for _ in range(3))
+    return np.asarray(rng.uniform(0.04, 0.08) * waves + 0.03 * _noise(rng, 40, 40))
 
 
 def _bricks(rng: np.random.Generator) -> Floats:
@@ -80,9 +142,11 @@ def _zigzag(rng: np.random.Generator) -> Floats:
     return np.asarray(0.16 * np.sign(wave) + 0.03 * _noise(rng, 40, 40))
 
 
-TRAIN: tuple[Callable[[np.random.Generator], Floats], ...] = (
-    _plain, _plain, _wood, _wood, _planks, _stone, _speckles, _weave, _checks, _stripes)
-SHIFTED: tuple[Callable[[np.random.Generator], Floats], ...] = (_bricks, _dots, _marble, _zigzag)
+EACH = 3  # textures of each kind that training has
+TRAIN = EACH * (
+    _plain, _clouds, _wood, _planks, _stone, _speckles, _weave, _checks, _stripes, _ripples,
+    _plaid, _tiles, _blots, _scratches, _terrazzo, _lattice)
+SHIFTED = (_bricks, _dots, _marble, _zigzag)
 TRAIN_TEXTURES = range(len(TRAIN))
 SHIFTED_TEXTURES = range(len(TRAIN), len(TRAIN) + len(SHIFTED))
 
