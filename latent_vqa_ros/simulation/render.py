@@ -4,7 +4,7 @@
     view = render.View(cell, size=96);  owner = view.owners(layout);  image_hwc = view.colors()
 
 Without a window: OSMesa on the processor, EGL where a GPU is found; the environment variable
-MUJOCO_GL chooses otherwise. Colours are drawn at twice the size and averaged. Knows no truth.
+MUJOCO_GL chooses otherwise. Colours are drawn larger and averaged. Knows no truth.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from latent_vqa_ros.simulation.layout import Layout
 from latent_vqa_ros.simulation.model_xml import HIDDEN_GROUP
 from latent_vqa_ros.simulation.workcell import Workcell
 
-OVERSAMPLE = 2
-SHADOW = 256 / 96  # texels of the shadow map per pixel of the picture
+OVERSAMPLE = 1.5
+SHADOW = 256 / 120  # texels of the shadow map per pixel of the picture
 NOBODY, TRAY_PIXEL, GRIPPER_PIXEL = -1, -2, -3
 LIBRARIES = {'osmesa': ('OSMesa', 'libosmesa6'), 'egl': ('EGL', 'libegl1')}
 
@@ -73,7 +73,7 @@ class View:
     def __init__(self, cell: Workcell, size: int) -> None:
         mj = cell.mj
         self.cell, self.size = cell, size
-        self.wide = OVERSAMPLE * size
+        self.wide = round(OVERSAMPLE * size)
         cell.model.vis.global_.offwidth = cell.model.vis.global_.offheight = self.wide
         cell.model.vis.quality.shadowsize = round(SHADOW * size)
         self.gl: Any = mj.GLContext(self.wide, self.wide)
