@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from latent_vqa_ros.simulation import looks, meshes, plan, scenes
+from latent_vqa_ros.simulation import looks, meshes, model_xml, plan, scenes, textures
 from latent_vqa_ros.simulation.layout import EDGE_FAR, EDGE_NEAR, SCALES, VARIANTS, Placed
 from latent_vqa_ros.simulation.textures import SHIFTED_TEXTURES, TRAIN_TEXTURES
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene
@@ -125,6 +125,9 @@ def test_held_out_pairs_are_in_each_compositional_scene_and_in_no_other():
 
 def test_shifted_looks_come_from_ranges_that_training_never_uses():
     assert not set(TRAIN_TEXTURES) & set(SHIFTED_TEXTURES)
+    assert not set(textures.TRAIN) & set(textures.SHIFTED)  # not in kind either
+    pictures = [textures.png(index) for index in (*TRAIN_TEXTURES, *SHIFTED_TEXTURES)]
+    assert len(set(pictures)) == len(pictures) == model_xml.TEXTURES
     for name in ('elevation', 'azimuth', 'fovy', 'light_height', 'warmth', 'tint_hue'):
         for low, high in getattr(looks.TRAINED, name):
             for shifted_low, shifted_high in getattr(looks.SHIFTED, name):
