@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from latent_vqa_ros.cli import simulate
-from latent_vqa_ros.datasets import folder
+from latent_vqa_ros.datasets import folder, tabletop
 from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation import dataset, scenes
 from latent_vqa_ros.simulation.truth import Scene
@@ -57,6 +57,7 @@ def test_json_is_one_document_with_counts(latent_vqa, tmp_path):
     assert code == 0
     assert document['scenes'] == SCENES
     assert document['split'] == 'shifted'
+    assert document['size'] == tabletop.SIZE  # unless told otherwise, what the model is trained on
     lines = (tmp_path / 'a' / 'questions.jsonl').read_text().splitlines()
     assert document['questions'] == len(lines)
     assert {json.loads(line)['split'] for line in lines} == {'test'}
