@@ -123,6 +123,7 @@ class ModelConfig:
     ``latent_dim: null`` with ``placement: per_block`` is the dense twin.
     ``stem_channels`` lists the stride-2 stages of the convolutional stem, the image tower's grid
     is the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
+    ``image_pool``: the image tower's keys and values are means over so many by so many cells.
     ``coordinates`` tells the fusion where in the picture each image token is.
     """
 
@@ -134,6 +135,7 @@ class ModelConfig:
     stem_channels: tuple[int, ...] = (32, 64, 128)
     stem_residuals: tuple[int, ...] = (0, 1, 1)
     image_blocks: int = 3
+    image_pool: int = 1
     text_blocks: int = 1
     fusion_blocks: int = 2
     embed_dim: int = 64
@@ -141,7 +143,7 @@ class ModelConfig:
     coordinates: bool = False
 
     def __post_init__(self) -> None:
-        for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'fusion_blocks'):
+        for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'image_pool', 'fusion_blocks'):
             value = getattr(self, name)
             _require(value > 0, f'model.{name}: {value!r} is not above 0')
         for name in ('image_blocks', 'text_blocks'):
@@ -176,9 +178,12 @@ class ModelConfig:
         return self.width if self.latent_dim is None else self.latent_dim
 
     def check_input(self, preprocess: PreprocessConfig) -> None:
-        """Refuse an input size that the stem's strides do not divide."""
+        """Refuse an input size that the stem's strides, or squares of cells, do not divide."""
         stride = 2 ** len(self.stem_channels)
         for name in ('height', 'width'):
             size = getattr(preprocess, name)
             _require(size % stride == 0,
                      f'preprocess.{name}: {size} is not a multiple of the stem stride {stride}')
+            _require(size // stride % self.image_pool == 0,
+                     f'preprocess.{name}: {size // stride} cells are not a multiple of '
+                     f'model.image_pool {self.image_pool}')

@@ -44,8 +44,11 @@ def _macs(module: nn.Module, inputs: Any, output: Any) -> int:
         return int(output.numel() * module.in_features)
     if isinstance(module, nn.Conv2d):
         return int(output.numel() * module.weight[0].numel())
-    if isinstance(module, LatentCrossAttention):
-        return int(2 * inputs[0].shape[-2] * inputs[1].shape[-2] * module.latent)
+    if isinstance(module, LatentCrossAttention):  # Fusion compresses the context for all at once
+        context = module.compress_context
+        compressing = inputs[1].shape[-2] * context.in_features * context.out_features
+        return int(2 * inputs[0].shape[-2] * inputs[1].shape[-2] * module.latent + compressing)
     if isinstance(module, LatentAttention):
-        return int(2 * inputs[0].shape[-2] ** 2 * module.latent)
+        keys = inputs[0].shape[-2] // (1 if module.pool is None else module.pool.side ** 2)
+        return int(2 * inputs[0].shape[-2] * keys * module.latent)
     return 0

@@ -7,6 +7,7 @@ compressed to keys and values once per image (``compress``), whatever is asked a
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_vqa_ros.core.config import ModelConfig
@@ -59,8 +60,10 @@ class Fusion(nn.Module):
         """Return every block's keys and values: (..., N, d) -> (..., N, 2r * blocks)."""
         if self.place is not None:
             image_nd = image_nd + self.place(self.grid_n2)
-        return torch.cat([block.cross.compress_context(image_nd)  # type: ignore[union-attr, operator]
-                          for block in self.blocks], dim=-1)
+        layers = [block.cross.compress_context for block in self.blocks]  # type: ignore[union-attr]
+        weight = torch.cat([layer.weight for layer in layers])  # type: ignore[union-attr, misc]
+        bias = torch.cat([layer.bias for layer in layers])  # type: ignore[union-attr, misc]
+        return F.linear(image_nd, weight, bias)
 
     def forward(self, text: Tensor, features: Tensor,
                 packing: Packing | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
-from latent_vqa_ros.model.latent_attention import LatentTower, positions
+from latent_vqa_ros.model.latent_attention import LatentTower, Pool, positions
 
 
 def conv_bn(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -64,8 +64,9 @@ class ImageEncoder(nn.Module):
         last = config.stem_channels[-1]
         self.project = nn.Linear(last, config.width) if last != config.width else nn.Identity()
         self.position = positions(self.grid[0] * self.grid[1], config.width)
+        pool = Pool(self.grid, config.image_pool) if config.image_pool > 1 else None
         self.tower = LatentTower(config.width, config.latent_dim, config.heads, config.mlp_ratio,
-                                 config.image_blocks, config.placement)
+                                 config.image_blocks, config.placement, pool)
 
     def forward(self, image_bhwc: Tensor) -> Tensor:
         """Return normalized tokens, row by row of the grid."""

@@ -36,12 +36,36 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int,
     return out, weights
 
 
-class LatentAttention(nn.Module):
-    """Self-attention in a latent space: (..., T, d) -> (..., T, d)."""
+class Pool(nn.Module):
+    """Means over squares of ``side`` x ``side`` cells of a grid: (..., N, c) -> (..., M, c).
 
-    def __init__(self, width: int, latent: int | None, heads: int) -> None:
+    Cells come row by row; ``side`` divides the grid's rows and columns.
+    """
+
+    def __init__(self, grid: tuple[int, int], side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.squares = grid[0] // side, grid[1] // side
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the means, row by row."""
+        rows, columns = self.squares
+        split: Tensor = x.unflatten(-2, (rows, self.side, columns, self.side))  # type: ignore[no-untyped-call]
+        return split.mean(dim=(-4, -2)).flatten(-3, -2)
+
+
+class LatentAttention(nn.Module):
+    """Self-attention in a latent space: (..., T, d) -> (..., T, d).
+
+    With ``pool`` the keys and values are means over neighbours (Wang et al. 2022, PVT v2,
+    sec. 3.2), so that there are fewer to attend to.
+    """
+
+    def __init__(self, width: int, latent: int | None, heads: int,
+                 pool: Pool | None = None) -> None:
         super().__init__()
         self.heads = heads
+        self.pool = pool
         self.latent = latent or width
         self.compress = nn.Linear(width, 3 * self.latent)  # q, k and v at once
         self.expand = nn.Linear(self.latent, width)
@@ -52,7 +76,8 @@ class LatentAttention(nn.Module):
         qkv = self.compress(x)
         if packing is not None:
             qkv, mask = packing.pad(qkv), packing.mask_st
-        q, k, v = qkv.chunk(3, dim=-1)
+        q, kv = qkv.split((self.latent, 2 * self.latent), dim=-1)
+        k, v = (kv if self.pool is None else self.pool(kv)).chunk(2, dim=-1)
         attended, _ = attend(q, k, v, self.heads, mask)
         out: Tensor = self.expand(attended if packing is None else packing.pack(attended))
         return out
@@ -89,10 +114,11 @@ class Mlp(nn.Sequential):
 class LatentBlock(nn.Module):
     """Pre-norm transformer block with latent attention: (..., T, d) -> (..., T, d)."""
 
-    def __init__(self, width: int, latent: int | None, heads: int, mlp_ratio: int) -> None:
+    def __init__(self, width: int, latent: int | None, heads: int, mlp_ratio: int,
+                 pool: Pool | None = None) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(width)
-        self.attention = LatentAttention(width, latent, heads)
+        self.attention = LatentAttention(width, latent, heads, pool)
         self.norm_mlp = nn.LayerNorm(width)
         self.mlp = Mlp(width, mlp_ratio)
 
@@ -108,13 +134,13 @@ class LatentTower(nn.Module):
     """A stack of blocks. ``placement: stem`` compresses the tokens once, before all blocks."""
 
     def __init__(self, width: int, latent: int | None, heads: int, mlp_ratio: int, blocks: int,
-                 placement: str) -> None:
+                 placement: str, pool: Pool | None = None) -> None:
         super().__init__()
         once = placement == 'stem' and latent is not None
         inner, block_latent = (latent or width, None) if once else (width, latent)
         self.compress = nn.Linear(width, inner) if once else nn.Identity()
         self.blocks = nn.ModuleList(
-            LatentBlock(inner, block_latent, heads, mlp_ratio) for _ in range(blocks))
+            LatentBlock(inner, block_latent, heads, mlp_ratio, pool) for _ in range(blocks))
         self.expand = nn.Linear(inner, width) if once else nn.Identity()
         self.norm = nn.LayerNorm(width)
 

@@ -44,7 +44,7 @@ class LatentVqa(nn.Module):
     def encode(self, image_hwc: Tensor) -> tuple[Tensor, Tensor]:
         """Return one image's features (N, 2r * fusion blocks) and familiarity distance ()."""
         encoder = self.clip.image_encoder
-        tokens_nd = encoder.tokens(encoder.stem_tokens(image_hwc[None])[0])
+        tokens_nd = encoder.tokens(encoder.stem_tokens(image_hwc[None]).squeeze(0))
         return self.fusion.compress(tokens_nd), self.distance(tokens_nd)
 
     def answer(self, features_nc: Tensor, ids_t: Tensor) -> Tensor:

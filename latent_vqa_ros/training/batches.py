@@ -165,6 +165,8 @@ def augmented(images: NDArray[np.uint8], rng: np.random.Generator,
                  + config.gain * rng.uniform(-1, 1) / 2)
         if config.shade:
             x *= 1 + config.shade * rng.random() * _smooth(rng, x.shape)
+        if config.shadow:
+            x *= 1 - config.shadow * rng.random() * _polygon(rng, x.shape)
         x += rng.standard_normal(x.shape, dtype=np.float32) * (config.noise * rng.random())
         slot[:] = np.clip(np.rint(x), 0, 255)
     return out
@@ -175,3 +177,11 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.floa
     knots = rng.uniform(-1, 1, size=(int(rng.integers(2, _KNOTS)),) * 2).astype(np.float32)
     field = cv2.resize(knots, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     return np.asarray(field, np.float32)[..., None]
+
+
+def _polygon(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a mask (H, W, 1), 1 in the hull of some points anywhere in the picture."""
+    corners = rng.uniform((0, 0), (shape[1], shape[0]), (int(rng.integers(3, 6)), 2))
+    mask = np.zeros(shape[:2], np.float32)
+    cv2.fillConvexPoly(mask, cv2.convexHull(corners.astype(np.int32)), 1.0)
+    return mask[..., None]

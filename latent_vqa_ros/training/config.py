@@ -25,8 +25,8 @@ class AugmentConfig:
     and "right of" swapped in their questions (not for data that says left and right in other
     ways), and without their captions. ``noise`` is the highest standard deviation in grey levels,
     ``gain`` the highest relative change of brightness, ``shade`` the highest such change that
-    differs smoothly over the picture (shadows, uneven light), ``blur`` the highest share of a 3x3
-    mean mixed in.
+    differs smoothly over the picture (uneven light), ``shadow`` the highest darkening of a polygon
+    with sharp edges, ``blur`` the highest share of a 3x3 mean mixed in.
     """
 
     symmetries: bool = False
@@ -34,11 +34,13 @@ class AugmentConfig:
     noise: float = 4.0
     gain: float = 0.1
     shade: float = 0.0
+    shadow: float = 0.0
     blur: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.noise, self.gain, self.shade, self.blur) < 0 or self.blur > 1:
-            raise ConfigError('augment: noise, gain and shade from 0, blur from 0 to 1')
+        if (min(self.noise, self.gain, self.shade, self.shadow, self.blur) < 0
+                or max(self.shadow, self.blur) > 1):
+            raise ConfigError('augment: noise, gain and shade from 0, shadow and blur from 0 to 1')
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ The new model may be deeper: blocks that are added do nothing at first, so that 
 with the bundle's answers (Chen et al. 2016, Net2DeeperNet; the last scale of a residual branch is
 0 as in Goyal et al. 2017, sec. 5.1). It may see larger or smaller pictures: the embedding of the
 grid's places is resized (Dosovitskiy et al. 2021, sec. 3.2), and training begins below the
-bundle's accuracy.
+bundle's accuracy, as it does where keys are pooled that were not.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     theirs, ours = found.manifest.model, recipe.model
     seen = found.manifest.preprocess
     for key, wanted, more in (
-            ('model', _as_deep_as(theirs, ours), ' (stem_residuals and image_blocks may grow)'),
+            ('model', _as_deep_as(theirs, ours),
+             ' (stem_residuals and image_blocks may grow, image_pool may differ)'),
             ('preprocess', replace(recipe.preprocess, height=seen.height, width=seen.width),
              ' (height and width may differ)')):
         if getattr(found.manifest, key) != wanted:
@@ -75,7 +76,8 @@ def _as_deep_as(theirs: ModelConfig, ours: ModelConfig) -> ModelConfig:
     if (len(theirs.stem_residuals) != len(ours.stem_residuals)
             or any(a > b for a, b in residuals) or theirs.image_blocks > ours.image_blocks):
         return ours
-    return replace(ours, stem_residuals=theirs.stem_residuals, image_blocks=theirs.image_blocks)
+    return replace(ours, stem_residuals=theirs.stem_residuals, image_blocks=theirs.image_blocks,
+                   image_pool=theirs.image_pool)
 
 
 def _renamed(name: str, theirs: ModelConfig, ours: ModelConfig) -> str:

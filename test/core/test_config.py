@@ -22,6 +22,7 @@ from latent_vqa_ros.core.config import (
     ({'stem_channels': ()}, 'stem_channels'),
     ({'width': 0}, 'width'),
     ({'fusion_blocks': 0}, 'fusion_blocks'),
+    ({'image_pool': 0}, 'image_pool'),
     ({'max_tokens': 1}, 'max_tokens'),
 ])
 def test_impossible_model_is_refused_by_the_name_of_its_field(values, named):
@@ -41,6 +42,10 @@ def test_impossible_input_is_refused_by_the_name_of_its_field(values, named):
 def test_input_that_the_stem_does_not_divide_is_refused():
     with pytest.raises(ConfigError, match='multiple of the stem stride 8'):
         ModelConfig().check_input(PreprocessConfig(height=60))
+    ModelConfig(image_pool=2).check_input(PreprocessConfig(height=64, width=48))
+    with pytest.raises(ConfigError, match='preprocess.width: 7 cells are not a multiple of '
+                                          'model.image_pool 2'):
+        ModelConfig(image_pool=2).check_input(PreprocessConfig(height=64, width=56))
 
 
 def test_dense_twin_attends_in_the_full_width():

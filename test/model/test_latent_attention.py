@@ -8,6 +8,7 @@ from latent_vqa_ros.model.latent_attention import (  # noqa: E402
     LatentAttention,
     LatentCrossAttention,
     LatentTower,
+    Pool,
     attend,
 )
 
@@ -69,3 +70,21 @@ def test_leading_dimensions_do_not_change_the_result():
     layer = LatentAttention(16, 8, 2)
     x = torch.randn(2, 3, 5, 16)
     assert torch.allclose(layer(x)[1, 2], layer(x[1, 2]), atol=1e-6)
+
+
+@torch.no_grad()
+def test_pooled_keys_and_values_are_means_over_squares_of_the_grid():
+    rows, columns, side = 4, 6, 2
+    layer = LatentAttention(16, 8, 2, Pool((rows, columns), side))
+    x = torch.randn(rows * columns, 16)
+    q, k, v = layer.compress(x).chunk(3, dim=-1)
+
+    def means(cells):
+        return torch.stack([torch.stack([cells[row * columns + column]
+                                         for row in range(top, top + side)
+                                         for column in range(left, left + side)]).mean(0)
+                            for top in range(0, rows, side) for left in range(0, columns, side)])
+
+    wanted = layer.expand(attend(q, means(k), means(v), 2)[0])
+    assert torch.allclose(layer(x), wanted, atol=1e-6)
+    assert torch.allclose(layer(torch.stack([x, -x]))[0], wanted, atol=1e-6)

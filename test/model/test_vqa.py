@@ -28,7 +28,7 @@ def images(n):
 
 @pytest.mark.parametrize('changes', [
     {}, {'latent_dim': None}, {'placement': 'stem'}, {'image_blocks': 0, 'text_blocks': 0},
-    {'fusion_blocks': 1}, {'coordinates': True},
+    {'fusion_blocks': 1}, {'coordinates': True}, {'image_pool': 2},
     {'stem_channels': (8, 8), 'stem_residuals': (1, 0)}])
 @torch.no_grad()
 def test_the_training_road_and_the_deployed_road_give_the_same_logits(changes):
@@ -101,3 +101,9 @@ def test_counts_are_those_of_a_hand_calculation():
     n, d, r = 16, 16, 8
     block = n * d * 3 * r + 2 * n * n * r + n * r * d + 2 * n * d * 2 * d
     assert rows['clip.image_encoder.tower']['macs'] == block
+    t = 3
+    fuse = n * d * 2 * r + t * d * r + 2 * t * n * r + t * r * d
+    among = t * d * 3 * r + 2 * t * t * r + t * r * d + 2 * t * d * 2 * d
+    assert rows['fusion']['macs'] == 2 * (fuse + among)
+    pooled = {row['name']: row for row in count(tiny(stem_residuals=(0, 0), image_pool=2), SIZE)}
+    assert pooled['clip.image_encoder.tower']['macs'] == block - 2 * n * (n - n // 4) * r

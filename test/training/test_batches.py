@@ -80,6 +80,19 @@ def test_shade_changes_brightness_smoothly_and_no_color():
     assert abs(changed - changed[..., :1] * np.array([1, 2 / 3, 1 / 3])).max() <= 1
 
 
+def test_a_shadow_darkens_one_part_evenly_and_nothing_else():
+    images = np.full((1, 96, 96, 3), (150, 100, 50), np.uint8)
+    config = AugmentConfig(noise=0, gain=0, blur=0, shadow=0.4)
+    changed = np.concatenate([augmented(images, np.random.default_rng(seed), config)
+                              for seed in range(30)])
+    assert all(len(np.unique(each.reshape(-1, 3), axis=0)) <= 2 for each in changed)
+    lit = (changed == images).all(axis=-1).mean(axis=(1, 2))
+    assert lit.min() > 0
+    assert 0.3 < lit.mean() < 0.98
+    assert changed[..., 0].max() == 150
+    assert 90 <= changed[..., 0].min() < 105
+
+
 def test_without_symmetries_left_stays_left():
     image = np.zeros((1, 16, 16, 3), np.uint8)
     image[:, :, :4] = 255

@@ -80,6 +80,17 @@ def test_larger_pictures_keep_what_was_learned_about_places(bundle_path, recipe)
     assert torch.equal(nearest, wanted.repeat_interleave(2, 0).repeat_interleave(3, 1))
 
 
+@torch.no_grad()
+def test_keys_may_be_pooled_that_were_not(bundle_path, recipe):
+    pooled = replace(recipe, model=replace(recipe.model, image_pool=2))
+    tokenizer = bundle.load(bundle_path).manifest.tokenizer
+    model = fresh(pooled, tokenizer)
+    take_over(model, pooled, tokenizer)
+    theirs = load_file(bundle_path / bundle.WEIGHTS)
+    name = 'clip.image_encoder.tower.blocks.0.attention.compress.weight'
+    assert torch.equal(model.state_dict()[name], theirs[name])
+
+
 def test_weights_that_are_not_those_of_the_manifest_are_refused(bundle_path, recipe, tmp_path):
     path = tmp_path / 'foreign'
     shutil.copytree(bundle_path, path)
