@@ -63,8 +63,8 @@ def _add_dataset(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     dataset.add_argument('--split', choices=SPLITS, default='train')
     dataset.add_argument('--seed', metavar='K', type=whole, default=0,
                          help='other scenes of the same split (default 0)')
-    dataset.add_argument('--size', metavar='PIXELS', type=int, default=120,
-                         help='width and height of the pictures (default 120)')
+    dataset.add_argument('--size', metavar='PIXELS', type=int, default=128,
+                         help='width and height of the pictures (default 128)')
     dataset.add_argument('--questions', metavar='N', type=count, default=10,
                          help='questions per scene, at most (default 10)')
     dataset.add_argument('--held-out-wordings', action='store_true',

@@ -25,7 +25,7 @@ from latent_vqa_ros.simulation.layout import Layout
 from latent_vqa_ros.simulation.model_xml import HIDDEN_GROUP
 from latent_vqa_ros.simulation.workcell import Workcell
 
-OVERSAMPLE = 1.5
+OVERSAMPLE = 1.25
 SHADOW = 256 / 120  # texels of the shadow map per pixel of the picture
 NOBODY, TRAY_PIXEL, GRIPPER_PIXEL = -1, -2, -3
 LIBRARIES = {'osmesa': ('OSMesa', 'libosmesa6'), 'egl': ('EGL', 'libegl1')}

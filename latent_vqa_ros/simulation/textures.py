@@ -120,6 +120,66 @@ def _lattice(rng: np.random.Generator) -> Floats:
     return np.asarray(rng.uniform(0.04, 0.08) * waves + 0.03 * _noise(rng, 40, 40))
 
 
+def _mosaic(rng: np.random.Generator) -> Floats:
+    seeds = rng.uniform(0, SIDE, (int(rng.integers(20, 120)), 2))
+    at = np.moveaxis(np.indices((SIDE, SIDE)), 0, -1)[:, :, None]
+    nearest = ((at - seeds) ** 2).sum(axis=-1).argmin(axis=-1)
+    return np.asarray(rng.uniform(-0.18, 0.18, len(seeds))[nearest] + 0.03 * _noise(rng, 40, 40))
+
+
+def _diamonds(rng: np.random.Generator) -> Floats:
+    row, column = np.indices((SIDE, SIDE))
+    side = int(rng.choice((8, 16, 32)))
+    shades = (row + column) // side % 2 + (row - column) // side % 2 - 1.0
+    return np.asarray(rng.uniform(0.06, 0.14) * shades + 0.03 * _noise(rng, 40, 40))
+
+
+def _crosses(rng: np.random.Generator) -> Floats:
+    step, arm = int(rng.choice((16, 32))), int(rng.integers(2, 4))
+    row, column = np.abs(np.indices((SIDE, SIDE)) % step - step // 2)
+    cross = (np.minimum(row, column) < arm) & (np.maximum(row, column) < step // 3)
+    return np.where(cross, rng.choice((-0.28, 0.15)), 0.0) + 0.03 * _noise(rng, 40, 40)
+
+
+def _parquet(rng: np.random.Generator) -> Floats:
+    side = int(rng.choice((16, 32)))
+    row, column = np.indices((SIDE, SIDE))
+    upright = (row // side + column // side) % 2 == 1
+    strip = np.where(upright, column, row) // (side // 4)
+    shades = rng.uniform(-0.14, 0.14, (SIDE // side, SIDE // side, SIDE))
+    return np.asarray(shades[row // side, column // side, strip] + 0.05 * _noise(rng, 60, 60))
+
+
+def _leaves(rng: np.random.Generator) -> Floats:
+    leaves = np.zeros((SIDE, SIDE))
+    for _ in range(int(rng.integers(40, 160))):
+        x, y, long = (int(v) for v in rng.integers((0, 0, 5), (SIDE, SIDE, 16)))
+        cv2.ellipse(leaves, (x, y), (long, long // 3), float(rng.uniform(0, 180)), 0, 360,
+                    float(rng.uniform(-0.25, 0.2)), -1)
+    return leaves + 0.03 * _noise(rng, 40, 40)
+
+
+def _print(rng: np.random.Generator) -> Floats:
+    line = int(rng.choice((8, 16)))
+    words = np.repeat(rng.random((SIDE // line, SIDE // 4)) < 0.7, 4, axis=1).repeat(line, axis=0)
+    words[np.arange(SIDE) % line >= line // 2] = False
+    return np.where(words, rng.choice((-0.28, 0.15)), 0.0) + 0.03 * _noise(rng, 20, 20)
+
+
+def _cracks(rng: np.random.Generator) -> Floats:
+    cracks = np.zeros((SIDE, SIDE))
+    for _ in range(int(rng.integers(4, 14))):
+        path = rng.integers(0, SIDE, 2) + rng.integers(-6, 7, (60, 2)).cumsum(axis=0)
+        cv2.polylines(cracks, [path.astype(np.int32)], False, 1.0, int(rng.integers(1, 3)))
+    return float(rng.choice((-0.28, 0.15))) * cracks + 0.08 * _noise(rng, 16, 16)
+
+
+def _camouflage(rng: np.random.Generator) -> Floats:
+    side = int(rng.integers(4, 14))
+    shades = np.digitize(_noise(rng, side, side), (-0.3, 0.0, 0.3))
+    return np.asarray(rng.uniform(-0.2, 0.2, 4)[shades] + 0.03 * _noise(rng, 60, 60))
+
+
 def _bricks(rng: np.random.Generator) -> Floats:
     row, column = np.indices((SIDE, SIDE))
     shifted = column + 16 * (row // 16 % 2)
@@ -142,10 +202,11 @@ def _zigzag(rng: np.random.Generator) -> Floats:
     return np.asarray(0.16 * np.sign(wave) + 0.03 * _noise(rng, 40, 40))
 
 
-EACH = 3  # textures of each kind that training has
+EACH = 6  # textures of each kind that training has
 TRAIN = EACH * (
     _plain, _clouds, _wood, _planks, _stone, _speckles, _weave, _checks, _stripes, _ripples,
-    _plaid, _tiles, _blots, _scratches, _terrazzo, _lattice)
+    _plaid, _tiles, _blots, _scratches, _terrazzo, _lattice,
+    _mosaic, _diamonds, _crosses, _parquet, _leaves, _print, _cracks, _camouflage)
 SHIFTED = (_bricks, _dots, _marble, _zigzag)
 TRAIN_TEXTURES = range(len(TRAIN))
 SHIFTED_TEXTURES = range(len(TRAIN), len(TRAIN) + len(SHIFTED))
