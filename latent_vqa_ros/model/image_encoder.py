@@ -76,7 +76,7 @@ class ImageEncoder(nn.Module):
         """Return the stem's activations (B, N, last channels)."""
         pixels = image_bhwc.permute(0, 3, 1, 2).to(torch.float32)
         activations: Tensor = self.stem((pixels - self.mean) * self.scale)
-        return activations.flatten(2).transpose(1, 2)
+        return activations.permute(0, 2, 3, 1).flatten(1, 2)
 
     def tokens(self, stem_nc: Tensor) -> Tensor:
         """Return the tower's tokens (..., N, width) of the stem's activations (..., N, C)."""

@@ -50,8 +50,9 @@ class Pool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the means, row by row."""
         rows, columns = self.squares
-        split: Tensor = x.unflatten(-2, (rows, self.side, columns, self.side))  # type: ignore[no-untyped-call]
-        return split.mean(dim=(-4, -2)).flatten(-3, -2)
+        lines = x.unflatten(-2, (rows, self.side, -1)).flatten(-2).mean(dim=-2)  # type: ignore[no-untyped-call]
+        out: Tensor = lines.flatten(-2).unflatten(-1, (rows * columns, self.side, -1)).mean(dim=-2)
+        return out
 
 
 class LatentAttention(nn.Module):

@@ -58,12 +58,17 @@ class Tally:
         self._counts: dict[tuple[Hashable, str], int] = {}
         self._totals: dict[Hashable, int] = {}
 
-    def excess(self, candidate: Candidate) -> float:
-        """Return by how many questions this answer would exceed its share, at the worst level."""
+    def excess(self, candidate: Candidate, limit: float) -> float:
+        """Return by how many questions this answer would exceed its share, at the worst level.
+
+        Levels that come after one above ``limit`` are not looked at.
+        """
         worst = float('-inf')
         for level, answer, share in _levels(candidate):
             given = self._counts.get((level, answer), 0) + 1
             worst = max(worst, given - share * (self._totals.get(level, 0) + 1))
+            if worst > limit:
+                break
         return worst
 
     def add(self, candidate: Candidate) -> None:

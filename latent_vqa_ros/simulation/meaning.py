@@ -58,12 +58,16 @@ class Meaning(NamedTuple):
     value: str = ''
 
 
-def matches(scene: Scene, said: Description) -> tuple[list[int], bool]:
+def matches(scene: Scene, said: Description) -> tuple[tuple[int, ...], bool]:
     """Return the things that fit, and whether a hidden one might fit too."""
-    size, color, shape = said  # no call for each thing: asked 500 times a scene
-    sure = [i for i, thing in scene.counted if (not size or size == thing.size)
-            and (not color or color == thing.color) and (not shape or shape == thing.shape)]
-    return sure, bool(scene.hidden) and any(said.may_fit(thing) for thing in scene.hidden)
+    found = scene.fitting.get(said)
+    if found is None:
+        size, color, shape = said  # no call for each thing
+        sure = [i for i, thing in scene.counted if (not size or size == thing.size)
+                and (not color or color == thing.color) and (not shape or shape == thing.shape)]
+        maybe = bool(scene.hidden) and any(said.may_fit(thing) for thing in scene.hidden)
+        found = scene.fitting[said] = tuple(sure), maybe
+    return found
 
 
 def refer(scene: Scene, said: Description) -> int | str | None:

@@ -11,6 +11,7 @@ cannot do (it has one gripper). Renders nothing; see meaning.py for what is cert
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,9 +157,12 @@ def _any_of(candidates: Sequence[Candidate], chooser: Random) -> Candidate | Non
 
 def _rarest(candidates: Sequence[Candidate], chooser: Random, tally: Tally) -> Candidate | None:
     """Choose the question whose answer is rarest so far; None where all are too frequent."""
-    scored = [(tally.excess(one), chooser.random(), one) for one in candidates]
-    best = min(scored, default=None, key=lambda entry: entry[:2])
-    return None if best is None or best[0] > SLACK else best[2]
+    best, least = None, (SLACK, math.inf)
+    for one in candidates:
+        score = tally.excess(one, least[0]), chooser.random()
+        if score < least:
+            best, least = one, score
+    return best
 
 
 def shortcut_answers(scene: Scene, questions: Sequence[Question]) -> list[str | None]:

@@ -65,6 +65,11 @@ class Scene:
         """The objects that are hidden too much to be asked about."""
         return tuple(thing for thing in self.things if not thing.counts)
 
+    @cached_property
+    def fitting(self) -> dict[tuple[str, str, str], tuple[tuple[int, ...], bool]]:
+        """What meaning.matches found so far: a scene is asked the same 500 times."""
+        return {}
+
     def to_json(self) -> str:
         """Return the scene on one line."""
         # not vars(self), which also holds what was cached
