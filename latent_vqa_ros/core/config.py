@@ -125,6 +125,8 @@ class ModelConfig:
     is the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
     ``image_pool``: the image tower's keys and values are means over so many by so many cells.
     ``coordinates`` tells the fusion where in the picture each image token is.
+    ``count_dim``: the fusion also sums, over all cells, how well each fits a token, compared in so
+    many dimensions; 0 leaves the sums out.
     """
 
     width: int = 128
@@ -141,12 +143,13 @@ class ModelConfig:
     embed_dim: int = 64
     max_tokens: int = 16
     coordinates: bool = False
+    count_dim: int = 0
 
     def __post_init__(self) -> None:
         for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'image_pool', 'fusion_blocks'):
             value = getattr(self, name)
             _require(value > 0, f'model.{name}: {value!r} is not above 0')
-        for name in ('image_blocks', 'text_blocks'):
+        for name in ('image_blocks', 'text_blocks', 'count_dim'):
             value = getattr(self, name)
             _require(value >= 0, f'model.{name}: {value!r} is below 0')
         _require(2 <= self.max_tokens <= 256,

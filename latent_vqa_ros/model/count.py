@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.model.fusion import CellCount
 from latent_vqa_ros.model.latent_attention import LatentAttention, LatentCrossAttention
 from latent_vqa_ros.model.vqa import LatentVqa
 
@@ -25,7 +26,8 @@ def count(model: LatentVqa, preprocess: PreprocessConfig, tokens: int = 8) -> li
         macs[module] = macs.get(module, 0) + _macs(module, inputs, output)
 
     handles = [m.register_forward_hook(hook) for m in model.modules()
-               if isinstance(m, (nn.Linear, nn.Conv2d, LatentAttention, LatentCrossAttention))]
+               if isinstance(m, (nn.Linear, nn.Conv2d, LatentAttention, LatentCrossAttention,
+                                 CellCount))]
     image = torch.zeros(preprocess.height, preprocess.width, 3, dtype=torch.uint8)
     features, _ = model.encode(image)
     model.answer(features, torch.ones(tokens, dtype=torch.long))
@@ -48,6 +50,9 @@ def _macs(module: nn.Module, inputs: Any, output: Any) -> int:
         context = module.compress_context
         compressing = inputs[1].shape[-2] * context.in_features * context.out_features
         return int(2 * inputs[0].shape[-2] * inputs[1].shape[-2] * module.latent + compressing)
+    if isinstance(module, CellCount):  # Fusion makes its keys, too
+        summary, key = inputs
+        return int(key.numel() * (module.key.in_features + summary.shape[-2]))
     if isinstance(module, LatentAttention):
         keys = inputs[0].shape[-2] // (1 if module.pool is None else module.pool.side ** 2)
         return int(2 * inputs[0].shape[-2] * keys * module.latent)

@@ -42,7 +42,7 @@ class LatentVqa(nn.Module):
         self.register_buffer('feature_whiten', torch.eye(config.width))
 
     def encode(self, image_hwc: Tensor) -> tuple[Tensor, Tensor]:
-        """Return one image's features (N, 2r * fusion blocks) and familiarity distance ()."""
+        """Return one image's features (N, c), see Fusion, and familiarity distance ()."""
         encoder = self.clip.image_encoder
         tokens_nd = encoder.tokens(encoder.stem_tokens(image_hwc[None]).squeeze(0))
         return self.fusion.compress(tokens_nd), self.distance(tokens_nd)
@@ -56,7 +56,7 @@ class LatentVqa(nn.Module):
 
         The mean over the blocks that find what the question names.
         """
-        fused_d, looked = self.fusion(self.clip.text_encoder(ids_t), features_nc)
+        fused_d, looked, _ = self.fusion(self.clip.text_encoder(ids_t), features_nc)
         return self.score(fused_d, self.bank), torch.stack(looked[:NAMING_BLOCKS]).mean(dim=0)
 
     def distance(self, tokens_nd: Tensor) -> Tensor:
@@ -74,12 +74,14 @@ class LatentVqa(nn.Module):
         return scale * (embedded @ bank_ae.T)
 
     def fuse_many(self, tokens_bnd: Tensor, ids_ut: Tensor,
-                  index_bq: Tensor) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+                  index_bq: Tensor) -> tuple[
+                      Tensor, tuple[Tensor, ...], Tensor, Tensor | None]:
         """Return summaries (B, Q, d) of questions and where tokens looked, (B, L, N) per block.
 
         ``ids_ut`` holds the batch's distinct questions, padded; ``index_bq`` says which question
         of it image b is asked q-th. The tokens of an image's questions lie in one row of L; the
-        third result says where each question begins there (B, Q).
+        third result says where each question begins there (B, Q), the fourth how many cells it
+        counted (B, Q), where the model counts.
         """
         mask_ut = ids_ut != PAD
         text_utd = self.clip.text_encoder(ids_ut, mask_ut)
@@ -87,8 +89,8 @@ class LatentVqa(nn.Module):
         source_bl = index_bq.gather(1, packing.question_bl) * ids_ut.shape[1] + packing.token_bl
         text_bld = text_utd.flatten(0, 1).index_select(0, source_bl.flatten()).view(
             *source_bl.shape, -1)
-        fused, looked = self.fusion(text_bld, self.fusion.compress(tokens_bnd), packing)
-        return fused, looked, packing.first_bq
+        fused, looked, count = self.fusion(text_bld, self.fusion.compress(tokens_bnd), packing)
+        return fused, looked, packing.first_bq, count
 
     def score_live(self, fused_bqd: Tensor, answer_ids_at: Tensor) -> Tensor:
         """Return logits (B, Q, answers); the bank is embedded anew, so that it learns too."""

@@ -51,7 +51,8 @@ class StageConfig:
     ``contrastive_weight`` keeps the contrastive loss of whole pictures beside the answer loss.
     For data that says where things are: ``region_weight`` of the contrast between single image
     tokens and captions of single things, ``grounding_weight`` of the attention of words that
-    name a thing.
+    name a thing, ``count_weight`` of what the model counts (``count_dim``) where the answer is a
+    number.
     """
 
     epochs: int = 10
@@ -63,12 +64,14 @@ class StageConfig:
     contrastive_weight: float = 0.0
     region_weight: float = 0.0
     grounding_weight: float = 0.0
+    count_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch) < 1 or not 0 <= self.warmup < 1:
             raise ConfigError('a stage needs epochs and batch above 0 and warmup from 0 to 1')
         if self.learning_rate <= 0 or min(self.weight_decay, self.contrastive_weight,
-                                          self.region_weight, self.grounding_weight) < 0:
+                                          self.region_weight, self.grounding_weight,
+                                          self.count_weight) < 0:
             raise ConfigError('a stage needs a learning_rate above 0 and weights from 0')
 
 

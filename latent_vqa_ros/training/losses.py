@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -29,6 +30,18 @@ def contrastive_loss(image_be: Tensor, caption_ue: Tensor, target_b: Tensor,
 def answer_loss(logits_bqa: Tensor, target_bq: Tensor) -> Tensor:
     """Cross-entropy over the answer bank, the mean over all real questions."""
     return F.cross_entropy(logits_bqa.flatten(0, 1), target_bq.flatten(), ignore_index=IGNORED)
+
+
+def count_loss(count_bq: Tensor, numbers_a: Tensor, target_bq: Tensor) -> Tensor:
+    """Smooth L1 (Girshick 2015, eq. 3) of what was counted, over questions answered by a number.
+
+    ``numbers_a`` is the number that each answer of the bank is, or NaN.
+    """
+    number_bq = F.pad(numbers_a, (0, 1), value=math.nan)[target_bq.clamp(min=-1)]  # IGNORED: last
+    asked = ~number_bq.isnan()
+    if not asked.any():
+        return count_bq.sum() * 0
+    return F.smooth_l1_loss(count_bq[asked], number_bq[asked])
 
 
 def grounding_loss(looked_bln: Sequence[Tensor], first_bq: Tensor, word_w5: Tensor,

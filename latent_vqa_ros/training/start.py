@@ -44,7 +44,8 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     seen = found.manifest.preprocess
     for key, wanted, more in (
             ('model', _as_deep_as(theirs, ours),
-             ' (stem_residuals and image_blocks may grow, image_pool may differ)'),
+             ' (stem_residuals and image_blocks may grow, image_pool may differ, '
+             'count_dim may be new)'),
             ('preprocess', replace(recipe.preprocess, height=seen.height, width=seen.width),
              ' (height and width may differ)')):
         if getattr(found.manifest, key) != wanted:
@@ -77,7 +78,8 @@ def _as_deep_as(theirs: ModelConfig, ours: ModelConfig) -> ModelConfig:
             or any(a > b for a, b in residuals) or theirs.image_blocks > ours.image_blocks):
         return ours
     return replace(ours, stem_residuals=theirs.stem_residuals, image_blocks=theirs.image_blocks,
-                   image_pool=theirs.image_pool)
+                   image_pool=theirs.image_pool,
+                   count_dim=ours.count_dim if theirs.count_dim else 0)
 
 
 def _renamed(name: str, theirs: ModelConfig, ours: ModelConfig) -> str:

@@ -132,7 +132,7 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
         task = pretrain.task(recipe, model, train_split, val_split, device)
         loop.run(task, model, recipe.pretrain, folder, metrics)
     bank = bank_ids(data).to(device)
-    task = finetune.task(recipe, model, train_split, val_split, bank, device)
+    task = finetune.task(recipe, model, train_split, val_split, bank, data.answers, device)
     loop.run(task, model, recipe.finetune, folder, metrics)
     return model
 

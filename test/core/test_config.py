@@ -23,6 +23,7 @@ from latent_vqa_ros.core.config import (
     ({'width': 0}, 'width'),
     ({'fusion_blocks': 0}, 'fusion_blocks'),
     ({'image_pool': 0}, 'image_pool'),
+    ({'count_dim': -1}, 'count_dim'),
     ({'max_tokens': 1}, 'max_tokens'),
 ])
 def test_impossible_model_is_refused_by_the_name_of_its_field(values, named):

@@ -3,7 +3,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from latent_vqa_ros.core.config import ModelConfig  # noqa: E402
-from latent_vqa_ros.model.fusion import Fusion, coordinates  # noqa: E402
+from latent_vqa_ros.model.fusion import CellCount, Fusion, coordinates  # noqa: E402
 from latent_vqa_ros.model.packing import Packing  # noqa: E402
 
 GRID = 3, 4
@@ -36,19 +36,20 @@ def test_with_coordinates_the_same_token_has_another_key_in_each_cell():
 
 @torch.no_grad()
 @pytest.mark.parametrize('coordinates', [True, False])
-def test_several_questions_at_once_are_answered_and_look_as_one_at_a_time(coordinates):
-    made = fusion(coordinates=coordinates)
+def test_several_questions_at_once_are_answered_look_and_count_as_one_at_a_time(coordinates):
+    made = fusion(coordinates=coordinates, count_dim=4)
     words = torch.tensor([[7, 3, 4, 5, 6], [2, 7, 7, 1, 3]])
     packing = Packing(words)
     image, text = torch.randn(2, 12, 16), torch.randn(2, 25, 16)
     features = made.compress(image)
-    many, looked = made(text, features, packing)
+    many, looked, counted = made(text, features, packing)
     assert [each.shape for each in looked] == [(2, 25, 12)] * 3
     for b in range(2):
         for q in range(5):
             own = slice(packing.first_bq[b, q], packing.first_bq[b, q] + words[b, q])
-            one, attention = made(text[b, own], features[b])
+            one, attention, count = made(text[b, own], features[b])
             assert torch.allclose(many[b, q], one, atol=1e-5)
+            assert torch.allclose(counted[b, q], count, atol=1e-5)
             for several, single in zip(looked, attention, strict=True):
                 assert torch.allclose(several[b, own], single, atol=1e-6)
 
@@ -56,7 +57,47 @@ def test_several_questions_at_once_are_answered_and_look_as_one_at_a_time(coordi
 @torch.no_grad()
 def test_attention_is_a_share_of_the_cells_in_every_block():
     made = fusion()
-    _, looked = made(torch.randn(7, 16), made.compress(torch.randn(12, 16)))
+    _, looked, counted = made(torch.randn(7, 16), made.compress(torch.randn(12, 16)))
     for each in looked:
         assert each.min() >= 0
         assert torch.allclose(each.sum(-1), torch.ones(7), atol=1e-5)
+    assert counted is None
+
+
+@torch.no_grad()
+def test_the_same_things_twice_count_twice_which_attention_cannot_tell():
+    made = fusion(count_dim=4)
+    summary, image = torch.randn(1, 16), torch.randn(12, 16)
+    key, twice = made.count.key(image), made.count.key(torch.cat([image, image]))
+    (_, once), (_, double) = made.count(summary, key), made.count(summary, twice)
+    assert torch.allclose(double, 2 * once)
+    assert torch.allclose(made(summary, made.compress(image))[1][0] / 2,
+                          made(summary, made.compress(torch.cat([image, image])))[1][0][:, :12],
+                          atol=1e-6)
+
+
+def test_what_to_count_is_learned_from_numbers_alone():
+    """Cells hold one of four things, a question asks for one of them, nobody says where it is."""
+    torch.manual_seed(0)
+    count, things = CellCount(16, 8), torch.randn(4, 16)
+    optimizer = torch.optim.Adam(count.parameters(), 0.02)
+    told = torch.zeros(())
+    for _ in range(300):
+        cells, asked = torch.randint(4, (64, 12)), torch.randint(4, (64, 1))
+        truth = (cells == asked).sum(1)
+        told, counted = count(things[asked], count.key(things[cells]))
+        loss = torch.nn.functional.smooth_l1_loss(counted[:, 0], truth.float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert (counted[:, 0].round() == truth).float().mean() > 0.95
+    assert torch.equal(told, things[asked])  # nobody has said yet what a number means
+
+
+def test_how_a_number_is_told_learns_from_the_first_step():
+    count = CellCount(16, 8)
+    with torch.no_grad():
+        count.fits += 4  # so that some number is near
+    told, _ = count(torch.randn(3, 16), count.key(torch.randn(12, 16)))
+    told.sum().backward()
+    assert count.value.grad.abs().max() > 0

@@ -28,7 +28,7 @@ def images(n):
 
 @pytest.mark.parametrize('changes', [
     {}, {'latent_dim': None}, {'placement': 'stem'}, {'image_blocks': 0, 'text_blocks': 0},
-    {'fusion_blocks': 1}, {'coordinates': True}, {'image_pool': 2},
+    {'fusion_blocks': 1}, {'coordinates': True}, {'image_pool': 2}, {'count_dim': 4},
     {'stem_channels': (8, 8), 'stem_residuals': (1, 0)}])
 @torch.no_grad()
 def test_the_training_road_and_the_deployed_road_give_the_same_logits(changes):
@@ -36,7 +36,7 @@ def test_the_training_road_and_the_deployed_road_give_the_same_logits(changes):
     texts = ['is it red', 'what is it', 'blue']
     index = torch.tensor([[0, 1], [2, 0]])
     tokens = model.clip.image_encoder(images(2))
-    fused, looked, first = model.fuse_many(
+    fused, looked, first, _ = model.fuse_many(
         tokens, torch.from_numpy(TOKENIZER.encode_batch(texts)), index)
     many = model.score_live(fused, ANSWERS)
     for b in range(2):
@@ -83,7 +83,7 @@ def test_the_map_of_coordinates_starts_large_enough_to_be_seen_beside_the_tokens
 def test_every_weight_learns_from_both_losses():
     model = tiny().train()
     tokens = model.clip.image_encoder(images(4))
-    fused, _, _ = model.fuse_many(tokens, ANSWERS, torch.tensor([[0], [1], [0], [1]]))
+    fused, *_ = model.fuse_many(tokens, ANSWERS, torch.tensor([[0], [1], [0], [1]]))
     logits = model.score_live(fused, ANSWERS)
     caption = model.clip.embed_image(tokens) @ model.clip.embed_text(ANSWERS).T
     loss = logits[:, 0].log_softmax(-1)[:, 0].sum() + (model.clip.scale * caption)[:, 0].sum()
@@ -107,3 +107,5 @@ def test_counts_are_those_of_a_hand_calculation():
     assert rows['fusion']['macs'] == 2 * (fuse + among)
     pooled = {row['name']: row for row in count(tiny(stem_residuals=(0, 0), image_pool=2), SIZE)}
     assert pooled['clip.image_encoder.tower']['macs'] == block - 2 * n * (n - n // 4) * r
+    counted = {row['name']: row for row in count(tiny(count_dim=4), SIZE, tokens=3)}
+    assert counted['fusion']['macs'] == rows['fusion']['macs'] + n * d * 4 + d * 4 + n * 4

@@ -46,7 +46,7 @@ def learn(recipe, data, folder):
     splits = [Split(records, recipe.preprocess, data.tokenizer, data.answers,
                     model.clip.image_encoder.grid)
               for records in map(only_relations, (data.train, data.val))]
-    task = finetune.task(recipe, model, *splits, train.bank_ids(data), CPU)
+    task = finetune.task(recipe, model, *splits, train.bank_ids(data), data.answers, CPU)
     loop.run(task, model, recipe.finetune, folder, loop.Metrics(folder))
     return [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
 
@@ -65,15 +65,18 @@ def test_relations_are_learned_with_coordinates_and_not_without(recipe, data, tm
 
 
 def test_the_loss_is_the_weighted_sum_of_its_parts(recipe, data):
-    recipe = replace(recipe, finetune=replace(recipe.finetune, region_weight=0.2,
-                                              contrastive_weight=0.3))
+    recipe = replace(recipe, model=replace(recipe.model, count_dim=4), finetune=replace(
+        recipe.finetune, region_weight=0.2, contrastive_weight=0.3, count_weight=0.5))
     model = train.build(recipe, data)
+    answers = [{'yes': '1', 'no': '0'}.get(answer, answer) for answer in data.answers]
     split = Split(data.val, recipe.preprocess, data.tokenizer, data.answers,
                   model.clip.image_encoder.grid)
-    task = finetune.task(recipe, model, split, split, train.bank_ids(data), CPU)
+    task = finetune.task(recipe, model, split, split, train.bank_ids(data), answers, CPU)
     parts = task.losses(split.batch(range(4)))
     expected = (parts['answer_loss'] + 0.2 * parts['region_loss']
-                + 0.3 * parts['contrastive_loss'] + parts['grounding_loss'])
+                + 0.3 * parts['contrastive_loss'] + parts['grounding_loss']
+                + 0.5 * parts['count_loss'])
+    assert parts['count_loss'] > 0
     assert parts.keys() == {'loss', 'answer_loss', 'region_loss', 'contrastive_loss',
-                            'grounding_loss'}
+                            'grounding_loss', 'count_loss'}
     assert parts['loss'].item() == pytest.approx(expected.item(), rel=1e-5)

@@ -8,6 +8,7 @@ from latent_vqa_ros.training.losses import (  # noqa: E402
     IGNORED,
     answer_loss,
     contrastive_loss,
+    count_loss,
     grounding_loss,
 )
 
@@ -43,6 +44,16 @@ def test_padded_questions_do_not_count():
     real = torch.stack([logits[0, 0], logits[0, 1], logits[1, 0]])
     expected = torch.nn.functional.cross_entropy(real, torch.tensor([1, 2, 0]))
     assert answer_loss(logits, target) == pytest.approx(float(expected))
+
+
+
+def test_counting_learns_from_questions_whose_answer_is_a_number():
+    numbers = torch.tensor([math.nan, 2.0, 5.0])  # of the answers yes, 2 and 5
+    counted = torch.tensor([[9.0, 2.5, 7.0], [1.0, 3.0, 0.0]])
+    target = torch.tensor([[0, 1, 2], [0, IGNORED, IGNORED]])
+    assert count_loss(counted, numbers, target) == pytest.approx((0.5 ** 2 / 2 + 2 - 0.5) / 2)
+    nothing = torch.tensor([[0, 0, 0], [0, IGNORED, IGNORED]])
+    assert count_loss(counted, numbers, nothing) == 0
 
 
 WORDS = torch.tensor([[0, 1, 2, 5, 1], [1, 0, 1, 3, 1], [1, 1, 0, 4, 0]])  # the last: "what"

@@ -16,7 +16,7 @@ from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
 from latent_vqa_ros.training import export  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
-from latent_vqa_ros.training.start import take_over  # noqa: E402
+from latent_vqa_ros.training.start import _as_deep_as, take_over  # noqa: E402
 
 
 @pytest.fixture
@@ -118,6 +118,29 @@ def test_a_deeper_model_begins_with_the_answers_of_the_bundle(bundle_path, recip
     found, known = (each.clip.image_encoder(image) for each in (model, theirs))
     assert sum(p.numel() for p in model.parameters()) > sum(p.numel() for p in theirs.parameters())
     assert torch.allclose(found, known, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_model_that_counts_begins_with_the_answers_of_a_bundle_that_does_not(bundle_path,
+                                                                               recipe):
+    old = bundle.load(bundle_path)
+    counting = replace(recipe, model=replace(recipe.model, count_dim=8))
+    model = fresh(counting, old.manifest.tokenizer)
+    take_over(model, counting, old.manifest.tokenizer)
+    size = (recipe.preprocess.height, recipe.preprocess.width, 3)
+    image = torch.randint(0, 256, size, dtype=torch.uint8)
+    ids = torch.from_numpy(old.manifest.tokenizer.encode('what color is the shape'))
+    summaries = [each.fusion(each.clip.text_encoder(ids), each.encode(image)[0])
+                 for each in (model, TorchBackend.from_bundle(old).model)]
+    assert torch.allclose(summaries[0][0], summaries[1][0], atol=1e-5)
+    assert [each[2] is None for each in summaries] == [False, True]
+
+
+@pytest.mark.parametrize(('theirs', 'ours', 'taken'), [
+    (0, 8, True), (8, 8, True), (8, 0, False), (8, 16, False)])
+def test_counting_may_be_new_and_else_stays_as_it_is(theirs, ours, taken):
+    old, new = (ModelConfig(count_dim=dim) for dim in (theirs, ours))
+    assert (_as_deep_as(old, new) == old) == taken
 
 
 def test_what_is_added_learns_from_the_first_step(bundle_path, recipe):
