@@ -30,7 +30,10 @@ _CATEGORIES = (YES, NO, NONE, NOTHING, SEVERAL)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A question that could be asked. ``others`` counts the things it does not name, 0 to 6."""
+    """A question that could be asked.
+
+    ``others`` counts the things that a relational question does not name, 0 to 6.
+    """
 
     meaning: Meaning
     told: Outcome

@@ -134,7 +134,7 @@ def _candidates(scene: Scene, kind: str, chooser: Random,
         told = None if meaning in asked else outcome(scene, meaning)
         if told is None or told.group != (failed or group_of(meaning)):
             continue
-        others = _others(scene, meaning)
+        others = _others(scene, meaning) if kind in RELATIONAL else ()
         easy = kind == 'related_color' and len({thing.color for thing in others}) == 1
         if failed or not easy or chooser.random() < EASY:
             found.append(Candidate(meaning, told, len(others)))
