@@ -113,6 +113,9 @@ class Recipe:
             raise ConfigError(f'seed {self.seed}: expected a whole number from 0')
         if min(self.threads, self.calibration_images) < 1:
             raise ConfigError('threads and calibration_images must be above 0')
+        if self.finetune.count_weight and not self.model.count_dim:
+            raise ConfigError('finetune.count_weight: the model counts nothing; set '
+                              'model.count_dim, e.g. 16')
         if not 0 < self.false_alarms < 1:
             raise ConfigError(f'false_alarms {self.false_alarms}: expected a share above 0, '
                               'below 1')
