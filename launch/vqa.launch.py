@@ -20,7 +20,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'model', default_value='', description='Bundle that answers: a name or a folder.'),
         DeclareLaunchArgument(
-            'image_topic', default_value='image_raw', description='Topic of the camera.'),
+            'image_topic', default_value='',
+            description='Topic of the camera, pictures or points; cameras that the parameter file '
+                        'names are remapped there or by their own topics.'),
         DeclareLaunchArgument(
             'question_topic', default_value='question', description='Topic of the questions.'),
         DeclareLaunchArgument(
@@ -44,6 +46,8 @@ def generate_launch_description() -> LaunchDescription:
 def _node(context: LaunchContext) -> list[Node]:
     given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
              for name, kind in PARAMETERS.items() if LaunchConfiguration(name).perform(context)}
+    image_topic = LaunchConfiguration('image_topic')
+    image = ('image_raw', 'points') if image_topic.perform(context) else ()
     return [Node(
         package=PACKAGE,
         executable='vqa_node',
@@ -51,7 +55,7 @@ def _node(context: LaunchContext) -> list[Node]:
         namespace=LaunchConfiguration('namespace'),
         output='screen',
         parameters=[LaunchConfiguration('params_file'), *([given] if given else [])],
-        remappings=[('image_raw', LaunchConfiguration('image_topic')),
+        remappings=[*((name, image_topic) for name in image),
                     ('question', LaunchConfiguration('question_topic'))],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         respawn=LaunchConfiguration('use_respawn'),

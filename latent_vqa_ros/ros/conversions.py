@@ -116,16 +116,22 @@ def cloud_to_rgb(msg: CloudLike) -> Rgb:
     """Return the (height, width, 3) colours of an organized sensor_msgs/PointCloud2.
 
     Through sensor_msgs_py where it is installed and right, else `image_formats.cloud_to_rgb`; it
-    ignores row padding, and for big-endian clouds it swaps the message's own bytes.
+    ignores row padding, and for big-endian clouds it swaps the message's own bytes. It is shown
+    the colour field alone: it lists all `count` elements of every field, for hours if they are
+    many, and fails at fields that do not fit.
     """
     field = image_formats.check_cloud(msg)
     if msg.is_bigendian or msg.row_step != msg.width * msg.point_step:
         return image_formats.cloud_to_rgb(msg)
     try:
+        from sensor_msgs.msg import PointCloud2, PointField
         from sensor_msgs_py import point_cloud2
 
-        points = point_cloud2.read_points(msg, field_names=[field.name])[field.name]
-    except (ImportError, AssertionError, KeyError):  # not there, or a field it does not take
+        color = PointField(name='rgb', offset=field.offset, datatype=field.datatype, count=1)
+        cloud = PointCloud2(height=msg.height, width=msg.width, fields=[color], data=msg.data,
+                            point_step=msg.point_step, row_step=msg.row_step)
+        points = point_cloud2.read_points(cloud, field_names=['rgb'])['rgb']
+        packed: Rgb = np.ascontiguousarray(points).view(np.uint8)  # not its own reshape: (w, h)
+        return packed.reshape(msg.height, msg.width, 4)[:, :, 2::-1].copy()
+    except Exception:  # not there, or another version: the cloud passed our checks, so ours does
         return image_formats.cloud_to_rgb(msg)
-    packed: Rgb = np.ascontiguousarray(points).view(np.uint8)  # not its own reshape: (w, h)
-    return packed.reshape(msg.height, msg.width, 4)[:, :, 2::-1].copy()

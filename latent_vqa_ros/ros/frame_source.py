@@ -118,7 +118,7 @@ class FrameSource:
                     use_default_callbacks=False))
         except UnsupportedEventTypeError:  # Humble, where the middleware has no such event
             subscription = self._node.create_subscription(*given, callback_group=self._group)
-        return _Camera(topic, subscription)
+        return _Camera(subscription.topic_name, subscription)  # a rule may name the suffix, too
 
     def _on_incompatible(self, camera: str, event: Any) -> None:
         if event.total_count_change:
@@ -147,9 +147,13 @@ class FrameSource:
                 entry.frame = frame if frame and 0 < frame.stamp_ns <= latest_ns else None
 
     def _topic(self, camera: str) -> str:
-        """Return the full name; as in image_transport the suffix follows a remapped base."""
+        """Return the name to subscribe to; as in image_transport the suffix follows a remapped base.
+
+        Without a suffix it is not remapped here: the subscription does that, and only once.
+        """
         base = f'{camera}/{self._transport.base}' if camera else self._transport.base
-        return str(self._node.resolve_topic_name(base)) + self._transport.suffix
+        suffix = self._transport.suffix
+        return f'{self._node.resolve_topic_name(base)}{suffix}' if suffix else base
 
     def topic(self, camera: str) -> str:
         """Return the full name of the camera's topic."""

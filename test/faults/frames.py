@@ -128,6 +128,10 @@ KEPT = {'ok', 'unsure', 'unfamiliar_image'}  # the colours are right, so it is a
 POINTS: dict[str, Fault] = {
     'points that are NaN': points(KEPT, data=nan_points(colour_too=False)),
     'points and colours that are NaN': points(KEPT, data=nan_points(colour_too=True)),
+    'a field of four thousand million elements': points(KEPT, fields=[*fields_with(), PointField(
+        name='odd', offset=0, datatype=PointField.FLOAT32, count=HUGE)]),
+    'a field outside its point beside the colour': points(KEPT, fields=[
+        *fields_with(), *fields_with(offset=HUGE, name='odd')]),
     'a cloud that is not organized': points(height=1, width=4096, row_step=65536),
     'a cloud without colour': points(fields=fields_with(name='intensity')),
     'a cloud without fields': points(fields=[]),

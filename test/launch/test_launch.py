@@ -109,17 +109,22 @@ def ask_in(ros):
 
 
 @needs_launch
-def test_the_launched_node_answers_on_the_remapped_topics(launch, asker, bundle_path):
-    from node_harness import image, until
+@pytest.mark.parametrize('transport', ['raw', 'points'])
+def test_the_launched_node_answers_on_the_remapped_topics(launch, asker, bundle_path, tmp_path,
+                                                          transport):
+    from faults.rig import cloud
+    from node_harness import header, image, until
     from std_msgs.msg import String
 
+    given = tmp_path / 'given.yaml'
+    given.write_text(f'/**:\n  ros__parameters:\n    image_transport: {transport}\n')
     process = launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
-                     'image_topic:=kinect/image', 'question_topic:=ask')
+                     'image_topic:=kinect/image', 'question_topic:=ask', f'params_file:={given}')
     asker.questions = asker.node.create_publisher(String, 'ask', 100)
     asker.greet()
 
     def seen():
-        message = image()
+        message = image() if transport == 'raw' else cloud(header(0, ''))
         message.header.stamp = asker.node.get_clock().now().to_msg()
         asker.publish(message, 'kinect/image')
         return asker.ask()['status'] in ('ok', 'unsure')

@@ -189,15 +189,21 @@ def expected_cloud(msg):
 
 
 # What sensor_msgs_py.point_cloud2.read_points does with a tight little-endian cloud, and that it
-# must not be asked for others.
+# must not be asked for others, nor shown fields that it would list element by element.
 FAKE_POINT_CLOUD2 = """
 import numpy as np
+from sensor_msgs.msg import PointCloud2
 CALLS = []
 def read_points(cloud, field_names):
+    assert isinstance(cloud, PointCloud2)
+    if any(f.count != 1 or f.offset + 4 > cloud.point_step for f in cloud.fields):
+        raise MemoryError('the real one does not come back from this')
     if cloud.is_bigendian or cloud.row_step != cloud.width * cloud.point_step:
         raise TypeError('the real one gives wrong colours here')
     CALLS.append(field_names)
-    dtype = np.dtype({'names': ['x', 'rgb'], 'formats': ['<f4', '<f4'], 'offsets': [0, 8],
+    dtype = np.dtype({'names': [f.name for f in cloud.fields],
+                      'formats': ['<f4'] * len(cloud.fields),
+                      'offsets': [f.offset for f in cloud.fields],
                       'itemsize': cloud.point_step})
     return np.ndarray(cloud.width * cloud.height, dtype, cloud.data)[field_names]
 """
@@ -227,6 +233,17 @@ def test_cloud_colours_are_right_and_the_message_stays_as_it_was(sensor_msgs_py,
     assert conversions.cloud_to_rgb(msg).tolist() == expected_cloud(msg)
     assert bytes(msg.data) == before
     if sensor_msgs_py == 'stand-in' and not padding and not big:
+        assert conversions.sys.modules['sensor_msgs_py.point_cloud2'].CALLS == [['rgb']]
+
+
+@pytest.mark.parametrize('other', [
+    {'offset': 0, 'count': 0xFFFFFFFF}, {'offset': 4_000_000_000, 'count': 1}])
+def test_fields_beside_the_colour_do_not_matter(sensor_msgs_py, other):
+    msg = cloud(0, False)
+    field = PointField(name='odd', datatype=PointField.FLOAT32, **other)
+    msg.fields = [*msg.fields, field]
+    assert conversions.cloud_to_rgb(msg).tolist() == expected_cloud(msg)
+    if sensor_msgs_py == 'stand-in':
         assert conversions.sys.modules['sensor_msgs_py.point_cloud2'].CALLS == [['rgb']]
 
 

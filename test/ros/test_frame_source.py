@@ -113,10 +113,20 @@ def test_raw_compressed_and_points_give_the_same_pixels(node, source):
         assert frame.frame_id == 'c'
 
 
-def test_the_compressed_topic_follows_a_remapped_base(ros):
-    node = ros.create_node('remapped', cli_args=['--ros-args', '-r', 'image_raw:=/kinect/rgb'])
-    frames = FrameSource(node, ('',), 'compressed', 'reliable')
-    assert frames.topic('') == '/kinect/rgb/compressed'
+@pytest.mark.parametrize(('transport', 'rules', 'topics'), [
+    ('raw', ['image_raw:=/kinect/rgb'], {'': '/kinect/rgb'}),
+    ('points', ['points:=/kinect/points'], {'': '/kinect/points'}),
+    ('compressed', ['image_raw:=/kinect/rgb'], {'': '/kinect/rgb/compressed'}),
+    ('compressed', ['image_raw/compressed:=/kinect/jpeg'], {'': '/kinect/jpeg'}),
+    ('raw', ['front/image_raw:=/rear/image_raw', 'rear/image_raw:=/front/image_raw'],
+     {'front': '/rear/image_raw', 'rear': '/front/image_raw'}),
+])
+def test_a_camera_knows_the_topic_that_its_frames_come_from(ros, transport, rules, topics):
+    given = [word for rule in rules for word in ('-r', rule)]
+    node = ros.create_node('remapped', cli_args=['--ros-args', *given])
+    frames = FrameSource(node, tuple(topics), transport, 'reliable')
+    assert {name: frames.topic(name) for name in topics} == topics
+    assert all(node.count_subscribers(topic) for topic in topics.values())
     frames.close()
     node.destroy_node()
 
