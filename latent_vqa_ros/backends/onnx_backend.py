@@ -68,8 +68,9 @@ class OnnxBackend:
 def _session(name: str, graph: bytes, num_threads: int) -> Any:
     try:
         import onnxruntime
-    except ImportError:
-        raise BundleError('onnxruntime is not installed: pip install onnxruntime') from None
+    except ImportError as error:
+        raise BundleError(f'onnxruntime does not load ({error}): pip install onnxruntime'
+                          ) from None
     try:
         check(graph)
     except GraphError as error:

@@ -50,13 +50,13 @@ def answer(image: Path, questions: list[str], model: str) -> list[Detail]:
     from latent_vqa_ros.core.image_formats import compressed_to_rgb
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.core.pipeline import Frame, Pipeline
-    from latent_vqa_ros.core.questions import Request
+    from latent_vqa_ros.core.questions import Request, plain
 
     content = read_picture(image)
     bundle = bundles.load(find_model(model))
     pipeline = Pipeline(bundle, load_backend(bundle))
     frame = Frame(lambda: (compressed_to_rgb(content), None))
-    return [pipeline.respond(Request(question.strip()), frame) for question in questions]
+    return [pipeline.respond(Request(plain(question.strip())), frame) for question in questions]
 
 
 def read_picture(path: Path) -> bytes:

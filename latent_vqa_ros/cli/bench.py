@@ -109,7 +109,6 @@ def bench(model: str, repeat: int, beside: str | None = None) -> dict[str, Any]:
 
 def references(bundle: Bundle) -> dict[str, Backend]:
     """Return the float and torch backends that can be had here; log what is left out."""
-    from latent_vqa_ros.backends import load as load_backend
     from latent_vqa_ros.core.bundle import WEIGHTS
 
     if WEIGHTS not in bundle.contents:
@@ -122,9 +121,18 @@ def references(bundle: Bundle) -> dict[str, Backend]:
         if missing:
             log.warning('%s is left out: pip install %s', name, ' '.join(missing))
         else:
-            found[name] = (load_float(bundle) if name == 'float'
-                           else load_backend(bundle, 'torch', num_threads=1))
+            found[name] = load_float(bundle) if name == 'float' else load_torch(bundle)
     return found
+
+
+def load_torch(bundle: Bundle) -> Backend:
+    """Return the torch backend on the processor, as the others run, where there is CUDA too."""
+    import torch
+
+    from latent_vqa_ros.backends.torch_backend import TorchBackend
+
+    model = TorchBackend.from_bundle(bundle).model
+    return TorchBackend(model, torch.device('cpu'), bundle.manifest.evidence is not None)
 
 
 def load_float(bundle: Bundle) -> Backend:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import signal
@@ -40,6 +41,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot encode it may still show
+        sys.stdout.reconfigure(errors='backslashreplace')
     args = make_parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format='%(message)s')
     try:
@@ -50,11 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # not there, or built for another NumPy
         if (error.name or '').startswith('latent_vqa_ros'):
             raise
         log.error('latent_vqa: %s; on a robot: rosdep install --from-paths src, else: '
-                  'pip install -r requirements/demo.txt (train.txt to train)', error)
+                  'pip install -r requirements/demo.txt (train.txt to train)', describe(error))
         return 1
     except _user_errors() as error:
         log.error('latent_vqa: %s', describe(error))

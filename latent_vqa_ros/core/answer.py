@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,8 @@ NANO = 1_000_000_000
 def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
     """Return probabilities over the last axis; ``temperature`` as in Guo et al. 2017, eq. 9."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
-    exp = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    with np.errstate(invalid='ignore'):  # infinite logits become NaN, without a word
+        exp = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(exp / exp.sum(axis=-1, keepdims=True))
 
 
@@ -84,4 +86,5 @@ class Detail:
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(float(value), digits)
+    """Return a number that JSON has; NaN and infinity become null."""
+    return None if value is None or not math.isfinite(value) else round(float(value), digits)

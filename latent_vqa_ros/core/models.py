@@ -22,7 +22,10 @@ def share_folders() -> list[Path]:
 
 def find_model(name_or_path: str) -> Path:
     """Return a bundle's folder; BundleError names the places looked at."""
-    given = Path(name_or_path).expanduser()
+    try:
+        given = Path(name_or_path).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise BundleError(f'no model at {name_or_path}: {error}') from None
     if (given / MANIFEST).is_file():
         return given
     if len(given.parts) == 1:

@@ -154,7 +154,7 @@ class Pipeline:
         top = tuple((manifest.answers[i], float(p[i])) for i in order)
         answer, confidence = top[0]
         found.update(answer=answer, confidence=confidence, top=top)
-        if confidence < self.min_confidence:
+        if not confidence >= self.min_confidence:  # not a number: logits of a damaged bundle
             return Status.UNSURE, f'confidence {confidence:.2f} is below {self.min_confidence:g}'
         return Status.OK, ''
 

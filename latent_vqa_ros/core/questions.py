@@ -28,7 +28,7 @@ class Request:
 
 def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -> list[Request]:
     """Return one request per camera asked; the first camera is the default. Never raises."""
-    text = message.encode('utf-8', 'replace').decode('utf-8').strip()  # no lone surrogates
+    text = plain(message).strip()
     if text.startswith('{'):
         if len(text) > 6 * max_length + 1024:  # each character may be escaped
             return [_broken(text, f'the message has {len(text)} characters, far more than a '
@@ -36,8 +36,7 @@ def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -
         return _parse_json(text, cameras, max_length)
     camera = None
     if text.startswith('@'):
-        name, _, text = text[1:].partition(' ')
-        camera, text = name.strip(), text.strip()
+        camera, text = (*text[1:].split(None, 1), '', '')[:2]
     return _address(Request(text), camera, cameras, max_length)
 
 
@@ -46,7 +45,7 @@ def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Requ
         value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return [_broken(text, 'broken JSON; write {"id": 1, "question": "…", "camera": "…"}')]
-    question, camera, id_ = (_plain(value.get(key)) for key in ('question', 'camera', 'id'))
+    question, camera, id_ = (plain(value.get(key)) for key in ('question', 'camera', 'id'))
     if not (id_ is None or isinstance(id_, (str, int))
             or isinstance(id_, float) and math.isfinite(id_)):
         return [_broken(text, 'the id must be a string or a number')]
@@ -54,7 +53,7 @@ def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Requ
         return [replace(_broken(text, 'the JSON has no text under "question"'), id=id_)]
     if camera is not None and not isinstance(camera, str):
         return [Request(question[:_SHOWN], id=id_, error='the camera must be a string')]
-    return _address(Request(question.strip(), id=id_), camera, cameras, max_length)
+    return _address(Request(question.strip(), id=id_), camera or None, cameras, max_length)
 
 
 def _address(request: Request, camera: str | None, cameras: Sequence[str],
@@ -64,7 +63,8 @@ def _address(request: Request, camera: str | None, cameras: Sequence[str],
     if camera is not None and camera not in cameras:
         known = ', '.join(name or '(unnamed)' for name in cameras)
         error = f'unknown camera {camera[:40]!r}; known: {known}'
-        return [replace(request, camera=camera[:40], error=error)]
+        return [replace(request, question=request.question[:_SHOWN], camera=camera[:40],
+                        error=error)]
     request = replace(request, camera=cameras[0] if camera is None else camera)
     if not request.question:
         request = replace(request, error='the question is empty')
@@ -78,10 +78,10 @@ def _refuse(constant: str) -> None:
     raise ValueError(f'{constant} is not JSON')  # json.loads takes NaN and Infinity
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value of JSON without lone surrogates, which a topic cannot carry."""
     return value.encode('utf-8', 'replace').decode('utf-8') if isinstance(value, str) else value
 
 
 def _broken(text: str, error: str) -> Request:
-    return Request(_plain(text[:_SHOWN]), error=error)
+    return Request(plain(text[:_SHOWN]), error=error)

@@ -21,17 +21,18 @@ from latent_vqa_ros.core.statuses import Status
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
 ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+WORRYING = {Status.BAD_IMAGE: 'about images that cannot be used: the details say why',
+            Status.OVERLOADED: 'dropped from a full queue'}
 WINDOW = 1000  # answers that the latency percentiles look back on
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What happened since the last snapshot, and since the start (``counts``)."""
+    """What happened since the last snapshot (``new``), and since the start (``counts``)."""
 
     counts: Mapping[Status, int]
     seconds: float
-    answered: int
-    overloaded: int
+    new: Mapping[Status, int]
     failures: tuple[str, ...]
     latencies_ms: tuple[float, ...]  # of the last WINDOW answers
 
@@ -44,7 +45,7 @@ class Statistics:
         self._counts: Counter[Status] = Counter()
         self._latencies_ms: deque[float] = deque(maxlen=WINDOW)
         self._failures: list[str] = []
-        self._since = (time.monotonic(), 0, 0)  # time, questions, overloaded
+        self._since = time.monotonic(), Counter[Status]()
 
     def count(self, status: Status, latency_ms: float | None = None) -> None:
         """Count one detail; ``latency_ms`` from the question's arrival to its answer."""
@@ -62,29 +63,29 @@ class Statistics:
     def snapshot(self) -> Snapshot:
         """Return the figures and begin a new period."""
         with self._lock:
-            now, total = time.monotonic(), self._counts.total()
-            overloaded = self._counts[Status.OVERLOADED]
-            then, total_then, overloaded_then = self._since
+            now, counts = time.monotonic(), self._counts.copy()
+            then, counts_then = self._since
             failures, self._failures = tuple(self._failures), []
-            self._since = (now, total, overloaded)
-            return Snapshot(dict(self._counts), now - then, total - total_then,
-                            overloaded - overloaded_then, failures, tuple(self._latencies_ms))
+            self._since = now, counts
+            return Snapshot(counts, now - then, counts - counts_then, failures,
+                            tuple(self._latencies_ms))
 
 
 def answering(snapshot: Snapshot, name: str, waiting: int, active: bool = True,
               extra: Mapping[str, Any] | None = None) -> DiagnosticStatus:
     """Return rates, latencies and drops.
 
-    ERROR after a failure, WARN after a dropped question, STALE while nothing is answered because
-    the node is not active.
+    ERROR after a failure, WARN after a dropped question or an image that cannot be used, STALE
+    while nothing is answered because the node is not active.
     """
     level, message = (OK, 'answering') if active else (STALE, 'not active: nothing is answered')
-    if snapshot.overloaded:
-        level, message = WARN, f'{snapshot.overloaded} questions dropped from a full queue'
+    for kind, what in WORRYING.items():
+        if snapshot.new.get(kind):
+            level, message = WARN, f'{snapshot.new[kind]} questions {what}'
     if snapshot.failures:
         level, message = ERROR, snapshot.failures[0]
     values: dict[str, Any] = {
-        'questions_per_second': round(snapshot.answered / max(snapshot.seconds, 1e-9), 3),
+        'questions_per_second': round(sum(snapshot.new.values()) / max(snapshot.seconds, 1e-9), 3),
         'waiting': waiting, 'dropped': snapshot.counts.get(Status.OVERLOADED, 0)}
     if snapshot.latencies_ms:
         p50, p95 = np.percentile(snapshot.latencies_ms, (50, 95))

@@ -147,9 +147,9 @@ class FrameSource:
                 entry.frame = frame if frame and 0 < frame.stamp_ns <= latest_ns else None
 
     def _topic(self, camera: str) -> str:
-        """Return the name to subscribe to; as in image_transport the suffix follows a remapped base.
+        """Return the name to subscribe to, which remaps it; a suffix follows a remapped base.
 
-        Without a suffix it is not remapped here: the subscription does that, and only once.
+        That is image_transport's rule. Without a suffix it is remapped only once, over there.
         """
         base = f'{camera}/{self._transport.base}' if camera else self._transport.base
         suffix = self._transport.suffix

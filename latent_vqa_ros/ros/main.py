@@ -42,12 +42,15 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run(stop: _StopRequest) -> int:
-    from rclpy.executors import SingleThreadedExecutor
+    try:
+        from rclpy.executors import SingleThreadedExecutor
 
-    from latent_vqa_ros.ros.answering import one_line
-    from latent_vqa_ros.ros.node import VqaNode
-    from latent_vqa_ros.ros.parameters import ParameterError
-
+        from latent_vqa_ros.ros.answering import one_line
+        from latent_vqa_ros.ros.node import VqaNode
+        from latent_vqa_ros.ros.parameters import ParameterError
+    except ImportError as error:  # not there, or built for another NumPy
+        return _fail(1, f'vqa_node: {" ".join(str(error).split())}; rosdep install --from-paths '
+                        'src installs what it needs')
     try:
         node = VqaNode()
     except ParameterError as error:

@@ -55,7 +55,8 @@ class VqaNode(LifecycleNode):
         self.rounds_skipped = 0
         self._stood = False  # whether the last round asked something
         self._models = model_switch.ModelSwitch()
-        self._missing: dict[str, tuple[float, float]] = {}  # why, since when, when to log it
+        # (camera, why) -> since when, when to log it
+        self._missing: dict[tuple[str, str], tuple[float, float]] = {}
         self._question: Any = None
         self._enable: Any = None
         self._paced: dict[str, Timer] = {}  # by the parameter that sets their pace
@@ -245,17 +246,22 @@ class VqaNode(LifecycleNode):
         response.message = 'enabled' if request.data else 'disabled'
         return response
 
-    def warn_missing(self, why: str) -> bool:
+    def warn_missing(self, camera: str, why: str) -> bool:
         """Log why a frame is missing once it lasts; return whether it lasts.
 
         Called for each report on /diagnostics.
         """
         now = time.monotonic()
-        since, again = self._missing.setdefault(why, (now, now + WARN_AFTER))
+        since, again = self._missing.setdefault((camera, why), (now, now + WARN_AFTER))
         if now >= again:
-            self._missing[why] = since, now + WARN_AGAIN
+            self._missing[camera, why] = since, now + WARN_AGAIN
             self.get_logger().warning(why)
         return now >= since + WARN_AFTER
+
+    def forget_missing(self, camera: str) -> None:
+        """Begin anew with the reasons why the camera's frames are missing: one is there."""
+        for key in [key for key in self._missing if key[0] == camera]:
+            del self._missing[key]
 
     def _report(self) -> None:
         message = DiagnosticArray(status=report.statuses(self))

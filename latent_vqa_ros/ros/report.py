@@ -2,8 +2,9 @@
 
     ERROR  the node failed, or a camera cannot be answered about: no publisher or no frame for
            longer than a start takes, wrong type, incompatible QoS
-    WARN   somebody should look: not active, disabled, questions dropped, a camera not there yet,
-           a second publisher whose QoS does not match, stamps in the future
+    WARN   somebody should look: not active, disabled, questions dropped, images that cannot be
+           used, a camera not there yet, a second publisher whose QoS does not match, stamps in
+           the future
     STALE  a camera went silent: its newest image is older than max_image_age; questions are not
            answered because the node is not active
 
@@ -24,6 +25,7 @@ from latent_vqa_ros.ros.frame_source import FrameSource, age_s
 if TYPE_CHECKING:
     from latent_vqa_ros.ros.node import VqaNode
 
+FRESH_S = 2.0  # age of a newest frame that still says that they arrive
 FUTURE_S = 1.0  # that a stamp may lie ahead of the node's clock without a warning
 
 
@@ -67,8 +69,9 @@ def _camera(node: VqaNode, source: FrameSource, camera: str, name: str,
         return status(name, ERROR, ' '.join(str(error).split()), values)
     if frame is None:
         why = source.why_absent(camera)
-        lasts = node.warn_missing(why) or bool(source.mismatch(camera))
+        lasts = node.warn_missing(camera, why) or bool(source.mismatch(camera))
         return status(name, ERROR if lasts else WARN, why, values)
+    node.forget_missing(camera)
     age = age_s(frame, now_ns)
     values |= {'image_age_ms': round(age * 1e3, 1), 'frame_id': frame.frame_id}
     level, message = _judge(age, node.settings.max_image_age, values['publishers'],
@@ -88,4 +91,6 @@ def _judge(age: float, max_age_s: float, publishers: int, mismatch: str) -> tupl
     if age < -FUTURE_S:
         return WARN, (f'the newest image is stamped {-age:.1f} s in the future; do camera and '
                       'node use the same clock (use_sim_time)?')
+    if age > FRESH_S:
+        return OK, f'the newest image is {age:.1f} s old, max_image_age allows it'
     return OK, 'frames arrive'

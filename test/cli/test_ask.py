@@ -1,6 +1,9 @@
 """`ask` answers about a picture file, and says why when it cannot."""
 
 import json
+import os
+import subprocess
+import sys
 
 
 def test_each_question_gets_its_line_in_order(latent_vqa, bundle, picture):
@@ -70,6 +73,19 @@ def test_a_missing_picture_and_a_missing_model_are_one_line_each(latent_vqa, bun
     code, out, err = latent_vqa('ask', picture, 'what color', '--model', 'no_such_model')
     assert (code, out) == (1, '')
     assert "no model 'no_such_model'" in err
+    code, out, err = latent_vqa('ask', picture, 'what color', '--model', '~nobody_here/x')
+    assert (code, out) == (1, '')
+    assert 'no model at ~nobody_here/x' in err
+
+
+def test_a_question_that_is_no_utf8_is_answered(bundle, picture):
+    for encoding in ('utf-8:strict', 'ascii:strict'):
+        done = subprocess.run(
+            [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'ask', str(picture),
+             b'what\xff \xc3\xa7', '--model', str(bundle)], capture_output=True,
+            env={**os.environ, 'PYTHONIOENCODING': encoding})
+        assert b'unknown_words' in done.stdout
+        assert done.stderr == b''
 
 
 def test_a_non_ascii_question_survives_json(latent_vqa, bundle, picture):

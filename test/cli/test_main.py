@@ -1,5 +1,6 @@
 """The dispatcher: exit codes, one-line errors, and help that is worth reading."""
 
+import os
 import subprocess
 import sys
 
@@ -34,6 +35,15 @@ def test_a_bug_keeps_its_traceback(monkeypatch, latent_vqa, bundle, picture):
     monkeypatch.setattr('latent_vqa_ros.cli.ask.answer', lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         latent_vqa('ask', picture, 'what', '--model', bundle)
+
+
+def test_a_package_that_does_not_load_is_one_line(tmp_path, bundle, picture):
+    (tmp_path / 'cv2.py').write_text('raise ImportError("numpy.core.multiarray failed")')
+    done = subprocess.run([*COMMAND, 'ask', picture, 'what', '--model', bundle], text=True,
+                          capture_output=True, env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    assert (done.returncode, done.stdout) == (1, '')
+    assert 'multiarray failed; on a robot: rosdep' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_an_interrupt_exits_with_130(monkeypatch, latent_vqa, bundle, picture):

@@ -1,3 +1,6 @@
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -119,6 +122,20 @@ def test_below_the_threshold_the_answer_is_unsure_and_still_told(loaded, red_cir
     assert detail.status is Status.UNSURE
     assert detail.top[0][0] == 'circle'
     assert '1' in detail.reason
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_logits_that_are_no_numbers_give_no_answer_and_valid_json(loaded, red_circle, value):
+    found, backend = loaded
+    logits = np.full(len(found.manifest.answers), value)
+    damaged = SimpleNamespace(encode=backend.encode, answer=lambda *_: (logits, None))
+    detail = Pipeline(found, damaged).respond(ASK, frame(red_circle))
+    assert detail.status is Status.UNSURE
+
+    def refuse(constant):
+        raise AssertionError(f'{constant} is no JSON')
+    document = json.loads(detail.to_json(), parse_constant=refuse)
+    assert document['confidence'] is None
 
 
 def test_top_k_bounds_the_list_of_answers(loaded, red_circle):

@@ -30,6 +30,23 @@ def test_at_sign_names_a_camera_or_all():
     assert [r.camera for r in parse('@all is it red?', CAMERAS)] == ['front', 'rear']
 
 
+def test_any_blank_ends_the_name_of_a_camera():
+    for blank in ('\t', '\n', '  '):
+        request = only(f'@rear{blank}is it red?', CAMERAS)
+        assert (request.camera, request.question, request.error) == ('rear', 'is it red?', '')
+
+
+def test_an_empty_camera_in_json_is_the_first_one():
+    request = only('{"question": "is it red?", "camera": ""}', CAMERAS)
+    assert (request.camera, request.error) == ('front', '')
+
+
+def test_a_question_to_nobody_is_not_repeated_in_full():
+    request = only('@nobody ' + 'x' * 100_000, CAMERAS)
+    assert 'unknown camera' in request.error
+    assert len(request.question) <= 200
+
+
 def test_json_carries_id_and_camera():
     request = only('{"id": "a7", "question": "is it red?", "camera": "rear"}', CAMERAS)
     assert (request.id, request.question, request.camera) == ('a7', 'is it red?', 'rear')

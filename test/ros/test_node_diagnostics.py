@@ -132,16 +132,36 @@ def test_levels_rates_and_percentiles_follow_what_happened():
     assert status.level == OK
     assert (figures['latency_p50_ms'], figures['latency_p95_ms']) == ('50.500', '95.050')
     assert (figures['status_ok'], figures['waiting']) == ('100', '3')
-    assert first.answered == 100
+    assert first.new == {Status.OK: 100}
     assert answering(first, 'n', 3, active=False).level == STALE
     statistics.count(Status.OVERLOADED)
     dropped = answering(statistics.snapshot(), 'n', 0)
     assert dropped.level == WARN
     assert values(dropped)['dropped'] == '1'
+    statistics.count(Status.BAD_IMAGE)
+    unreadable = answering(statistics.snapshot(), 'n', 0)
+    assert (unreadable.level, unreadable.message[:11]) == (WARN, '1 questions')
     statistics.fail('broken')
     failed = answering(statistics.snapshot(), 'n', 0)
     assert (failed.level, failed.message) == (ERROR, 'broken')
     assert answering(statistics.snapshot(), 'n', 0).level == OK
+
+
+def test_an_old_frame_is_not_called_arriving_where_any_age_is_allowed(robot):
+    node = robot(diagnostics_period=0.1, max_image_age=0.0)
+    node.show(image(node.now_ns() - 60 * 10**9), '', 'image_raw')
+    until(lambda: 's old' in await_level(node, 'camera', OK).message)
+
+
+def test_a_cause_of_missing_frames_that_ended_begins_anew(robot, monkeypatch):
+    node = robot(diagnostics_period=0.1)
+    await_level(node, 'camera', WARN)
+    monkeypatch.setattr('latent_vqa_ros.ros.node.WARN_AFTER', 0.0)
+    await_level(node, 'camera', ERROR)
+    assert node.vqa._missing
+    node.show(image(node.now_ns()), '', 'image_raw')
+    await_level(node, 'camera', OK)
+    assert not node.vqa._missing
 
 
 def test_the_latency_window_is_bounded():

@@ -61,6 +61,15 @@ def answered(asker) -> dict:
     return asker.details[-1]
 
 
+def test_a_package_that_does_not_load_is_one_line(start, ros_environment, tmp_path):
+    (tmp_path / 'cv2.py').write_text('raise ImportError("libGL.so.1: cannot open")')
+    path = os.pathsep.join([str(tmp_path), ros_environment.get('PYTHONPATH', '')])
+    process = start(environment={**ros_environment, 'PYTHONPATH': path})
+    assert process.wait(20) == 1
+    assert process.said().startswith('vqa_node: libGL.so.1: cannot open; rosdep')
+    assert len(process.said().splitlines()) == 1
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_cleanly(start, asker, bundle_path, number):
     process = start(*arguments(asker, bundle_path), '-p', 'diagnostics_period:=3600.0')
