@@ -24,7 +24,8 @@ class TorchBackend:
         self._looks = looks
 
     @classmethod
-    def from_bundle(cls, bundle: Bundle, num_threads: int = 1) -> TorchBackend:
+    def from_bundle(cls, bundle: Bundle, num_threads: int = 1,
+                    device: str | None = None) -> TorchBackend:
         """Build the model from the manifest and load ``model.safetensors`` into it."""
         try:
             import torch
@@ -43,8 +44,8 @@ class TorchBackend:
         except (RuntimeError, ValueError, SafetensorError) as error:
             raise BundleError(f'{bundle.path}: {WEIGHTS} does not fit the manifest: '
                               f'{str(error).splitlines()[0]}') from None
-        device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-        backend = cls(model.eval(), device, manifest.evidence is not None)
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        backend = cls(model.eval(), torch.device(device), manifest.evidence is not None)
         if manifest.evidence is not None:
             size = manifest.preprocess
             features, _ = backend.encode(np.zeros((size.height, size.width, 3), np.uint8))

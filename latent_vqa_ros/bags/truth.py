@@ -8,8 +8,8 @@
 
 /truth is a std_msgs/String with JSON: {"stamp": {"sec", "nanosec"}, "scene": {…} or null,
 "answers": {question: answer or null}, …}. It belongs to the picture of the same stamp; null is
-not certain. The demo bag has {"questions": [[question, answer], …]} instead. What a scene says is
-not this module's business.
+not certain. The demo bag has {"questions": [[question, answer], …]} instead and no stamp: there
+the time of recording is that of the picture. What a scene says is not this module's business.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from latent_vqa_ros.bags.read import STORAGE_SUFFIXES, BagReader, BagRecord
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.pipeline import Frame
 
-TRUTH_TOPIC = '/truth'
+TRUTH_TOPIC, _TYPE = '/truth', 'std_msgs/msg/String'
 Scenes = dict[int, dict[str, Any] | None]  # by stamp in ns; None where the frame is ambiguous
 
 
@@ -47,6 +47,7 @@ def is_bag(path: Path) -> bool:
 
 def read_scenes(bag: BagReader) -> Scenes:
     """Return the scene of each stamp, in the bag's order; BagError where there is none."""
+    _check(bag)
     scenes: Scenes = {}
     for record in bag:
         if record.topic == TRUTH_TOPIC:
@@ -56,6 +57,13 @@ def read_scenes(bag: BagReader) -> Scenes:
         raise BagError(f'{bag.path}: has no {TRUTH_TOPIC}, so answers cannot be compared with '
                        'it; answer-bag answers about any bag')
     return scenes
+
+
+def _check(bag: BagReader) -> None:
+    found = bag.topics.get(TRUTH_TOPIC, _TYPE)
+    if found != _TYPE:
+        raise BagError(f'{bag.path}: {TRUTH_TOPIC} carries {found}, not {_TYPE} as simulate bag '
+                       'writes it')
 
 
 def _parse(bag: BagReader, text: str) -> tuple[int, dict[str, Any] | None]:
@@ -80,27 +88,32 @@ def frames(bag: BagReader, stamps: Collection[int]) -> Iterator[Frame]:
 
 def true_frames(bag: BagReader) -> list[TrueFrame]:
     """Return the pictures of the bag's first camera that have a truth; BagError without any."""
+    _check(bag)
     topic = choose_topics(bag.topics)[0]
     pictures: dict[int, BagRecord] = {}
     truths: dict[int, tuple[tuple[str, str], ...]] = {}
     for record in bag:
         if record.topic == topic:
-            pictures[record.stamp_ns] = record
+            pictures[make_frame(bag, record).stamp_ns] = record
         elif record.topic == TRUTH_TOPIC:
-            truths[record.stamp_ns] = _questions(bag, bag.deserialize(record).data)
-    found = [TrueFrame(make_frame(bag, picture).stamp_ns, picture.type, picture.cdr, truths[stamp])
+            stamp_ns, questions = _questions(bag, bag.deserialize(record).data)
+            truths[record.stamp_ns if stamp_ns is None else stamp_ns] = questions
+    found = [TrueFrame(stamp, picture.type, picture.cdr, truths[stamp])
              for stamp, picture in sorted(pictures.items()) if stamp in truths]
     if not any(frame.questions for frame in found):
         raise BagError(f'{bag.path}: no picture on {topic} with an answer on {TRUTH_TOPIC}')
     return found
 
 
-def _questions(bag: BagReader, text: str) -> tuple[tuple[str, str], ...]:
+def _questions(bag: BagReader, text: str) -> tuple[int | None, tuple[tuple[str, str], ...]]:
+    """Return the stamp, None where the truth has none, and the questions with an answer."""
     try:
         fields = json.loads(text)
         pairs = fields['questions'] if 'questions' in fields else fields['answers'].items()
-        return tuple((str(question), str(answer)) for question, answer in pairs
-                     if answer is not None)
+        stamp = fields.get('stamp')
+        return (None if stamp is None else int(stamp['sec']) * NANO + int(stamp['nanosec']),
+                tuple((str(question), str(answer)) for question, answer in pairs
+                      if answer is not None))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BagError(f'{bag.path}: {TRUTH_TOPIC} does not hold "answers" as simulate bag '
                        'writes them') from error

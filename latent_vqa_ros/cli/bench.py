@@ -127,12 +127,10 @@ def references(bundle: Bundle) -> dict[str, Backend]:
 
 def load_torch(bundle: Bundle) -> Backend:
     """Return the torch backend on the processor, as the others run, where there is CUDA too."""
-    import torch
-
     from latent_vqa_ros.backends.torch_backend import TorchBackend
 
-    model = TorchBackend.from_bundle(bundle).model
-    return TorchBackend(model, torch.device('cpu'), bundle.manifest.evidence is not None)
+    backend: Backend = TorchBackend.from_bundle(bundle, device='cpu')
+    return backend
 
 
 def load_float(bundle: Bundle) -> Backend:

@@ -29,21 +29,23 @@ from latent_vqa_ros.cli.common import add_json, add_model, add_verb, positive
 if TYPE_CHECKING:
     from latent_vqa_ros.training.timeline import Timeline
 
+RATE = 5.0  # frames of a bag asked about, per second
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `evaluate` to the command line."""
     parser = add_verb(subparsers, 'evaluate', 'measure accuracy on data', __doc__)
     add_model(parser)
     parser.add_argument('--data', required=True, metavar='NAME_OR_PATH')
-    parser.add_argument('--split', default='test',
+    parser.add_argument('--split',
                         help='train, val or test; of tabletop also compositional, shifted or '
-                        'wordings (default %(default)s)')
+                        'wordings (default test)')
     parser.add_argument('--backend', default='onnxruntime', choices=('onnxruntime', 'torch'),
                         help='onnxruntime (int8) or torch (float) (default %(default)s)')
     parser.add_argument('--unfamiliar', nargs='?', const='', metavar='PICTURES',
                         help='also measure unfamiliar_image, against a folder of photographs too')
-    parser.add_argument('--rate', type=positive, default=5.0, metavar='HZ',
-                        help='frames of a bag asked about, per second (default %(default)g)')
+    parser.add_argument('--rate', type=positive, metavar='HZ',
+                        help=f'frames of a bag asked about, per second (default {RATE:g})')
     parser.add_argument('--questions', type=Path, metavar='FILE', help='about a bag')
     parser.add_argument('--report', type=Path, metavar='DIR', help='write plots and the document')
     add_json(parser, '{"model", "data", "split", "n", "accuracy", "blind_accuracy", "groups", …}')
@@ -59,8 +61,15 @@ def run(args: argparse.Namespace) -> int:
 
 def run_data(args: argparse.Namespace) -> int:
     """Evaluate on a dataset and print."""
+    from latent_vqa_ros.datasets.record import DatasetError
     from latent_vqa_ros.training import evaluate, familiarity
 
+    for option in ('rate', 'questions'):
+        if getattr(args, option) is not None:
+            raise DatasetError(f'--{option} needs a bag, and {args.data} is none')
+    args.split = args.split or 'test'
+    if args.report:
+        prepare_report(args.report)
     document, curves = measure(args)
     if args.report:
         write_report(args.report, document, curves)
@@ -95,11 +104,17 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     return document, evaluate.reliability(found, bundle.manifest)
 
 
+def prepare_report(folder: Path) -> None:
+    """Make the folder and load what draws: what is missing is said before minutes of work."""
+    import matplotlib  # noqa: F401
+
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def write_report(folder: Path, document: dict[str, Any], curves: dict[str, Any]) -> None:
     """Write report.json, reliability.png, groups.png and confusion.png."""
     from latent_vqa_ros.training import plots
 
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / 'report.json').write_text(json.dumps(document, indent=1), encoding='utf-8')
     plots.draw_reliability(curves, folder / 'reliability.png')
     plots.draw_groups(document, folder / 'groups.png')
@@ -110,12 +125,13 @@ def run_bag(args: argparse.Namespace) -> int:
     """Evaluate on a bag and print."""
     from latent_vqa_ros.training import timeline
 
+    if args.report:
+        prepare_report(args.report)
     found = follow(args)
     document = timeline.report(found)
     if args.report:
         from latent_vqa_ros.training.timeline_plot import draw_timeline
 
-        args.report.mkdir(parents=True, exist_ok=True)
         (args.report / 'report.json').write_text(json.dumps(document, indent=1), encoding='utf-8')
         draw_timeline(found, args.report / 'timeline.png')
     text = (f'{document["model"]} on {document["data"]}, {document["rate"]:g} frames a second, '
@@ -136,11 +152,12 @@ def follow(args: argparse.Namespace) -> Timeline:
     from latent_vqa_ros.simulation import episode_questions
     from latent_vqa_ros.training import timeline
 
-    if args.unfamiliar is not None:
-        raise DatasetError('--unfamiliar needs the pictures of a dataset, not a bag')
+    for option in ('unfamiliar', 'split'):
+        if getattr(args, option) is not None:
+            raise DatasetError(f'--{option} needs a dataset, not a bag')
     bundle = load(find_model(args.model))
     pipeline = Pipeline(bundle, backends.load(bundle, args.backend))
     asked = episode_questions.read(args.questions) if args.questions else ()
-    found = timeline.follow(pipeline, args.data, args.rate, asked)
+    found = timeline.follow(pipeline, args.data, args.rate or RATE, asked)
     warn_of_questions(pipeline, [row.question for row in found.rows])
     return found

@@ -49,8 +49,8 @@ def _run(args: argparse.Namespace, requests: list[int]) -> int:
     try:
         from latent_vqa_ros.ros.replayer import replay, use_large_frames
     except ImportError as error:
-        log.error('replay needs ROS 2 (%s): source /opt/ros/$ROS_DISTRO/setup.bash, or install '
-                  'the ros-jazzy wheels named in the README', error)
+        log.error('replay needs ROS 2 (%s): source /opt/ros/$ROS_DISTRO/setup.bash, or '
+                  'pip install -r requirements/demo.txt', error)
         return 1
     if use_large_frames():
         log.info('Fast DDS transports set for large frames')

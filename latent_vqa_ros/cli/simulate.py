@@ -32,6 +32,7 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -115,8 +116,14 @@ def _square(text: str) -> int:
     return int(sides.pop())
 
 
+def end_cleanly() -> None:
+    """Let SIGTERM end the process as an error would: what is half done goes, workers end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def run_dataset(args: argparse.Namespace) -> int:
     """Write the dataset and print a summary; return 0."""
+    end_cleanly()
     from latent_vqa_ros.simulation.dataset import Job, make
 
     started = time.monotonic()
@@ -134,6 +141,7 @@ def run_dataset(args: argparse.Namespace) -> int:
 
 def run_bag(args: argparse.Namespace) -> int:
     """Write the episode and print a summary; return 0."""
+    end_cleanly()
     from latent_vqa_ros.simulation.episode_bag import count, record
 
     started = time.monotonic()

@@ -29,7 +29,7 @@ def main(args: list[str] | None = None) -> int:
         from rclpy.signals import SignalHandlerOptions
     except ImportError as error:
         return _fail(1, f'vqa_node needs ROS 2 ({error}): source /opt/ros/$ROS_DISTRO/setup.bash, '
-                        'or install the ros-jazzy wheels named in the README')
+                        'or pip install -r requirements/demo.txt')
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl's errors about arguments have no common class

@@ -2,7 +2,7 @@
 
 A kind about a place is named `<place>_<what>`: `tray_any` (is anything in it), `tray_empty`,
 `tray_a` (is there a red cube in it), `tray_the` (is the red cube in it), `tray_what`,
-`tray_color`, `tray_count`, `tray_seen`. meaning.py says what counts as seen.
+`tray_count`, `tray_seen`. meaning.py says what counts as seen.
 """
 
 from __future__ import annotations

@@ -17,15 +17,18 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TextIO
 
@@ -89,11 +92,16 @@ def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) 
                 (part / f'{name}.jsonl').open('w', encoding='utf-8'))
                 for name in ('truth', 'questions', 'captions')}
             tally = Tally()
-            for path in stack.enter_context(_Chunks(part, job, workers)):
-                scenes = [Scene.from_json(line) for line in path.read_text().splitlines()]
-                for scene in scenes:
-                    counts.update(_write(scene, job, tally, files))
-                on_scenes(len(scenes))
+            try:
+                for path in stack.enter_context(_Chunks(part, job, workers)):
+                    scenes = [Scene.from_json(line) for line in path.read_text().splitlines()]
+                    for scene in scenes:
+                        counts.update(_write(scene, job, tally, files))
+                    on_scenes(len(scenes))
+            except BrokenProcessPool:
+                raise DatasetError(f'{part}: a process that draws was killed, perhaps for its '
+                                   'memory; the same command continues, or with fewer workers'
+                                   ) from None
         (part / 'dataset.json').write_text(json.dumps({**asdict(job), **counts}) + '\n')
         shutil.rmtree(part / 'chunks')
         part.rename(out)
@@ -144,9 +152,18 @@ class _Chunks:
 
 
 def _start_worker() -> None:
-    """Leave interrupts to the parent, which then ends the workers; one thread per process."""
+    """Leave interrupts to the parent, and end with it however it ends; one thread per process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @cache

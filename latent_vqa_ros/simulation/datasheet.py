@@ -33,7 +33,7 @@ _HEAD = """# Datasheet of `tabletop`
 
 Made from version {version} of the data by
 
-    latent_vqa simulate datasheet docs
+    latent_vqa simulate datasheet docs{limit}
 
 ## Motivation
 
@@ -88,8 +88,9 @@ licence (Apache-2.0), with the same bytes on the same machine. Whoever changes w
 """
 
 _FLOORS = """Answers and floors are those of `test`. The blind floor is the share of the group's
-most frequent answer. The shortcut floor is reached by one who knows which objects are in the
-picture, but not where; it stands where every question of the group has such a guess.
+most frequent answer. The shortcut floor is what one who knows which objects are in the picture,
+but not where, reaches by one guess: what most of them are, or yes. It may lie below the blind
+floor, and stands where every question of the group has such a guess.
 `latent_vqa evaluate` prints another blind floor: its guesser knows the most frequent answer to
 each single question.
 """
@@ -104,7 +105,8 @@ def write(out: Path, limit: int | None = None) -> dict[str, Survey]:
         path = str(out / picture_name(name))
         cv2.imwrite(path, sheet(folders[name]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     pairs = ', '.join(f'{color} {shape}' for color, shape in HELD_OUT)
-    parts = (_HEAD.format(version=tabletop.VERSION, size=tabletop.SIZE, pairs=pairs),
+    parts = (_HEAD.format(version=tabletop.VERSION, size=tabletop.SIZE, pairs=pairs,
+                          limit=f' --scenes {limit}' if limit else ''),
              _counts(surveys), _things(surveys), _groups(surveys['train'], surveys['test']),
              _examples(), _TAIL)
     (out / 'datasheet.md').write_text('\n'.join(parts), encoding='utf-8')

@@ -103,11 +103,11 @@ def film(studio: Studio, seed: int, frames: int, rate: float) -> Iterator[Shot]:
 
 
 def choose(studio: Studio, seed: int) -> episode.Script:
-    """Return the first good episode of a seed; RuntimeError if none could be made."""
+    """Return the first good episode of a seed; BagError if none could be made."""
     for script in episode.scripts(seed):
         if plain(studio, script) and episode.sound(studio.cell, script):
             return script
-    raise RuntimeError(f'no episode could be made of seed {seed}')
+    raise BagError(f'no episode could be made of seed {seed}')
 
 
 def plain(studio: Studio, script: episode.Script) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation import observe, render, scenes, sensor
 from latent_vqa_ros.simulation.layout import Layout, Look
 from latent_vqa_ros.simulation.plan import plan
@@ -40,7 +41,7 @@ class Studio:
         self.cell = self.view.cell
 
     def take(self, split: str, seed: int) -> Taken:
-        """Return the picture of a seed; RuntimeError if no scene could be made of it."""
+        """Return the picture of a seed; DatasetError if no scene could be made of it."""
         rng = scenes.scene_rng(split, seed)
         for _ in range(SETS):
             kinds = scenes.draw_kinds(rng, split)
@@ -50,7 +51,7 @@ class Studio:
                 taken = self.shoot(seed, split, layout, look) if layout else None
                 if taken:
                     return taken
-        raise RuntimeError(f'no scene could be made of seed {seed} of {split}')
+        raise DatasetError(f'no scene could be made of seed {seed} of {split}')
 
     def shoot(self, seed: int, split: str, layout: Layout, look: Look) -> Taken | None:
         """Return the picture of a layout; None if it falls over or is ambiguous."""

@@ -58,7 +58,7 @@ def open_view(size: int) -> View:
     logging.getLogger('OpenGL').setLevel(logging.WARNING)  # silent about its missing accelerator
     try:
         return View(Workcell(), size)
-    except (ImportError, RuntimeError, AttributeError) as error:  # as OpenGL's wrappers fail
+    except Exception as error:  # OpenGL's wrappers and MuJoCo fail in ways of their own
         raise RenderError(f'drawing with MUJOCO_GL={name} does not work here ({error}); without '
                           'a GPU: apt-get install libosmesa6 and MUJOCO_GL=osmesa') from error
 

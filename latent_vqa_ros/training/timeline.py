@@ -165,7 +165,8 @@ def report(timeline: Timeline) -> dict[str, Any]:
     sure = [good for (detail, _), good in zip(told, right, strict=True)
             if detail.status is Status.OK]
     return {
-        'model': timeline.model, 'data': timeline.data, 'rate': timeline.rate,
+        'model': timeline.model, 'data': timeline.data, 'split': None, 'ece': None,
+        'rate': timeline.rate,
         'frames': len(timeline.times_s), 'ambiguous_frames': timeline.ambiguous, 'n': n,
         'accuracy': sum(right) / n,
         'blind_accuracy': sum(group['blind'] * group['n'] for group in groups.values()) / n,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,28 @@ def test_a_true_frame_is_as_published_with_its_certain_answers(tmp_path: Path) -
     assert [frame.stamp_ns for frame in found] == [0, 10, 20]
     assert [frame.cdr for frame in found] == messages[:3]
     assert found[0].type == 'sensor_msgs/msg/Image'
+
+
+def test_a_truth_finds_its_picture_whenever_either_was_recorded(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        for i in range(2):
+            bag.write_image('/front/image_raw', 10 * i, '', np.full((4, 4, 3), i, np.uint8))
+            bag.write_string('/truth', 10 * i + 3, json.dumps(
+                {'stamp': {'sec': 0, 'nanosec': 10 * i}, 'answers': {'what?': str(i)}}))
+    with BagReader(tmp_path / 'bag') as read:
+        found = true_frames(read)
+    assert [(frame.stamp_ns, frame.questions) for frame in found] == [
+        (0, (('what?', '0'),)), (10, (('what?', '1'),))]
+
+
+def test_a_truth_of_another_type_is_named(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        for topic in ('/truth', '/front/image_raw'):
+            bag.write_image(topic, 5, '', np.zeros((4, 4, 3), np.uint8))
+    for read_truth in (read_scenes, true_frames):
+        with BagReader(tmp_path / 'bag') as read, pytest.raises(
+                BagError, match='/truth carries sensor_msgs/msg/Image, not std_msgs/msg/String'):
+            read_truth(read)
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{}', '{"answers": 5}', '{"questions": [1]}'])

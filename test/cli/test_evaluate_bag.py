@@ -64,7 +64,9 @@ def test_a_rate_that_cannot_be_is_bad_usage(latent_vqa, bag, rate):
 
 
 @pytest.mark.parametrize(('options', 'says'), [
-    (('--unfamiliar',), '--unfamiliar'), (('--questions', PICTURE), 'not a text file'),
+    (('--unfamiliar',), '--unfamiliar'), (('--split', 'val'), '--split needs a dataset'),
+    (('--report', PICTURE), 'demo.png: File exists'),
+    (('--questions', PICTURE), 'not a text file'),
     (('--questions', 'missing.jsonl'), 'missing.jsonl'), (('--model', 'missing'), 'missing')])
 def test_what_cannot_be_done_is_one_line(latent_vqa, bag, options, says):
     code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', bag, *options)

@@ -1,6 +1,11 @@
 """simulate dataset: whole or not at all, the same for any number of workers, ready to train on."""
 
 import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -127,6 +132,37 @@ def test_two_processes_do_not_draw_one_folder(latent_vqa, tmp_path):
         dataset.make(tmp_path / 'a', job, 1, lambda count: None)
     dataset.make(tmp_path / 'a', job, 1, lambda count: None)
     assert len((tmp_path / 'a' / 'truth.jsonl').read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
+def test_no_worker_outlives_the_command(tmp_path, number):
+    command = subprocess.Popen(
+        [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'simulate', 'dataset', tmp_path / 'a',
+         '--scenes', '100000', '--size', '32', '--workers', '2'], stderr=subprocess.DEVNULL)
+    chunks = tmp_path / 'a.part' / 'chunks'
+
+    def wait_for(condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def alive(pid):
+        path = Path(f'/proc/{pid}/stat')
+        return path.exists() and path.read_text().rsplit(')', 1)[1].split()[0] != 'Z'
+    wait_for(lambda: chunks.exists() and len(list(chunks.iterdir())) > 1)
+    workers = Path(f'/proc/{command.pid}/task/{command.pid}/children').read_text().split()
+    assert len(workers) >= 2
+    command.send_signal(number)
+    assert command.wait(60) in (-signal.SIGKILL, 128 + signal.SIGTERM)
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+
+
+def test_a_killed_worker_is_one_line_that_says_how_to_go_on(tmp_path):
+    job = dataset.Job(2000, 'train', 0, 32, 10, False, False)
+    with pytest.raises(DatasetError, match='was killed.*the same command continues'):
+        dataset.make(tmp_path / 'a', job, 2, lambda count: [
+            child.kill() for child in multiprocessing.active_children()])
 
 
 def test_a_missing_osmesa_is_one_line(latent_vqa, tmp_path, monkeypatch):
