@@ -47,7 +47,8 @@ def episode(tmp_path: Path) -> Path:
                      'what is the color?': None if index < 4 else 'blue'}
             writer.write_compressed('/camera/image_raw/compressed', stamp_ns, 'c', jpeg, 'jpeg')
             writer.write_string('/truth', stamp_ns, json.dumps(
-                {'stamp': {}, 'scene': None, 'answers': truth}))
+                {'stamp': dict(zip(('sec', 'nanosec'), divmod(stamp_ns, 10**9), strict=True)),
+                 'scene': None, 'answers': truth}))
     return path
 
 
@@ -119,6 +120,20 @@ def test_a_question_without_an_answer_fails_and_is_shown(bundle, tmp_path):
     assert done.returncode == 1
     assert 'answered 1 of 2, right 1' in done.stdout
     assert '[unknown_words]' in done.stdout
+
+
+def test_answers_are_told_where_no_picture_came(bundle, bag, tmp_path):
+    code = ('from latent_vqa_ros.cli.main import main\nfrom latent_vqa_ros.ros import demo\n'
+            'def look(*_):\n    raise demo.DemoError("no picture came")\n'
+            'demo.Asker.look = look\n'
+            f'raise SystemExit(main(["demo", "--model", "{bundle}", "--bag", "{bag}", '
+            f'"--out", "{tmp_path / "out"}"]))')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          check=False, timeout=120, env=plain_environment())
+    assert done.returncode == 1
+    assert 'answered 6 of 6, right 6' in done.stdout
+    assert 'picture: none' in done.stdout
+    assert 'no picture came; see ' in done.stderr
 
 
 def test_a_bag_without_truths_is_one_line(bundle, tmp_path):
