@@ -84,8 +84,8 @@ def _floors(report: Json) -> str:
     text = ('Blind is a model that never sees the picture: it gives the answer that is most '
             f'frequent for the same question (or else its group) in `{report["blind"]}`.')
     if any('shortcut' in group for group in report['int8']['groups'].values()):
-        text += (' Shortcut knows which things are in the picture, but not where: what is above '
-                 'it took looking.')
+        text += (' Shortcut is one guess of one who knows which things are in the picture, but '
+                 'not where: most of them, or yes. What is above both took looking.')
     return text
 
 
