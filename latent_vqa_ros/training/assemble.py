@@ -61,7 +61,8 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
         questions=examples(data.questions), evidence=found,
         training={'data': data.name, 'recipe': recipe.file, 'recipe_sha256': recipe.sha256,
                   'seed': recipe.seed, 'false_alarms': recipe.false_alarms,
-                  **({'start': begun.read_text()} if begun.exists() else {})})
+                  **({'start': begun.read_text(), 'start_share': recipe.start_share}
+                     if begun.exists() else {})})
     backends = {'float': _backend(*floats),
                 'int8': _backend(work / IMAGE_ENCODER, work / ANSWERER)}
     val_images = load_images(data.val, recipe.preprocess)

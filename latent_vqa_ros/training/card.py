@@ -53,7 +53,10 @@ def _training(manifest: Manifest, report: Json) -> str:
 
 def _start(manifest: Manifest) -> str:
     start = manifest.training.get('start')
-    return f' Training began with the weights of {start}.' if start else ''
+    share = manifest.training.get('start_share')
+    mixed = (f' The bundle has the mean of these ({share:.0%}) and of the trained ones '
+             f'({1 - share:.0%}).') if share else ''
+    return f' Training began with the weights of {start}.{mixed}' if start else ''
 
 
 def _stages(stages: Json) -> str:

@@ -85,6 +85,7 @@ class Recipe:
     towers in that type: faster on a CPU with AVX-512 BF16 and on GPUs, slower on others.
     ``limit``, where given, is how many records of each split are used. ``start`` is the folder of
     a bundle whose weights training begins with; the contrastive stage is then left out.
+    ``start_share`` of its weights is mixed into the trained ones in the end.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Recipe:
     finetune: StageConfig = field(default_factory=StageConfig)
     limit: int | None = None
     start: str = ''
+    start_share: float = 0.0
     file: str = ''  # name of the recipe file
     sha256: str = ''  # of the recipe file
 
@@ -116,6 +118,9 @@ class Recipe:
         if self.finetune.count_weight and not self.model.count_dim:
             raise ConfigError('finetune.count_weight: the model counts nothing; set '
                               'model.count_dim, e.g. 16')
+        if not 0 <= self.start_share < 1 or self.start_share and not self.start:
+            raise ConfigError(f'start_share {self.start_share}: expected a share from 0, below 1, '
+                              'of a start')
         if not 0 < self.false_alarms < 1:
             raise ConfigError(f'false_alarms {self.false_alarms}: expected a share above 0, '
                               'below 1')
@@ -124,7 +129,7 @@ class Recipe:
     def trains(self) -> dict[str, Any]:
         """What decides the weights, as JSON has it: not names, and not what follows training."""
         left_out = ('name', 'version', 'license', 'file', 'sha256', 'threads',
-                    'calibration_images', 'false_alarms')
+                    'calibration_images', 'false_alarms', 'start_share')
         values = {key: value for key, value in asdict(self).items() if key not in left_out}
         return dict(json.loads(json.dumps(values)))
 

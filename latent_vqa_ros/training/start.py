@@ -39,6 +39,32 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     Returns the bundle's name and version. Raises BundleError, and ConfigError where the bundle's
     model has other sizes.
     """
+    weights, begun = _taken(model, recipe, tokenizer)
+    _silence(model)
+    model.load_state_dict(weights, strict=False)
+    return begun
+
+
+@torch.no_grad()
+def mix(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer, begun: str) -> None:
+    """Make the trained weights their mean with those that training began with.
+
+    ``recipe.start_share`` of it is the bundle's (Wortsman et al. 2022, eq. 1), which must still be
+    the one that ``take_over`` named: else ConfigError. What the bundle lacks stays as trained.
+    """
+    weights, found = _taken(model, recipe, tokenizer)
+    if found != begun:
+        raise ConfigError(f'start_share: training began with {begun}, but {recipe.start} now '
+                          f'holds {found}')
+    trained = model.state_dict()
+    for name, tensor in weights.items():
+        if tensor.is_floating_point():
+            trained[name].lerp_(tensor.to(trained[name].device), recipe.start_share)
+
+
+def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
+        dict[str, Tensor], str]:
+    """Return the bundle's weights as the model has them, and its name and version."""
     found = bundle.load(Path(recipe.start))
     theirs, ours = found.manifest.model, recipe.model
     seen = found.manifest.preprocess
@@ -56,19 +82,18 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
                for name, tensor in trained.state_dict().items()}
     weights[_POSITION] = _resized(weights[_POSITION], trained.clip.image_encoder.grid,
                                   model.clip.image_encoder.grid)
-    words = weights.pop(_WORDS)
+    words = weights[_WORDS]
     for name in _FITTED:
         del weights[name]
-    _silence(model)
-    model.load_state_dict(weights, strict=False)
     special = tokenizer.size - len(tokenizer.vocabulary)
     at = {word: special + i for i, word in enumerate(found.manifest.vocabulary)}
-    rows = model.get_parameter(_WORDS)
+    rows = model.get_parameter(_WORDS).detach().cpu().clone()
     rows[:special] = words[:special]
     for row, word in enumerate(tokenizer.vocabulary, start=special):
         if word in at:
             rows[row] = words[at[word]]
-    return f'{found.manifest.name} {found.manifest.version}'
+    weights[_WORDS] = rows
+    return weights, f'{found.manifest.name} {found.manifest.version}'
 
 
 def _as_deep_as(theirs: ModelConfig, ours: ModelConfig) -> ModelConfig:

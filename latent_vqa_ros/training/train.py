@@ -134,6 +134,8 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     bank = bank_ids(data).to(device)
     task = finetune.task(recipe, model, train_split, val_split, bank, data.answers, device)
     loop.run(task, model, recipe.finetune, folder, metrics)
+    if recipe.start_share:
+        start.mix(model, recipe, data.tokenizer, (folder / START).read_text())
     return model
 
 

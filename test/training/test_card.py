@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     (out / bundle.WEIGHTS).write_bytes(b'')
     manifest = replace(bundle.load(out).manifest, training={
         'data': 'tabletop', 'seed': 3, 'false_alarms': 0.005, 'recipe': 'more.yaml',
-        'start': 'tabletop 0.1.0'})
+        'start': 'tabletop 0.1.0', 'start_share': 0.3})
     records = tuple(picture(out.parent / f'{n}.png', n) for n in range(1, 7))
     found = predictions()
     document = {name: {**evaluate.report(found, manifest, records, records, 'tabletop', name),
@@ -91,7 +91,8 @@ def test_the_card_says_what_was_trained_and_how_long(made):
     assert '| split | pictures |\n| --- | --- |\n| train | 50,000 |' in text(made)
     assert '| finetune | 7 | 3,600 | 2 | 90.00% |' in text(made)
     assert 'latent_vqa train config/train/more.yaml' in text(made)
-    assert 'began with the weights of tabletop 0.1.0.' in text(made)
+    assert ('began with the weights of tabletop 0.1.0. The bundle has the mean of these (30%) and '
+            'of the trained ones (70%).') in text(made)
     assert 'in `val`' in text(made)
 
 

@@ -47,6 +47,8 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     ('augment: {noise: -1}', 'augment: noise'), ('threads: 0', 'threads'), ('seed: -1', 'seed -1'),
     ('calibration_images: 0', 'calibration_images'), ('false_alarms: 1.5', 'false_alarms 1.5'),
     ('finetune: {count_weight: 0.2}', 'count_weight: the model counts nothing'),
+    ('start_share: 0.3', 'start_share 0.3: .* of a start'),
+    ('start: a\nstart_share: 1', 'start_share 1: expected a share'),
     ('start: 5', 'start: expected a string')])
 def test_a_value_that_cannot_be_is_refused_before_training(tmp_path, line, said):
     path = tmp_path / 'recipe.yaml'

@@ -1,9 +1,12 @@
 """Training that goes on from a bundle's weights: words keep their meaning, wherever they stand."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
+import yaml
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
@@ -16,7 +19,7 @@ from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
 from latent_vqa_ros.training import export  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
-from latent_vqa_ros.training.start import _as_deep_as, take_over  # noqa: E402
+from latent_vqa_ros.training.start import _FITTED, _as_deep_as, mix, take_over  # noqa: E402
 
 
 @pytest.fixture
@@ -141,6 +144,52 @@ def test_a_model_that_counts_begins_with_the_answers_of_a_bundle_that_does_not(b
 def test_counting_may_be_new_and_else_stays_as_it_is(theirs, ours, taken):
     old, new = (ModelConfig(count_dim=dim) for dim in (theirs, ours))
     assert (_as_deep_as(old, new) == old) == taken
+
+
+@torch.no_grad()
+def test_a_share_of_the_start_is_mixed_into_what_was_trained(bundle_path, recipe):
+    old = bundle.load(bundle_path)
+    kept = [word for word in old.manifest.vocabulary if word != 'yellow']
+    tokenizer = Tokenizer(tuple(sorted([*kept, 'zebra'])), recipe.model.max_tokens)
+    grown = replace(recipe, start_share=0.25, model=replace(
+        recipe.model, image_blocks=recipe.model.image_blocks + 1, count_dim=8))
+    model = fresh(grown, tokenizer)
+    begun = take_over(model, grown, tokenizer)
+    state = {name: t for name, t in model.state_dict().items() if t.is_floating_point()}
+    start = {name: tensor.clone() for name, tensor in state.items()}
+    for tensor in state.values():
+        tensor += torch.randn_like(tensor)
+    trained = {name: tensor.clone() for name, tensor in state.items()}
+    mix(model, grown, tokenizer, begun)
+    words = 'clip.text_encoder.embedding.weight'
+    fresh_words = [int(tokenizer.encode('zebra')[1])]
+    last = f'tower.blocks.{recipe.model.image_blocks}.'
+    for name, tensor in state.items():
+        mean = trained[name].lerp(start[name], 0.25)
+        if name == words:
+            mean[fresh_words] = trained[name][fresh_words]
+        new = 'fusion.count' in name or last in name or name in _FITTED
+        assert torch.allclose(tensor, trained[name] if new else mean, atol=1e-6), name
+    with pytest.raises(ConfigError, match='training began with other 0.0.1, but .* now holds'):
+        mix(model, grown, tokenizer, 'other 0.0.1')
+
+
+def test_a_bundle_has_its_share_of_the_start(trained, tmp_path):
+    start = trained.run / 'bundle'
+    document = yaml.safe_load(trained.recipe.read_text())
+    path = tmp_path / 'more.yaml'
+    path.write_text(yaml.safe_dump({**document, 'start': str(start), 'start_share': 0.25}))
+    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'train', path, '--smoke',
+               '--device', 'cpu', '--folder', tmp_path / 'run']
+    subprocess.run(command, check=True, capture_output=True)
+    name = 'fusion.blocks.0.block.mlp.0.weight'
+    begun, made = (load_file(folder / bundle.WEIGHTS)[name]
+                   for folder in (start, tmp_path / 'run' / 'bundle'))
+    learned = load_file(tmp_path / 'run' / 'finetune.safetensors')[f'model.{name}']
+    assert (learned - begun).abs().max() > 1e-3
+    assert torch.allclose(made, learned.lerp(begun, 0.25), atol=1e-6)
+    training = bundle.load(tmp_path / 'run' / 'bundle').manifest.training
+    assert (training['start'][:7], training['start_share']) == ('squares', 0.25)
 
 
 def test_what_is_added_learns_from_the_first_step(bundle_path, recipe):
