@@ -47,7 +47,7 @@ def _node(context: LaunchContext) -> list[Node]:
     given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
              for name, kind in PARAMETERS.items() if LaunchConfiguration(name).perform(context)}
     image_topic = LaunchConfiguration('image_topic')
-    image = ('image_raw', 'points') if image_topic.perform(context) else ()
+    named = ('image_raw', 'points') if image_topic.perform(context) else ()
     return [Node(
         package=PACKAGE,
         executable='vqa_node',
@@ -55,7 +55,7 @@ def _node(context: LaunchContext) -> list[Node]:
         namespace=LaunchConfiguration('namespace'),
         output='screen',
         parameters=[LaunchConfiguration('params_file'), *([given] if given else [])],
-        remappings=[*((name, image_topic) for name in image),
+        remappings=[*((name, image_topic) for name in named),
                     ('question', LaunchConfiguration('question_topic'))],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         respawn=LaunchConfiguration('use_respawn'),

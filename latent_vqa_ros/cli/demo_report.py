@@ -69,7 +69,7 @@ def render(document: dict[str, Any]) -> str:
         f'{"frames sent again":40}{document["frames_sent_again"]}',
         *([] if document['node_exit'] == 0 else
           [f'the node did not end cleanly: exit code {document["node_exit"]}']),
-        f'picture: {document["picture"] or "none, the node drew none in time"}'])
+        f'picture: {document["picture"] or "none"}'])
 
 
 def table(rows: Sequence[Row], width: int) -> list[str]:

@@ -20,6 +20,7 @@ JSON object per line: {"kind": "exists", "about": [{"color": "red", "shape": "cu
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,8 +107,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def prepare_report(folder: Path) -> None:
     """Make the folder and load what draws: what is missing is said before minutes of work."""
-    import matplotlib  # noqa: F401
-
+    importlib.import_module('matplotlib')
     folder.mkdir(parents=True, exist_ok=True)
 
 

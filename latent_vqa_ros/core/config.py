@@ -125,8 +125,8 @@ class ModelConfig:
     is the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
     ``image_pool``: the image tower's keys and values are means over so many by so many cells.
     ``coordinates`` tells the fusion where in the picture each image token is.
-    ``count_dim``: the fusion also sums, over all cells, how well each fits a token, compared in so
-    many dimensions; 0 leaves the sums out.
+    ``count_dim``: the fusion also sums, over all cells, how well each fits the question, compared
+    in so many dimensions; 0 leaves the sum out.
     """
 
     width: int = 128

@@ -124,7 +124,7 @@ class Fusion(nn.Module):
         if self.count is not None:
             first, count = self.count(first, parts[-1])
         first = self.norm(first)
-        return first if packing else first[0], tuple(looked), count
+        return first[0] if packing is None else first, tuple(looked), count
 
 
 def coordinates(rows: int, columns: int) -> Tensor:

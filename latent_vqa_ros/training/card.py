@@ -54,8 +54,8 @@ def _training(manifest: Manifest, report: Json) -> str:
 def _start(manifest: Manifest) -> str:
     start = manifest.training.get('start')
     share = manifest.training.get('start_share')
-    mixed = (f' The bundle has the mean of these ({share:.0%}) and of the trained ones '
-             f'({1 - share:.0%}).') if share else ''
+    mixed = (f' The bundle has the mean of the weights it began with ({share:.0%}) and of the '
+             f'trained ones ({1 - share:.0%}), whose validation stands below.') if share else ''
     return f' Training began with the weights of {start}.{mixed}' if start else ''
 
 

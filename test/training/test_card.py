@@ -91,8 +91,9 @@ def test_the_card_says_what_was_trained_and_how_long(made):
     assert '| split | pictures |\n| --- | --- |\n| train | 50,000 |' in text(made)
     assert '| finetune | 7 | 3,600 | 2 | 90.00% |' in text(made)
     assert 'latent_vqa train config/train/more.yaml' in text(made)
-    assert ('began with the weights of tabletop 0.1.0. The bundle has the mean of these (30%) and '
-            'of the trained ones (70%).') in text(made)
+    assert ('began with the weights of tabletop 0.1.0. The bundle has the mean of the '
+            'weights it began with (30%) and of the trained ones (70%), whose validation'
+            ) in text(made)
     assert 'in `val`' in text(made)
 
 
