@@ -18,10 +18,10 @@ from tqdm import tqdm
 from latent_vqa_ros.datasets import folder
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
 
-VERSION = 6  # of the scenes and questions; to be raised when the simulation changes them
+VERSION = 7  # of the scenes and questions; to be raised when the simulation changes them
 SIZE = 128  # pixels
 # name -> split of the simulation, seed, scenes
-SPLITS = {'train': ('train', 17, 150_000), 'val': ('val', 2, 2_000), 'test': ('test', 3, 4_000),
+SPLITS = {'train': ('train', 18, 150_000), 'val': ('val', 2, 2_000), 'test': ('test', 3, 4_000),
           'compositional': ('compositional', 4, 2_000), 'shifted': ('shifted', 5, 2_000),
           'wordings': ('test', 6, 2_000)}
 

@@ -37,6 +37,7 @@ import numpy as np
 
 from latent_vqa_ros.datasets.record import SPLITS as RECORD_SPLITS
 from latent_vqa_ros.datasets.record import DatasetError
+from latent_vqa_ros.datasets.tabletop import VERSION
 from latent_vqa_ros.simulation import render, sensor
 from latent_vqa_ros.simulation.balance import Tally
 from latent_vqa_ros.simulation.captions import captions
@@ -46,7 +47,7 @@ from latent_vqa_ros.simulation.scenes import SPLITS
 from latent_vqa_ros.simulation.truth import Scene
 
 CHUNK = 50  # scenes
-NOTE = 'job.json'  # in OUT.part: the job that is done there
+NOTE = 'job.json'  # in OUT.part: the job that is done there, and the simulation's version
 PER_FOLDER = 1000
 SEEDS = 1_000_000  # scenes of one dataset seed, at most
 
@@ -102,7 +103,7 @@ def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) 
                 raise DatasetError(f'{part}: a process that draws was killed, perhaps for its '
                                    'memory; the same command continues, or with fewer workers'
                                    ) from None
-        (part / 'dataset.json').write_text(json.dumps({**asdict(job), **counts}) + '\n')
+        (part / 'dataset.json').write_text(json.dumps({'version': VERSION, **asdict(job), **counts}) + '\n')
         shutil.rmtree(part / 'chunks')
         part.rename(out)
         (out / NOTE).unlink()
@@ -116,9 +117,10 @@ def _part(out: Path, job: Job) -> Iterator[Path]:
         raise DatasetError(f'{out} exists; remove it or name another folder')
     part = out.with_name(out.name + '.part')
     note = part / NOTE
-    wanted = json.dumps(asdict(job))
+    wanted = json.dumps({'version': VERSION, **asdict(job)})
     if part.exists() and (not note.exists() or note.read_text() != wanted):
-        raise DatasetError(f'{part} was left by another job: finish that one or remove it')
+        raise DatasetError(f'{part} was left by another job or another version of the '
+                           'simulation: finish that one with what began it, or remove it')
     (part / 'chunks').mkdir(parents=True, exist_ok=True)
     with note.open('a') as lock:
         try:

@@ -108,6 +108,17 @@ def test_the_rest_of_another_job_is_not_continued(latent_vqa, tmp_path):
     assert 'another job' in err
 
 
+def test_the_rest_of_another_version_is_not_continued(monkeypatch, tmp_path):
+    job = dataset.Job(4, 'val', 1, 48, 2, False, False)
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, 'VERSION', dataset.VERSION - 1)
+        patch.setattr(dataset, 'draw_chunk', lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            dataset.make(tmp_path / 'a', job, 1, lambda count: None)
+    with pytest.raises(dataset.DatasetError, match='another version'):
+        dataset.make(tmp_path / 'a', job, 1, lambda count: None)
+
+
 @pytest.mark.parametrize(('options', 'says'), [
     (('--size', '8'), 'size 8'), (('--scenes', '1000001'), '1000001 scenes')])
 def test_nonsense_is_one_line(latent_vqa, tmp_path, options, says):
