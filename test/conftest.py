@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from latent_vqa_ros.core.models import find_model
 
 ROOT = Path(__file__).resolve().parents[1]
+settings.register_profile('any machine', deadline=None)  # no test asserts a time
+settings.load_profile('any machine')
 DOMAIN = str(100 + os.getpid() % 100)  # Fast DDS takes domains up to 232
 
 

@@ -1,7 +1,8 @@
-"""What a foreign ONNX file may not do: read other files, or take all memory.
+"""What a foreign ONNX file may not do: read other files, run for ever, or take all memory.
 
 Reads just enough of the protocol buffer to find tensors that point outside the file (onnx.proto,
-TensorProto.data_location); needs no onnx package. Knows nothing of what a graph computes.
+TensorProto.data_location), loops and functions; needs no onnx package. Knows nothing else of what
+a graph computes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ _MAX_DEPTH = 64
 
 # Message type -> field number -> type of the message in it (onnx.proto of ONNX 1.16).
 _FIELDS: dict[str, dict[int, str]] = {
-    'model': {7: 'graph', 25: 'function'},
-    'function': {7: 'node', 11: 'attribute'},
+    'model': {7: 'graph'},
     'graph': {1: 'node', 5: 'tensor', 15: 'sparse'},
     'node': {5: 'attribute'},
     'attribute': {5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparse', 23: 'sparse'},
@@ -24,6 +24,8 @@ _FIELDS: dict[str, dict[int, str]] = {
     'tensor': {},
 }
 _NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14  # of TensorProto
+_FUNCTIONS, _OP_TYPE = 25, 4  # of ModelProto and NodeProto
+_ENDLESS = (b'Loop', b'Scan')
 
 
 class GraphError(ValueError):
@@ -31,7 +33,7 @@ class GraphError(ValueError):
 
 
 def check(graph: bytes) -> None:
-    """Raise GraphError when a tensor of the graph lies in another file."""
+    """Raise GraphError when a tensor lies in another file, or the graph loops or has functions."""
     _walk(memoryview(graph), 'model', 0)
 
 
@@ -44,6 +46,10 @@ def _walk(message: memoryview, kind: str, depth: int) -> None:
             if number == _NAME and isinstance(value, memoryview):
                 name = bytes(value[:80]).decode('utf-8', 'replace')
             external |= number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)
+        elif kind == 'node' and number == _OP_TYPE and value in _ENDLESS:
+            raise GraphError(f'has the operator {bytes(value).decode()}, which may never end')
+        elif kind == 'model' and number == _FUNCTIONS:
+            raise GraphError('has functions, which may call each other without end')
         elif number in _FIELDS[kind] and isinstance(value, memoryview):
             _walk(value, _FIELDS[kind][number], depth + 1)
     if external:

@@ -37,9 +37,9 @@ class TorchBackend:
         from latent_vqa_ros.model.vqa import LatentVqa
         torch.set_num_threads(num_threads)
         manifest = bundle.manifest
-        model = LatentVqa(manifest.model, manifest.preprocess, manifest.tokenizer.size,
-                          len(manifest.answers))
         try:
+            model = LatentVqa(manifest.model, manifest.preprocess, manifest.tokenizer.size,
+                              len(manifest.answers))
             model.load_state_dict(load(bundle.content(WEIGHTS)))
         except (RuntimeError, ValueError, SafetensorError) as error:
             raise BundleError(f'{bundle.path}: {WEIGHTS} does not fit the manifest: '

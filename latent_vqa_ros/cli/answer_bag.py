@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb, count
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb, count, end_cleanly
 
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.answer_output import Tally
@@ -59,6 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Answer, then print a summary; return 0 when each frame has its rows."""
+    end_cleanly()
     started = time.monotonic()
     tally, resumed = answer_bag(args)
     document = {'bag': args.bag, 'out': args.out, 'frames': tally.frames,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -73,6 +74,11 @@ def _number(text: str) -> float:
     except ValueError:
         return math.nan
     return value if math.isfinite(value) else math.nan
+
+
+def end_cleanly() -> None:
+    """Let SIGTERM end the process as an error would: what is half done goes, workers end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def progress(items: Sequence[T], label: str) -> Iterable[T]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     document = inspect(find_model(args.model))
     if args.json:
-        print(json.dumps(document, ensure_ascii=False, default=str))
+        print(json.dumps(finite(document), ensure_ascii=False, default=str))
     else:
         print(render(document))
     return 0 if all(file['check'] == 'ok' for file in document['files'].values()) else 1
@@ -64,6 +65,15 @@ def inspect(folder: Path) -> dict[str, Any]:
         'modules': modules(manifest), 'manifest': shown | {
             'metrics': {key: metrics[key] for key in metrics if key != 'modules'}},
     }
+
+
+def finite(value: Any) -> Any:
+    """Return a document with null for numbers that JSON has not: NaN and infinities."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def check(path: Path, entry: FileEntry) -> dict[str, Any]:

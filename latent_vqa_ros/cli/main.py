@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format='%(message)s')
     try:
         code: int = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed before
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader, such as head, has seen enough

@@ -59,8 +59,8 @@ def _run(args: argparse.Namespace, requests: list[int]) -> int:
         with BagReader(args.bag) as bag, _progress(None if args.loop else bag.message_count) as on:
             report = replay(bag, rate=args.rate, loop=args.loop, wait=args.wait,
                             should_stop=lambda: bool(requests), on_message=on)
-    except BagError as error:
-        log.error('%s', error)
+    except (BagError, OSError) as error:
+        log.error('replay: %s', error)
         return 1
     document = {'bag': str(args.bag), 'published': report.published, 'left_out': report.left_out,
                 'loops': report.loops, 'interrupted': report.interrupted,

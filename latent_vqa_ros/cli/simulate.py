@@ -32,7 +32,6 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,12 +39,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.cli.common import add_json, add_verb, count, positive, whole
+from latent_vqa_ros.cli.common import add_json, add_verb, count, end_cleanly, positive, whole
 
 log = logging.getLogger(__name__)
 
 SPLITS = ('train', 'val', 'test', 'compositional', 'shifted')  # simulation.scenes.SPLITS
 STORAGES = ('mcap', 'sqlite3')  # bags.write.STORAGES
+SIZES, RATES = (32, 1024), (0.1, 100.0)  # simulation.dataset.SIZES, .episode_bag.RATES
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -64,8 +64,8 @@ def _add_dataset(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     dataset.add_argument('--split', choices=SPLITS, default='train')
     dataset.add_argument('--seed', metavar='K', type=whole, default=0,
                          help='other scenes of the same split (default 0)')
-    dataset.add_argument('--size', metavar='PIXELS', type=int, default=128,
-                         help='width and height of the pictures (default 128)')
+    dataset.add_argument('--size', metavar='PIXELS', type=_square, default=128,
+                         help='width and height of the pictures (default %(default)s)')
     dataset.add_argument('--questions', metavar='N', type=count, default=10,
                          help='questions per scene, at most (default 10)')
     dataset.add_argument('--held-out-wordings', action='store_true',
@@ -85,7 +85,7 @@ def _add_bag(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
                      help='other episodes (default 0)')
     bag.add_argument('--seconds', metavar='S', type=positive, default=24.0,
                      help='how long it all takes (default %(default)g)')
-    bag.add_argument('--rate', metavar='HZ', type=positive, default=10.0,
+    bag.add_argument('--rate', metavar='HZ', type=_rate, default=10.0,
                      help='frames a second (default %(default)g)')
     bag.add_argument('--size', metavar='PIXELS', type=_square, default=384,
                      help='width and height of the pictures, also as WxH (default %(default)s)')
@@ -113,12 +113,19 @@ def _square(text: str) -> int:
     if len(sides) != 1 or not text.split('x')[0].isdecimal():
         raise argparse.ArgumentTypeError(
             f'expected PIXELS or WxH with W = H, not {text!r}: the pictures are square')
-    return int(sides.pop())
+    size = int(sides.pop())
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise argparse.ArgumentTypeError(f'expected {SIZES[0]} to {SIZES[1]} pixels, not {size}')
+    return size
 
 
-def end_cleanly() -> None:
-    """Let SIGTERM end the process as an error would: what is half done goes, workers end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+def _rate(text: str) -> float:
+    """Read frames a second."""
+    rate = positive(text)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise argparse.ArgumentTypeError(
+            f'expected {RATES[0]:g} to {RATES[1]:g} frames a second, not {rate:g}')
+    return rate
 
 
 def run_dataset(args: argparse.Namespace) -> int:

@@ -1,13 +1,14 @@
 """A bundle on disk: ``models/<name>/manifest.yaml`` and the files it lists.
 
 The bundle is the only thing that training and runtime share. Reading it trusts nothing: safe YAML
-without aliases, sizes bounded, names that stay in the folder, every digest checked before a byte
-is handed on. Knows nothing of how a graph is executed.
+without aliases, sizes and depth bounded, names that stay in the folder, every digest checked
+before a byte is handed on. Knows nothing of how a graph is executed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ IMAGE_ENCODER, ANSWERER, WEIGHTS = 'image_encoder.onnx', 'answerer.onnx', 'model
 REQUIRED = (IMAGE_ENCODER, ANSWERER)
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 28
+MAX_DEPTH, MAX_VALUE = 32, 4096  # levels of a manifest, characters of one value
 MAX_GRID = 512  # cells of evidence on a side: the largest input is 1024 pixels, a stride 2
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 
@@ -138,8 +140,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     """Turn the bytes of a manifest into a Manifest; ``where`` stands in error messages."""
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
-            raise BundleError(f'{where}: YAML aliases are not allowed')
+        _check_events(text, loader, where)
         document = yaml.load(text, loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         if isinstance(error, BundleError):
@@ -156,6 +157,21 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
         return _manifest(document)
     except (ConfigError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise BundleError(f'{where}: {error}') from None
+
+
+def _check_events(text: bytes, loader: Any, where: str) -> None:
+    """Raise BundleError for what would take the loader's stack or hours; events do not nest."""
+    depth = 0
+    for event in yaml.parse(text, loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise BundleError(f'{where}: YAML aliases are not allowed')
+        depth += (isinstance(event, yaml.CollectionStartEvent)
+                  - isinstance(event, yaml.CollectionEndEvent))
+        if depth > MAX_DEPTH:
+            raise BundleError(f'{where}: nested too deep, at most {MAX_DEPTH} levels are taken')
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_VALUE:
+            raise BundleError(f'{where}: a value of {len(event.value)} characters, at most '
+                              f'{MAX_VALUE} are taken')
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:
@@ -187,6 +203,11 @@ def _plain_name(name: Any) -> str:
 
 
 def _check_values(manifest: Manifest) -> None:
+    for name in ('training', 'metrics'):
+        try:
+            json.dumps(getattr(manifest, name), default=str)
+        except (TypeError, ValueError) as error:  # a date as a key, a number of 5000 digits
+            raise ConfigError(f'{name}: {error}') from None
     for name in ('vocabulary', 'answers', 'questions'):
         values = getattr(manifest, name)
         if len(set(values)) != len(values):

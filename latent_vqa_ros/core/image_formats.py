@@ -198,8 +198,9 @@ def compressed_to_rgb(data: Any, format_: str = '') -> Rgb:
     """Decode the bytes of a JPEG or PNG into a (height, width, 3) RGB array.
 
     The content decides, not the format string (drivers fill it freely); it only names what is
-    refused. EXIF orientation is ignored, as in ROS; alpha is dropped; a 16-bit PNG is scaled as a
-    16-bit raw image is. The size is checked before decoding. Raises ImageError.
+    refused, and the pattern of a Bayer mosaic that was compressed as it is. EXIF orientation is
+    ignored, as in ROS; alpha is dropped; a 16-bit PNG is scaled as a 16-bit raw image is. The size
+    is checked before decoding. Raises ImageError.
     """
     if 'compressedDepth' in format_:
         raise ImageError('compressedDepth is a depth image; a colour image is needed')
@@ -215,7 +216,21 @@ def compressed_to_rgb(data: Any, format_: str = '') -> Rgb:
     _check_size(*size)
     if not whole:
         raise ImageError(f'truncated {kind}: its end marker is missing')
-    return _decode(content, kind, size, deep)
+    return _unmosaic(_decode(content, kind, size, deep), format_)
+
+
+def _unmosaic(rgb: Rgb, format_: str) -> Rgb:
+    """Return the colours of a mosaic that image_transport compressed without converting it.
+
+    Its format is then "bayer_rggb8; png compressed ", with nothing after the last word.
+    """
+    encoding, _, made = (part.strip() for part in format_.partition(';'))
+    fmt = _FORMATS.get(encoding)
+    if fmt is None or not encoding.startswith('bayer_') or not made.endswith('compressed'):
+        return rgb
+    if min(rgb.shape[:2]) < fmt.least or not np.array_equal(rgb[..., 0], rgb[..., 2]):
+        return rgb  # too small for a pattern, or in colours already
+    return _u8(cv2.cvtColor(np.ascontiguousarray(rgb[..., 0]), fmt.code or 0))
 
 
 def _decode(content: bytes, kind: str, size: tuple[int, int], deep: bool) -> Rgb:

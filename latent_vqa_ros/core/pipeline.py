@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.core import evidence
-from latent_vqa_ros.core.answer import Detail, Evidence, Latency, softmax
+from latent_vqa_ros.core.answer import NANO, Detail, Evidence, Latency, softmax
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare, to_source
@@ -48,7 +48,7 @@ class Frame:
     ``decode`` returns pixels uint8 (H, W[, channels]) and the OpenCV code that makes them RGB
     after the resize, None where they are (as ``image_formats.raw_to_view``); or ImageError.
     Times are nanoseconds of the node's clock; ``stamp_ns`` 0 means that the camera sets none,
-    the age then counts from ``received_ns``.
+    the age then counts from ``received_ns``, which is 0 where it is not known.
     """
 
     decode: Callable[[], Pixels]
@@ -56,6 +56,18 @@ class Frame:
     received_ns: int = 0
     frame_id: str = ''
     camera: str = ''
+
+    def age_s(self, now_ns: int) -> float:
+        """Return how old it is, from its arrival where it has no stamp; negative: future."""
+        return (now_ns - (self.stamp_ns or self.received_ns)) / NANO
+
+    def outdated_s(self, now_ns: int) -> float:
+        """Return how long ago it was taken or arrived, whichever is longer.
+
+        A camera whose clock runs ahead would else stay fresh after its end.
+        """
+        known = [at_ns for at_ns in (self.stamp_ns, self.received_ns) if at_ns]
+        return (now_ns - min(known, default=0)) / NANO
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +122,12 @@ class Pipeline:
             return Status.BAD_QUESTION, str(error)
         if frame is None:
             return Status.NO_IMAGE, absent
-        age_s = (now_ns - (frame.stamp_ns or frame.received_ns)) / 1e9
-        found.update(stamp_ns=frame.stamp_ns, frame_id=frame.frame_id, image_age_ms=age_s * 1e3)
-        if self.max_age_s and age_s > self.max_age_s:
+        found.update(stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
+                     image_age_ms=frame.age_s(now_ns) * 1e3)
+        old_s = frame.outdated_s(now_ns)
+        if self.max_age_s and old_s > self.max_age_s:
             return Status.STALE_IMAGE, (
-                f'the newest image is {age_s:.1f} s old, at most {self.max_age_s:g} s are taken; '
+                f'the newest image is {old_s:.1f} s old, at most {self.max_age_s:g} s are taken; '
                 'does the camera still run, does use_sim_time fit its stamps?')
         return self._look(frame, request.question, tokens_t, found, latency)
 

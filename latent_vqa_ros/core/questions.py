@@ -14,6 +14,7 @@ from typing import Any
 
 ALL = 'all'
 _SHOWN = 200  # characters of a broken question that are repeated in its answer
+_JSON = 1 << 16  # characters of JSON that are read beside a question of the greatest length
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -
     """Return one request per camera asked; the first camera is the default. Never raises."""
     text = plain(message).strip()
     if text.startswith('{'):
-        if len(text) > 6 * max_length + 1024:  # each character may be escaped
+        if len(text) > 12 * max_length + _JSON:  # each character may be an escaped pair
             return [_broken(text, f'the message has {len(text)} characters, far more than a '
                                   f'question of {max_length} needs')]
         return _parse_json(text, cameras, max_length)

@@ -14,7 +14,6 @@ from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.ros.frame_source import age_s
 from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.standing import ALWAYS, Memory, Round
 
@@ -70,12 +69,10 @@ class Answering:
         except Exception as error:  # a message that the middleware cannot read
             self._node.report_failure(error)
             return False  # the next frame will do
-        stale = bool(frame and 0 < settings.max_image_age < self._age_s(frame))
+        now_ns = self._node.get_clock().now().nanoseconds
+        stale = bool(frame and 0 < settings.max_image_age < frame.outdated_s(now_ns))
         return self._memory.is_new_view(
             request, (frame, self._node.pipeline, settings, stale))
-
-    def _age_s(self, frame: Frame) -> float:
-        return age_s(frame, self._node.get_clock().now().nanoseconds)
 
     def _answer(self, request: Request) -> tuple[Detail, Frame | None]:
         frame = None

@@ -26,9 +26,10 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
+
+from latent_vqa_ros.ros import open_node
 
 NAMESPACE = '/latent_vqa_demo'
 START_LIMIT = 30.0  # s for a process to start and be discovered
@@ -83,9 +84,8 @@ class Asker:
     """Publishes frames and questions, one at a time, and waits for what comes back."""
 
     def __init__(self, compressed: bool = False) -> None:
-        """``compressed``: the frames are sensor_msgs/CompressedImage."""
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node('asker', namespace=NAMESPACE)
+        """``compressed``: the frames are sensor_msgs/CompressedImage. OSError without ROS 2."""
+        self._node = open_node('asker', NAMESPACE)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._images = (

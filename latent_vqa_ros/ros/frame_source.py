@@ -177,8 +177,11 @@ class FrameSource:
 
     def _frame(self, camera: str, message: Any, info: Any) -> Frame:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
-        waited_ns = max(0, time.time_ns() - arrived_ns) if arrived_ns > 0 else 0
-        now_ns = self._node.get_clock().now().nanoseconds
+        clock: Any = self._node.get_clock()
+        # what it waited in the middleware is wall time, which simulated time knows nothing of
+        waits = arrived_ns > 0 and not clock.ros_time_is_active
+        waited_ns = max(0, time.time_ns() - arrived_ns) if waits else 0
+        now_ns = clock.now().nanoseconds
         stamp, to_pixels = message.header.stamp, self._transport.to_pixels
         return Frame(decode=lambda: to_pixels(message), stamp_ns=stamp.sec * NANO + stamp.nanosec,
                      received_ns=now_ns - waited_ns, frame_id=message.header.frame_id,
@@ -219,11 +222,6 @@ class FrameSource:
             for entry in self._cameras.values():
                 self._node.destroy_subscription(entry.subscription)
             self._cameras.clear()
-
-
-def age_s(frame: Frame, now_ns: int) -> float:
-    """Return how old a frame is, from its arrival where it has no stamp; negative: future."""
-    return (now_ns - (frame.stamp_ns or frame.received_ns)) / NANO
 
 
 def _incompatible(topic: str, policy: str) -> str:

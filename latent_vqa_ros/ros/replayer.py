@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import rclpy
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 
 from latent_vqa_ros.bags import BagError
+from latent_vqa_ros.ros import open_node
 
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.read import BagReader
@@ -74,41 +74,46 @@ def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float
 
     rate: 2.0 plays twice as fast. wait: seconds to wait at most for a first subscriber.
     should_stop is asked at least 40 times a second, on_message is called after each message.
-    Raises BagError when nothing of the bag can be published or when it is broken.
+    Raises BagError when nothing of the bag can be published or when it is broken, OSError where
+    ROS 2 does not start.
     """
     report = ReplayReport()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = open_node('replay')
     try:
-        node = rclpy.create_node('replay')
-        try:
-            publishers = _publishers(node, bag, report)
-            clock = _Clock(node)
-            _await_subscriber(list(publishers.values()), wait, should_stop)
-            while not should_stop():
-                _one_pass(bag, publishers, clock, rate, should_stop, on_message, report)
-                if not loop:
-                    break
-            report.interrupted = should_stop()
-            if not report.interrupted:
-                _await_acknowledged(list(publishers.values()), should_stop)
-        finally:
-            node.destroy_node()
+        publishers = _publishers(node, bag, report)
+        clock = _Clock(node)
+        _await_subscriber(list(publishers.values()), wait, should_stop)
+        while not should_stop():
+            _one_pass(bag, publishers, clock, rate, should_stop, on_message, report)
+            if not loop:
+                break
+        report.interrupted = should_stop()
+        if not report.interrupted:
+            _await_acknowledged(list(publishers.values()), should_stop)
     finally:
+        node.destroy_node()
         if rclpy.ok():  # type: ignore[attr-defined]
             rclpy.shutdown()
     return report
 
 
 class _Clock:
-    """The /clock publisher: asleep until a bag time is due, it ticks."""
+    """The /clock publisher: it ticks while the replay waits for a bag time, and when late."""
 
     def __init__(self, node: Any) -> None:
         self._publisher = node.create_publisher(Clock, '/clock', 10)
+        self._last = 0.0  # s of wall time, monotonic
 
     def tick(self, stamp_ns: int) -> None:
+        self._last = time.monotonic()
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(stamp_ns, 10**9)
         self._publisher.publish(message)
+
+    def keep_up(self, stamp_ns: int) -> None:
+        """Tick where the last tick is a period ago: a replay that never waits has a clock, too."""
+        if time.monotonic() - self._last >= CLOCK_PERIOD:
+            self.tick(stamp_ns)
 
 
 def message_class(type_name: str) -> type[Any] | None:
@@ -181,6 +186,7 @@ def _sleep_until(stamp_ns: int, start_ns: int, started: float, rate: float, cloc
     while not should_stop():
         now = time.monotonic()
         if now >= due:
+            clock.keep_up(stamp_ns)
             return True
         clock.tick(start_ns + int((now - started) * rate * 1e9))
         time.sleep(min(due - now, CLOCK_PERIOD))

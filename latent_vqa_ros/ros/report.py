@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, answering, rss_mb, status
-from latent_vqa_ros.ros.frame_source import FrameSource, age_s
+from latent_vqa_ros.ros.frame_source import FrameSource
 
 if TYPE_CHECKING:
+    from latent_vqa_ros.core.pipeline import Frame
     from latent_vqa_ros.ros.node import VqaNode
 
 FRESH_S = 2.0  # age of a newest frame that still says that they arrive
@@ -72,25 +73,26 @@ def _camera(node: VqaNode, source: FrameSource, camera: str, name: str,
         lasts = node.warn_missing(camera, why) or bool(source.mismatch(camera))
         return status(name, ERROR if lasts else WARN, why, values)
     node.forget_missing(camera)
-    age = age_s(frame, now_ns)
-    values |= {'image_age_ms': round(age * 1e3, 1), 'frame_id': frame.frame_id}
-    level, message = _judge(age, node.settings.max_image_age, values['publishers'],
+    values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
+    level, message = _judge(frame, now_ns, node.settings.max_image_age, values['publishers'],
                             source.mismatch(camera))
     return status(name, level, message, values)
 
 
-def _judge(age: float, max_age_s: float, publishers: int, mismatch: str) -> tuple[bytes, str]:
-    """Return level and message of a camera whose newest frame is ``age`` seconds old."""
+def _judge(frame: Frame, now_ns: int, max_age_s: float, publishers: int,
+           mismatch: str) -> tuple[bytes, str]:
+    """Return level and message of a camera with this newest frame."""
+    old_s, ahead_s = frame.outdated_s(now_ns), -frame.age_s(now_ns)
     gone = '' if publishers else '; nobody publishes it any more'
-    if 0 < max_age_s < age:
-        return STALE, f'the newest image is {age:.1f} s old{gone}'
+    if 0 < max_age_s < old_s:
+        return STALE, f'the newest image is {old_s:.1f} s old{gone}'
     if mismatch:
         return WARN, mismatch
     if gone:
-        return WARN, f'the newest image is {age:.1f} s old{gone}'
-    if age < -FUTURE_S:
-        return WARN, (f'the newest image is stamped {-age:.1f} s in the future; do camera and '
+        return WARN, f'the newest image is {old_s:.1f} s old{gone}'
+    if ahead_s > FUTURE_S:
+        return WARN, (f'the newest image is stamped {ahead_s:.1f} s in the future; do camera and '
                       'node use the same clock (use_sim_time)?')
-    if age > FRESH_S:
-        return OK, f'the newest image is {age:.1f} s old, max_image_age allows it'
+    if old_s > FRESH_S:
+        return OK, f'the newest image is {old_s:.1f} s old, max_image_age allows it'
     return OK, 'frames arrive'

@@ -49,6 +49,7 @@ from latent_vqa_ros.simulation.truth import Scene
 CHUNK = 50  # scenes
 NOTE = 'job.json'  # in OUT.part: the job that is done there, and the simulation's version
 PER_FOLDER = 1000
+SIZES = (32, 1024)  # pixels
 SEEDS = 1_000_000  # scenes of one dataset seed, at most
 
 
@@ -71,8 +72,8 @@ def check(job: Job) -> None:
         raise DatasetError(f'split {job.split!r} is none of {", ".join(SPLITS)}')
     if not 1 <= job.scenes <= SEEDS:
         raise DatasetError(f'{job.scenes} scenes: expected 1 to {SEEDS}')
-    if not 32 <= job.size <= 1024:
-        raise DatasetError(f'size {job.size}: expected 32 to 1024 pixels')
+    if not SIZES[0] <= job.size <= SIZES[1]:
+        raise DatasetError(f'size {job.size}: expected {SIZES[0]} to {SIZES[1]} pixels')
     if job.questions < 1:
         raise DatasetError(f'{job.questions} questions: expected 1 or more')
     if job.seed < 0:
@@ -103,7 +104,8 @@ def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) 
                 raise DatasetError(f'{part}: a process that draws was killed, perhaps for its '
                                    'memory; the same command continues, or with fewer workers'
                                    ) from None
-        (part / 'dataset.json').write_text(json.dumps({'version': VERSION, **asdict(job), **counts}) + '\n')
+        about = {'version': VERSION, **asdict(job), **counts}
+        (part / 'dataset.json').write_text(json.dumps(about) + '\n')
         shutil.rmtree(part / 'chunks')
         part.rename(out)
         (out / NOTE).unlink()

@@ -29,6 +29,7 @@ from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.simulation import episode, episode_questions, observe, sensor
 from latent_vqa_ros.simulation.camera import Camera
+from latent_vqa_ros.simulation.dataset import SIZES
 from latent_vqa_ros.simulation.layout import Layout
 from latent_vqa_ros.simulation.picture import Studio
 from latent_vqa_ros.simulation.truth import Scene
@@ -39,6 +40,7 @@ IMAGE_TOPIC, INFO_TOPIC, TRUTH_TOPIC = '/camera/image_raw', '/camera/camera_info
 START_NS = 1_700_000_000 * 10**9  # any fixed time: the bytes must not depend on today
 SECONDS, RATE, SIZE, STORAGE = 24.0, 10.0, 384, 'mcap'
 JPEG_QUALITY = 85
+RATES = (0.1, 100.0)  # frames a second
 NANO = 10**9
 LOOKS = 40  # moments at which the truth of a script is looked at
 AMBIGUOUS = 0.25  # share of them that may be ambiguous: taking and releasing are
@@ -79,8 +81,8 @@ def record(out: str | Path, seed: int = 0, seconds: float = SECONDS, rate: float
 
 def count(seconds: float, rate: float) -> int:
     """Return how many frames an episode has; BagError where that makes no sense."""
-    if not 0.1 <= rate <= 100:
-        raise BagError(f'rate {rate:g}: expected 0.1 to 100 frames a second')
+    if not RATES[0] <= rate <= RATES[1]:
+        raise BagError(f'rate {rate:g}: expected {RATES[0]:g} to {RATES[1]:g} frames a second')
     if not 1 <= seconds * rate <= 100_000:
         raise BagError(f'{seconds:g} s at {rate:g} Hz: expected 1 to 100000 frames')
     return round(seconds * rate)
@@ -90,8 +92,8 @@ def check(seed: int, size: int) -> None:
     """Raise BagError if seed or size make no sense."""
     if seed < 0:
         raise BagError(f'seed {seed}: expected a whole number from 0')
-    if not 32 <= size <= 1024:
-        raise BagError(f'size {size}: expected 32 to 1024 pixels')
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise BagError(f'size {size}: expected {SIZES[0]} to {SIZES[1]} pixels')
 
 
 def film(studio: Studio, seed: int, frames: int, rate: float) -> Iterator[Shot]:

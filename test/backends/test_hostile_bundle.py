@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import resource
 import shutil
 import struct
@@ -76,6 +77,22 @@ def in_constant_of_a_subgraph():
     return make([node], [], [], []).SerializeToString()
 
 
+def endless(op_type):
+    """A body that a graph repeats 2 ** 62 times."""
+    body = helper.make_graph([], 'body', [], [])
+    node = helper.make_node(op_type, ['n', '', 'image'], ['features'], body=body)
+    return make([node], [], [], [helper.make_tensor('n', TensorProto.INT64, [], [1 << 62])]
+                ).SerializeToString()
+
+
+def with_functions():
+    model = onnx.load_from_string((MODEL / IMAGE_ENCODER).read_bytes())
+    model.functions.append(helper.make_function(
+        'own', 'f', ['x'], ['y'], [helper.make_node('Identity', ['x'], ['y'])],
+        [helper.make_opsetid('', 18)]))
+    return model.SerializeToString()
+
+
 def hostile(folder, name, content):
     """Put a file into a copy of the shipped bundle, with the digest that the manifest wants."""
     shutil.copytree(MODEL, folder, dirs_exist_ok=True)
@@ -99,6 +116,22 @@ def refused(folder, backend='onnxruntime'):
     in_constant_of_a_subgraph()])
 def test_a_graph_that_reads_other_files_is_refused(tmp_path, content):
     assert 'external data' in refused(hostile(tmp_path, IMAGE_ENCODER, content))
+
+
+@pytest.mark.parametrize(('content', 'said'), [
+    (endless('Loop'), 'Loop'), (endless('Scan'), 'Scan'), (with_functions(), 'functions')])
+def test_a_graph_that_may_never_end_is_refused(tmp_path, content, said):
+    assert said in refused(hostile(tmp_path, IMAGE_ENCODER, content))
+
+
+def test_a_model_beyond_all_memory_is_refused_in_torch_too(tmp_path):
+    pytest.importorskip('torch', reason='needs torch: pip install torch')
+    shutil.copytree(MODEL, tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / MANIFEST).read_text('utf-8')
+    wide = re.sub(r'mlp_ratio: \d+', 'mlp_ratio: 1000000000', text)
+    assert wide != text
+    (tmp_path / MANIFEST).write_text(wide)
+    assert WEIGHTS in refused(tmp_path, 'torch')
 
 
 def test_a_graph_that_wants_all_memory_is_refused_and_takes_little(tmp_path):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from latent_vqa_ros.bags import BagError
@@ -156,7 +156,6 @@ def test_a_damaged_bag_is_one_clear_line(tmp_path: Path, damage, says: str) -> N
     assert path.name in str(caught.value)
 
 
-@settings(deadline=None)
 @given(length=st.integers(0, len(DEMO_BYTES) - 1), whole=st.booleans())
 def test_an_mcap_cut_anywhere_is_refused(length: int, whole: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +165,6 @@ def test_an_mcap_cut_anywhere_is_refused(length: int, whole: bool) -> None:
             read_all(path if whole else path / 'demo_bag.mcap')
 
 
-@settings(deadline=None)
 @given(place=st.integers(0, len(DEMO_BYTES) - 1), value=st.integers(0, 255))
 def test_a_changed_byte_gives_messages_or_bag_error_and_nothing_else(
         place: int, value: int) -> None:

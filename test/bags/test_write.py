@@ -21,7 +21,7 @@ from latent_vqa_ros.bags.write import STORAGES, BagWriter
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(storage=st.sampled_from(STORAGES), height=st.integers(1, 90), width=st.integers(1, 90),
        stamps=st.lists(st.integers(0, 2**31 * 10**9 - 1), min_size=1, max_size=4),
        frame_id=st.text(st.characters(codec='utf-8', exclude_characters='\0'), max_size=20))
@@ -43,7 +43,7 @@ def test_images_come_back_exactly(storage: str, height: int, width: int, stamps:
         assert np.array_equal(image.data.reshape(image.height, image.width, 3), rgb_hwc)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(storage=st.sampled_from(STORAGES), data=st.binary(max_size=3000), text=st.text(
     st.characters(codec='utf-8', exclude_characters='\0'), max_size=300))
 def test_strings_compressed_images_and_cdr_come_back_exactly(

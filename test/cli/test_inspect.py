@@ -21,6 +21,15 @@ def test_json_holds_manifest_files_and_modules(latent_vqa_json, bundle):
     assert document['sha256']
 
 
+def test_a_figure_that_is_no_number_is_null_in_json(latent_vqa_json, bundle):
+    manifest = bundle / 'manifest.yaml'
+    text = manifest.read_text()
+    assert text.count('metrics:\n') == 1
+    manifest.write_text(text.replace('metrics:\n', 'metrics:\n  loss: .nan\n'))
+    _, document = latent_vqa_json('inspect', '--model', bundle)
+    assert document['manifest']['metrics'] == {'loss': None}
+
+
 def test_evidence_is_one_line_where_there_is_some(latent_vqa, latent_vqa_json, bundle,
                                                   looking_bundle):
     _, out, _ = latent_vqa('inspect', '--model', looking_bundle)

@@ -119,17 +119,16 @@ def test_the_rest_of_another_version_is_not_continued(monkeypatch, tmp_path):
         dataset.make(tmp_path / 'a', job, 1, lambda count: None)
 
 
-@pytest.mark.parametrize(('options', 'says'), [
-    (('--size', '8'), 'size 8'), (('--scenes', '1000001'), '1000001 scenes')])
-def test_nonsense_is_one_line(latent_vqa, tmp_path, options, says):
-    code, _, err = make(latent_vqa, tmp_path / 'a', *options)
+def test_nonsense_is_one_line(latent_vqa, tmp_path):
+    code, _, err = make(latent_vqa, tmp_path / 'a', '--scenes', '1000001')
     assert code == 1
-    assert says in err
+    assert '1000001 scenes' in err
     assert err.count('\n') == 1
 
 
 @pytest.mark.parametrize('options', [('--scenes', '0'), ('--seed', '-1'), ('--questions', '0'),
-                                     ('--workers', '0'), ('--scenes', 'x')])
+                                     ('--workers', '0'), ('--scenes', 'x'), ('--size', '8'),
+                                     ('--size', '-3')])
 def test_numbers_that_cannot_be_are_bad_usage(latent_vqa, tmp_path, options):
     code, _, err = make(latent_vqa, tmp_path / 'a', *options)
     assert code == 2

@@ -7,6 +7,7 @@ import pytest
 from latent_vqa_ros.bags import write
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.cli import simulate
+from latent_vqa_ros.simulation import dataset, episode_bag
 
 
 def make(latent_vqa, out, *options):
@@ -57,7 +58,8 @@ def test_an_existing_bag_is_left_alone(latent_vqa, tmp_path):
 
 
 @pytest.mark.parametrize(('options', 'code', 'says'), [
-    (('--size', '8'), 1, 'size 8'), (('--rate', '0'), 2, '--rate'),
+    (('--size', '8'), 2, '32 to 1024'), (('--size', '2000'), 2, '32 to 1024'),
+    (('--rate', '0'), 2, '--rate'), (('--rate', '0.01'), 2, '0.1 to 100'),
     (('--seed', '-1'), 2, '--seed'), (('--seconds', 'nan'), 2, '--seconds'),
     (('--seconds', '0'), 2, '--seconds'),
     (('--size', '64x48'), 2, 'square'), (('--size', 'x'), 2, 'square'),
@@ -70,5 +72,6 @@ def test_nonsense_is_told(latent_vqa, tmp_path, options, code, says):
     assert not (tmp_path / 'bag').exists()
 
 
-def test_the_command_knows_the_storages():
+def test_the_command_knows_what_can_be_chosen():
     assert simulate.STORAGES == write.STORAGES
+    assert (simulate.SIZES, simulate.RATES) == (dataset.SIZES, episode_bag.RATES)

@@ -1,4 +1,5 @@
 import shutil
+from datetime import date
 
 import pytest
 import yaml
@@ -85,6 +86,7 @@ def test_a_newer_schema_asks_for_an_update(copy):
     (lambda d: d.update(temperature=10**400), 'temperature: expected a number'),
     (lambda d: d.update(metrics=None), 'metrics: expected a mapping'),
     (lambda d: d.update(training=[1]), 'training: expected a mapping'),
+    (lambda d: d.update(metrics={date(2026, 1, 1): 1}), 'metrics: keys must be str'),
     (lambda d: d['files'][ANSWERER].update(bytes='12'), 'bytes: expected a whole number'),
     (lambda d: d.update(min_confidence=2), 'min_confidence'),
     (lambda d: d.update(surprise=1), 'surprise'),
@@ -100,7 +102,8 @@ def test_a_wrong_manifest_is_refused_by_what_is_wrong(copy, change, said):
     (b'a: &x [1]\nb: *x\n', 'aliases'),
     (b'!!python/object/apply:os.system ["true"]', 'not YAML'),
     (b'\xff\xfe\x00', 'not YAML'), (b'- 1\n', 'not a mapping'), (b'', 'not a mapping'),
-    (b'[' * 5000, 'manifest'), (b'x: "' + b'y' * (1 << 20) + b'"', 'larger than'),
+    (b'[' * 200_000, 'too deep'), (b'- ' * 100_000, 'too deep'),
+    (b'a: 1' + b':59' * 100_000, 'characters'), (b'x: "' + b'y' * (1 << 20) + b'"', 'larger than'),
 ])
 def test_hostile_yaml_is_refused(copy, text, said):
     (copy / MANIFEST).write_bytes(text)

@@ -57,6 +57,29 @@ def test_alpha_is_dropped_and_grey_is_repeated():
     assert np.array_equal(compressed_to_rgb(encoded('.png', grey)), np.dstack([grey] * 3))
 
 
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+@pytest.mark.parametrize('bits', [8, 16])
+def test_a_mosaic_that_was_compressed_as_it_is_has_the_colours_of_the_raw_image(pattern, bits):
+    mosaic = picture(channels=1, dtype=np.uint8 if bits == 8 else np.uint16)
+    raw = SimpleNamespace(height=24, width=33, encoding=f'bayer_{pattern}{bits}', is_bigendian=0,
+                          step=33 * bits // 8, data=mosaic.tobytes())
+    got = compressed_to_rgb(encoded('.png', mosaic), f'bayer_{pattern}{bits}; png compressed ')
+    assert np.abs(got.astype(int) - raw_to_rgb(raw)).max() <= (0 if bits == 8 else 1)
+
+
+@pytest.mark.parametrize('format_', [
+    'bayer_rggb8; jpeg compressed mono8', 'bayer_rggb8; png compressed bgr8',
+    'mono8; png compressed ', 'png', ''])
+def test_what_is_no_mosaic_stays_grey(format_):
+    grey = picture(channels=1)
+    assert np.array_equal(compressed_to_rgb(encoded('.png', grey), format_), np.dstack([grey] * 3))
+
+
+def test_colours_are_no_mosaic_whatever_the_format_says():
+    assert np.array_equal(compressed_to_rgb(PNG, 'bayer_rggb8; png compressed '),
+                          picture()[:, :, ::-1])
+
+
 def test_16_bit_png_is_scaled_as_the_same_raw_image_is():
     deep = picture(dtype=np.uint16)
     raw = SimpleNamespace(

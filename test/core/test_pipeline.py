@@ -108,6 +108,15 @@ def test_without_a_stamp_the_age_counts_from_the_arrival(loaded, red_circle):
     assert pipeline.respond(ASK, arrived, 9 * SECOND).status is Status.OK
 
 
+def test_a_camera_whose_clock_runs_ahead_goes_stale_when_frames_stop(loaded, red_circle):
+    pipeline = Pipeline(*loaded, max_age_s=1.0)
+    ahead = frame(red_circle, 100 * SECOND, received_ns=9 * SECOND)
+    fresh, dead = (pipeline.respond(ASK, ahead, at * SECOND) for at in (9, 11))
+    assert (fresh.status, dead.status) == (Status.OK, Status.STALE_IMAGE)
+    assert dead.image_age_ms == -89_000  # of the stamp, as ever
+    assert '2.0 s old' in dead.reason
+
+
 def test_an_undecodable_frame_is_a_bad_image_with_its_reason(pipeline, red_circle):
     def broken():
         raise ImageError('step 3 is too small')

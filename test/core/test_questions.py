@@ -63,6 +63,7 @@ def test_json_carries_id_and_camera():
     ('{"question": " "}', 'empty'),
     ('x' * 65, '65 characters'), ('x' * 100_000, '100000 characters'),
     ('{"question": "' + 'x' * 100_000 + '"}', 'far more than a question of 64'),
+    ('{"question": "' + 'x' * 60_000 + '"}', '60000 characters'),
 ])
 def test_what_is_wrong_is_said(message, said):
     assert said in only(message, CAMERAS, max_length=64).error
@@ -77,8 +78,12 @@ def test_what_is_too_long_is_told_to_each_camera_asked():
 def test_the_length_of_a_question_is_not_that_of_its_json():
     escaped = json.dumps({'id': 3, 'question': 'é' * 64})
     assert only(escaped, CAMERAS, max_length=64).error == ''
-    long = only(json.dumps({'id': 3, 'question': 'é' * 65}), CAMERAS, max_length=64)
-    assert (long.id, '65 characters' in long.error) == (3, True)
+    assert only(json.dumps({'question': '🙂' * 8000}), CAMERAS, max_length=8000).error == ''
+    for count in (65, 5000):
+        requests = parse(json.dumps({'id': 3, 'question': 'é' * count, 'camera': 'all'}), CAMERAS,
+                         max_length=64)
+        assert [(one.camera, one.id) for one in requests] == [(name, 3) for name in CAMERAS]
+        assert all(f'{count} characters' in one.error for one in requests)
 
 
 def test_a_camera_that_is_not_known_gets_one_answer_with_the_id():

@@ -264,7 +264,7 @@ def test_messages_of_rosbags_convert_as_those_of_rclpy():
     assert np.array_equal(conversions.image_to_rgb(read), raw_to_rgb(msg))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=400), st.integers(0, 9), st.integers(0, 9), st.integers(0, 40),
        st.sampled_from([*KNOWN_ENCODINGS, 'mjpeg']))  # fmt: skip
 def test_any_message_gives_rgb_or_an_image_error(data, height, width, step, encoding):

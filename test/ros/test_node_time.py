@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
@@ -34,7 +36,7 @@ def simulated(robot):
     return node, clock_at
 
 
-def test_a_stamp_in_the_future_is_told_and_never_stale(robot):
+def test_a_stamp_in_the_future_is_told(robot):
     node = robot(min_confidence=0.0, diagnostics_period=0.1)
     node.show(image(stamp_ns=node.now_ns() + 100 * SECOND))
     detail = node.ask()
@@ -46,6 +48,23 @@ def test_a_stamp_in_the_future_is_told_and_never_stale(robot):
     node.set(max_image_age=3600.0)
     node.show(image(stamp_ns=node.now_ns() + SECOND // 10))
     await_level(node, OK)
+
+
+def test_a_camera_whose_clock_runs_ahead_goes_stale_when_its_frames_stop(robot):
+    node = robot(min_confidence=0.0, max_image_age=0.5, diagnostics_period=0.1)
+    node.show(image(stamp_ns=node.now_ns() + 100 * SECOND))
+    assert node.ask()['status'] == 'ok'
+    await_level(node, STALE)
+    assert node.ask()['status'] == 'stale_image'
+
+
+def test_a_frame_does_not_age_while_simulated_time_stands(simulated):
+    node, _ = simulated
+    node.set(max_image_age=0.3)
+    node.show(image(stamp_ns=1000 * SECOND))
+    time.sleep(0.6)
+    assert node.ask()['status'] == 'ok'
+    assert node.ask()['status'] == 'ok'
 
 
 def test_an_old_stamp_says_that_the_clock_may_be_the_wrong_one(robot):

@@ -9,17 +9,21 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rosgraph_msgs.msg import Clock
 
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli import replay as verb
+from latent_vqa_ros.ros import replayer as replayer_module
 from latent_vqa_ros.ros.replayer import LARGE_FRAMES, message_class, use_large_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +118,39 @@ def test_every_message_arrives_with_its_own_stamp(environment: dict[str, str]) -
         assert clock == sorted(clock)
         assert bag.start_ns <= clock[0]
         assert clock[-1] == bag.end_ns
+
+
+class _Slow:
+    """A publisher that takes longer than the bag's pauses; what it was given goes to a list."""
+
+    def __init__(self, sent: list[object], seconds: float) -> None:
+        self.sent, self.seconds = sent, seconds
+
+    def publish(self, message: object) -> None:
+        time.sleep(self.seconds)
+        self.sent.append(message)
+
+
+def test_the_clock_goes_on_while_the_replay_is_late() -> None:
+    sent: list[object] = []
+    report = replayer_module.ReplayReport(published={'/image_raw': 0})
+    clock = replayer_module._Clock(SimpleNamespace(create_publisher=lambda *_: _Slow(sent, 0)))
+    with BagReader(DATA / 'demo_bag') as bag:
+        replayer_module._one_pass(bag, {'/image_raw': _Slow(sent, 0.03)}, clock, 1e6,
+                                  lambda: False, lambda: None, report)
+    kinds = ''.join('c' if isinstance(message, Clock) else 'i' for message in sent)
+    assert kinds.count('i') == 20
+    assert 'iii' not in kinds, kinds
+    ticks = [m.clock.sec * 10**9 + m.clock.nanosec for m in sent if isinstance(m, Clock)]
+    assert ticks == sorted(ticks)
+
+
+def test_ros_that_does_not_start_is_one_line(environment: dict[str, str]) -> None:
+    with replayer({**environment, 'ROS_DOMAIN_ID': 'abc'}, TINY, '--wait', '0') as replayed:
+        _, errors = replayed.communicate(timeout=LIMIT)
+    assert replayed.returncode == 1
+    assert [line for line in errors.splitlines() if 'does not start' in line]
+    assert 'Traceback' not in errors
 
 
 def test_large_frames_reach_a_best_effort_subscriber_with_default_transports(
