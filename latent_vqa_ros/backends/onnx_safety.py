@@ -46,8 +46,9 @@ def _walk(message: memoryview, kind: str, depth: int) -> None:
             if number == _NAME and isinstance(value, memoryview):
                 name = bytes(value[:80]).decode('utf-8', 'replace')
             external |= number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)
-        elif kind == 'node' and number == _OP_TYPE and value in _ENDLESS:
-            raise GraphError(f'has the operator {bytes(value).decode()}, which may never end')
+        elif kind == 'node' and number == _OP_TYPE:
+            if isinstance(value, memoryview) and value.tobytes() in _ENDLESS:
+                raise GraphError(f'has a {value.tobytes().decode()}, which may never end')
         elif kind == 'model' and number == _FUNCTIONS:
             raise GraphError('has functions, which may call each other without end')
         elif number in _FIELDS[kind] and isinstance(value, memoryview):

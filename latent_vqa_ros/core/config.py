@@ -114,6 +114,8 @@ class PreprocessConfig:
                  f'preprocess.resize: {self.resize!r} is none of {", ".join(RESIZE_RULES)}')
         _require(len(self.mean) == 3 == len(self.std) and min(self.std) > 0,
                  'preprocess.mean and std: three numbers each, std above 0')
+        _require(all(0 <= value <= 1 for value in self.mean),
+                 'preprocess.mean: from 0 to 1, of the brightest')
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ class ModelConfig:
         for name in ('image_blocks', 'text_blocks', 'count_dim'):
             value = getattr(self, name)
             _require(value >= 0, f'model.{name}: {value!r} is below 0')
-        _require(2 <= self.max_tokens <= 256,
-                 f'model.max_tokens: {self.max_tokens} is not from 2 to 256')
+        _require(4 <= self.max_tokens <= 256,
+                 f'model.max_tokens: {self.max_tokens} is not from 4 to 256')
         self._check_stem()
         self._check_latent()
 

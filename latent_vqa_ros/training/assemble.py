@@ -36,7 +36,7 @@ from latent_vqa_ros.training.train import START, Data, bank_ids, summary
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
 _VARIANTS = 4  # augmented copies of each validation image for the limit of familiarity
-_FAMILIAR_IMAGES = 5000  # of training, at most, that say what is familiar
+_FAMILIAR_IMAGES = 5000  # of training and of validation, at most, that say what is familiar
 _MAX_EXAMPLES = 200  # questions that stand in the manifest
 
 Json = dict[str, Any]
@@ -46,8 +46,8 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     """Write the bundle to ``out``; return the report on the test split, float and int8."""
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
-    some = data.train[::-(-len(data.train) // _FAMILIAR_IMAGES)]
-    train_images = load_images(some, recipe.preprocess)
+    train_images, val_images = (load_images(_some(records), recipe.preprocess)
+                                for records in (data.train, data.val))
     calibrate.fit_familiarity(model, calibrate.variants(train_images, recipe, 1))
     work.mkdir(parents=True, exist_ok=True)
     found = evidence(recipe, data, model)
@@ -65,7 +65,6 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
                      if begun.exists() else {})})
     backends = {'float': _backend(*floats),
                 'int8': _backend(work / IMAGE_ENCODER, work / ANSWERER)}
-    val_images = load_images(data.val, recipe.preprocess)
     limit = calibrate.fit_max_distance(
         backends['int8'], calibrate.variants(val_images, recipe, _VARIANTS), recipe.false_alarms)
     manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
@@ -75,6 +74,11 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     report['stages'] = summary(work.parent) if trained_here else {}
     export.save_weights(model, work)
     return deliver(manifest, report, work, out)
+
+
+def _some(records: Sequence[Record]) -> Sequence[Record]:
+    """Return at most so many records, evenly drawn, that their copies fit into memory."""
+    return records[::-(-len(records) // _FAMILIAR_IMAGES)]
 
 
 def examples(questions: Sequence[str]) -> tuple[str, ...]:

@@ -121,6 +121,12 @@ class Recipe:
         if not 0 <= self.start_share < 1 or self.start_share and not self.start:
             raise ConfigError(f'start_share {self.start_share}: expected a share from 0, below 1, '
                               'of a start')
+        turned, places = self.augment.symmetries, max(
+            self.pretrain.region_weight, self.finetune.region_weight,
+            self.finetune.grounding_weight)
+        if turned and (self.preprocess.height != self.preprocess.width or places):
+            raise ConfigError('augment.symmetries: only for square pictures, and without '
+                              'region_weight and grounding_weight: places are not turned')
         if not 0 < self.false_alarms < 1:
             raise ConfigError(f'false_alarms {self.false_alarms}: expected a share above 0, '
                               'below 1')

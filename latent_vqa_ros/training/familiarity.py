@@ -39,10 +39,11 @@ def blurred(image_hwc: Image, rng: np.random.Generator) -> Image:
 
 
 def half_covered(image_hwc: Image, rng: np.random.Generator) -> Image:
-    """Return the image with one half under one color."""
-    covered = np.rot90(image_hwc, int(rng.integers(4))).copy()
+    """Return the image with its upper, lower, left or right half under one color."""
+    turns = int(rng.integers(4))
+    covered = np.rot90(image_hwc, turns).copy()
     covered[:len(covered) // 2] = rng.integers(0, 256, 3)
-    return covered
+    return np.ascontiguousarray(np.rot90(covered, -turns))
 
 
 def black(image_hwc: Image, rng: np.random.Generator) -> Image:

@@ -75,6 +75,8 @@ def region_loss(model: LatentVqa, tokens_bnd: Tensor, places: Places) -> Tensor:
 @torch.no_grad()
 def recall(model: LatentVqa, split: Split, device: torch.device) -> float:
     """Return the share of images whose nearest caption, of all the split's, is their own."""
+    if not len(split.caption_ids_ut):
+        return 0.0
     hits = total = 0
     caption_ue = model.clip.embed_text(torch.from_numpy(split.caption_ids_ut).to(device))
     for start in range(0, len(split), _EVAL_BATCH):

@@ -36,8 +36,8 @@ _FITTED = ('bank', 'feature_mean', 'feature_whiten')  # after training, to the d
 def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
     """Give the model the weights of the bundle ``recipe.start``; new words keep their own.
 
-    Returns the bundle's name and version. Raises BundleError, and ConfigError where the bundle's
-    model has other sizes.
+    Returns the bundle's name, version and digest. Raises BundleError, and ConfigError where the
+    bundle's model has other sizes.
     """
     weights, begun = _taken(model, recipe, tokenizer)
     _silence(model)
@@ -93,7 +93,8 @@ def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
         if word in at:
             rows[row] = words[at[word]]
     weights[_WORDS] = rows
-    return weights, f'{found.manifest.name} {found.manifest.version}'
+    return weights, (f'{found.manifest.name} {found.manifest.version} '
+                     f'(sha256 {found.sha256[:12]})')
 
 
 def _as_deep_as(theirs: ModelConfig, ours: ModelConfig) -> ModelConfig:

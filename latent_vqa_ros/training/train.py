@@ -64,17 +64,17 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     everything = dataset.split('train')
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
-    captions = _captions(everything)
-    regions = [region.caption for record in everything for region in record.regions
-               if region.caption]  # what is hidden has none
+    captions, regions = _captions(everything), _things(everything)
     regions += [NOTHING] if regions else []  # an empty place has a caption, too
     texts = tuple(sorted({question.text for question in asked}))
     tokenizer = Tokenizer.from_texts((*texts, *captions, *regions, *answers),
                                      recipe.model.max_tokens)
     _check_words(tokenizer, dataset.name, {
         'answers': answers, 'train': [*texts, *captions, *regions],
-        **{split: [*(q.text for _, q in questions_of(records)), *_captions(records)]
+        **{split: [*(q.text for _, q in questions_of(records)), *_captions(records),
+                   *_things(records)]
            for split, records in (('val', val), ('test', test), *more.items())}})
+    _check_answers(tokenizer, dataset.name, answers)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
@@ -85,6 +85,20 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
 
 def _captions(records: Sequence[Record]) -> list[str]:
     return [text for record in records for text in record.captions]
+
+
+def _things(records: Sequence[Record]) -> list[str]:
+    """Return the captions of single things; what is hidden has none."""
+    return [region.caption for record in records for region in record.regions if region.caption]
+
+
+def _check_answers(tokenizer: Tokenizer, name: str, answers: Sequence[str]) -> None:
+    """Raise DatasetError for answers that are one to the model: it would never be sure."""
+    found: dict[tuple[int, ...], str] = {}
+    for answer in answers:
+        other = found.setdefault(tuple(tokenizer.encode(answer).tolist()), answer)
+        if other != answer:
+            raise DatasetError(f'{name}: the answers {other!r} and {answer!r} are the same words')
 
 
 def _check_words(tokenizer: Tokenizer, name: str, texts: dict[str, Sequence[str]]) -> None:
@@ -127,7 +141,8 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
         Split(records, recipe.preprocess, data.tokenizer, data.answers, grid)
         for records in (data.train, data.val))
     metrics = loop.Metrics(folder)
-    described = any(record.captions or record.regions for record in data.train)
+    places = bool(recipe.pretrain.region_weight)
+    described = any(record.captions or places and record.regions for record in data.train)
     if described and not recipe.start:
         task = pretrain.task(recipe, model, train_split, val_split, device)
         loop.run(task, model, recipe.pretrain, folder, metrics)

@@ -49,6 +49,11 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     ('finetune: {count_weight: 0.2}', 'count_weight: the model counts nothing'),
     ('start_share: 0.3', 'start_share 0.3: .* of a start'),
     ('start: a\nstart_share: 1', 'start_share 1: expected a share'),
+    ('augment: {symmetries: true}\nfinetune: {grounding_weight: 1}', 'places are not turned'),
+    ('augment: {symmetries: true}\npretrain: {region_weight: 1}', 'places are not turned'),
+    ('augment: {symmetries: true}\npreprocess: {height: 64, width: 128}', 'only for square'),
+    ('preprocess: {mean: [128, 128, 128]}', 'mean: from 0 to 1'),
+    ('model: {max_tokens: 3}', 'not from 4 to 256'),
     ('start: 5', 'start: expected a string')])
 def test_a_value_that_cannot_be_is_refused_before_training(tmp_path, line, said):
     path = tmp_path / 'recipe.yaml'

@@ -45,6 +45,18 @@ def test_empty_noisy_and_covered_frames_are_told_from_familiar_ones(rows):
     assert rows['half_covered']['auroc'] >= 0.97
 
 
+def test_half_of_a_picture_is_covered_and_the_other_half_stays_as_it_was():
+    image = np.random.default_rng(0).integers(0, 256, (16, 32, 3), np.uint8)
+    seen = set()
+    for seed in range(20):
+        covered = familiarity.half_covered(image, np.random.default_rng(seed))
+        assert covered.shape == image.shape
+        same = (covered == image).all(axis=2)
+        assert same.sum() == pytest.approx(image.shape[0] * image.shape[1] / 2, abs=2)
+        seen.add((same[0].all(), same[-1].all(), same[:, 0].all(), same[:, -1].all()))
+    assert len(seen) == 4  # each of the halves
+
+
 @pytest.mark.parametrize('damage', [familiarity.noise, familiarity.black])
 def test_an_unfamiliar_frame_gets_no_answer_and_says_why(loaded, damage):
     image = damage(np.zeros((480, 640, 3), np.uint8), np.random.default_rng(1))

@@ -101,6 +101,16 @@ def test_data_without_places_or_captions_has_losses_of_zero_that_can_be_added(sp
     assert not tokens.grad.any()
 
 
+def test_validation_without_captions_has_a_recall_of_zero(tmp_path):
+    data = squares.write(tmp_path / 'data', {'val': 4})
+    for name in ('truth', 'captions'):
+        (data / f'{name}.jsonl').unlink()
+    split = Split(adapter.load(data).split('val'), SIZE, TOKENIZER, ('blue', 'no', 'red', 'yes'),
+                  (4, 4))
+    assert len(split.caption_ids_ut) == 0
+    assert pretrain.recall(model(), split, CPU) == 0
+
+
 def test_a_small_model_learns_what_stands_where_on_eight_pictures(splits, tmp_path):
     train = splits[0]
     recipe = Recipe('x', 'x', threads=1, augment=AugmentConfig(noise=0, gain=0, blur=0),

@@ -9,18 +9,20 @@ import time
 from pathlib import Path
 
 import pytest
+import squares
 
-pytest.importorskip('torch', reason='needs torch: pip install torch')
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')
 
 from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
+from latent_vqa_ros.training import loop  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
 from latent_vqa_ros.training.config import Recipe, load_recipe  # noqa: E402
 from latent_vqa_ros.training.loop import schedule  # noqa: E402
-from latent_vqa_ros.training.train import load_data  # noqa: E402
+from latent_vqa_ros.training.train import load_data, train  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / 'config' / 'train' / 'easy_vqa.yaml'
@@ -99,6 +101,7 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path, option):
     ('train', '?', 'yes', r"train: '\?': the question is empty"),
     ('train', 'is it red', '>', "answers: '>': the question is empty"),
     ('train', 'is it ' + 'red ' * 20, 'yes', 'at most 15'),
+    ('train', 'is it red', 'YES!', "the answers 'YES!' and 'yes' are the same words"),
     ('val', 'is it red', 'red', 'validation answers that training has not: red')])
 def test_data_that_cannot_be_asked_is_refused_before_training(tmp_path, split, question, answer,
                                                               said):
@@ -110,6 +113,33 @@ def test_data_that_cannot_be_asked_is_refused_before_training(tmp_path, split, q
     (tmp_path / 'questions.jsonl').write_text('\n'.join(map(json.dumps, lines)))
     with pytest.raises(DatasetError, match=said):
         load_data(Recipe('x', str(tmp_path)))
+
+
+def test_a_thing_of_validation_that_training_cannot_name_is_refused_before_training(tmp_path):
+    data = squares.write(tmp_path / 'data', {'train': 4, 'val': 4, 'test': 4})
+    truth = data / 'truth.jsonl'
+    lines = [json.loads(line) for line in truth.read_text().splitlines()]
+    named = {json.loads(line)['image'] for line in (data / 'questions.jsonl').open()
+             if json.loads(line)['split'] == 'val'}
+    line = next(line for line in lines if line['image'] in named)
+    line['things'][0]['color'] = 'teal'
+    truth.write_text('\n'.join(map(json.dumps, lines)))
+    with pytest.raises(DatasetError, match="val: '.*teal.*': unknown word 'teal'"):
+        load_data(Recipe('x', str(data)))
+
+
+@pytest.mark.parametrize(('weight', 'stages'), [(0.0, ['finetune']),
+                                                (1.0, ['pretrain', 'finetune'])])
+def test_places_alone_are_aligned_only_where_the_recipe_says_so(tmp_path, monkeypatch, weight,
+                                                               stages):
+    data = squares.write(tmp_path / 'data', {'train': 4, 'val': 4, 'test': 4})
+    (data / 'captions.jsonl').unlink()
+    document = {**squares.RECIPE, 'data': str(data), 'pretrain': {'region_weight': weight}}
+    (tmp_path / 'recipe.yaml').write_text(json.dumps(document))
+    recipe, ran = load_recipe(tmp_path / 'recipe.yaml'), []
+    monkeypatch.setattr(loop, 'run', lambda task, *rest: ran.append(task.name))
+    train(recipe, load_data(recipe), tmp_path / 'run', torch.device('cpu'))
+    assert ran == stages
 
 
 def test_quantize_refuses_a_training_that_is_not_finished(tmp_path):
