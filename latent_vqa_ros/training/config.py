@@ -82,7 +82,7 @@ class Recipe:
     ``calibration_images`` counts training images shown to the quantizer; ``false_alarms`` is the
     share of validation images, augmented copies of them, and all these as a camera would send
     them, that lies beyond the limit of ``unfamiliar_image``. ``bfloat16`` computes the
-    towers in that type: faster on a CPU with AVX-512 BF16 and on GPUs, slower on others.
+    towers in that type: faster on GPUs and on some CPUs (AMX), slower on others.
     ``limit``, where given, is how many records of each split are used. ``start`` is the folder of
     a bundle whose weights training begins with; the contrastive stage is then left out.
     ``start_share`` of its weights is mixed into the trained ones in the end.
