@@ -27,7 +27,7 @@ def test_a_figure_that_is_no_number_is_null_in_json(latent_vqa_json, bundle):
     assert text.count('metrics:\n') == 1
     manifest.write_text(text.replace('metrics:\n', 'metrics:\n  loss: .nan\n'))
     _, document = latent_vqa_json('inspect', '--model', bundle)
-    assert document['manifest']['metrics'] == {'loss': None}
+    assert document['manifest']['metrics'] == {'loss': None, 'accuracy': 1.0}
 
 
 def test_evidence_is_one_line_where_there_is_some(latent_vqa, latent_vqa_json, bundle,

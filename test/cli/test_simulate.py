@@ -126,13 +126,15 @@ def test_nonsense_is_one_line(latent_vqa, tmp_path):
     assert err.count('\n') == 1
 
 
-@pytest.mark.parametrize('options', [('--scenes', '0'), ('--seed', '-1'), ('--questions', '0'),
-                                     ('--workers', '0'), ('--scenes', 'x'), ('--size', '8'),
-                                     ('--size', '-3')])
-def test_numbers_that_cannot_be_are_bad_usage(latent_vqa, tmp_path, options):
-    code, _, err = make(latent_vqa, tmp_path / 'a', *options)
+@pytest.mark.parametrize(('option', 'value', 'said'), [
+    ('--scenes', '0', 'a whole number from'), ('--seed', '-1', 'a whole number from'),
+    ('--questions', '0', 'a whole number from'), ('--workers', '0', 'a whole number from'),
+    ('--scenes', 'x', 'a whole number from'), ('--size', '8', '32 to 1024 pixels'),
+    ('--size', '-3', 'PIXELS')])
+def test_numbers_that_cannot_be_are_bad_usage(latent_vqa, tmp_path, option, value, said):
+    code, _, err = make(latent_vqa, tmp_path / 'a', option, value)
     assert code == 2
-    assert f'{options[0]}: expected a whole number from' in err
+    assert f'{option}: expected {said}' in err
 
 
 def test_two_processes_do_not_draw_one_folder(latent_vqa, tmp_path):
