@@ -142,8 +142,10 @@ class Recipe:
     def smoke(self) -> Recipe:
         """Return the recipe cut down to what shows that every stage runs."""
         return replace(self, name=f'{self.name}_smoke', calibration_images=16,
-                       pretrain=replace(self.pretrain, epochs=2, stop_at=None, batch=32),
-                       finetune=replace(self.finetune, epochs=2, stop_at=None, batch=32))
+                       pretrain=replace(self.pretrain, epochs=min(2, self.pretrain.epochs),
+                                        stop_at=None, batch=32),
+                       finetune=replace(self.finetune, epochs=min(2, self.finetune.epochs),
+                                        stop_at=None, batch=32))
 
 
 def load_recipe(path: Path) -> Recipe:
