@@ -64,7 +64,7 @@ def mix(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer, begun: str) -> N
 
 def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
         dict[str, Tensor], str]:
-    """Return the bundle's weights as the model has them, and its name and version."""
+    """Return the bundle's weights as the model has them, and its name, version and digest."""
     found = bundle.load(Path(recipe.start))
     theirs, ours = found.manifest.model, recipe.model
     seen = found.manifest.preprocess

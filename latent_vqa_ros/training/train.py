@@ -32,7 +32,7 @@ from latent_vqa_ros.training.batches import Split
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.places import NOTHING
 
-START = 'start.txt'  # in the run folder: name and version of the bundle training began with
+START = 'start.txt'  # in the run folder: which bundle training began with
 RUN = 'run.json'  # in the run folder: what decides its weights
 
 
