@@ -4,7 +4,8 @@
         scenes = read_scenes(bag)
         for frame in frames(bag, scenes): ...
 
-    true_frames(bag)   pictures as they were published, with the answers to questions
+    true_frames(bag)        when pictures were taken, with the answers to questions
+    published(bag, stamps)  the pictures as they were published
 
 /truth is a std_msgs/String with JSON: {"stamp": {"sec", "nanosec"}, "scene": {…} or null,
 "answers": {question: answer or null}, …}. It belongs to the picture of the same stamp; null is
@@ -32,11 +33,9 @@ Scenes = dict[int, dict[str, Any] | None]  # by stamp in ns; None where the fram
 
 @dataclass(frozen=True)
 class TrueFrame:
-    """A picture as it is published, and the questions about it with their certain answers."""
+    """When a picture was taken, and the questions about it with their certain answers."""
 
     stamp_ns: int
-    type: str
-    cdr: bytes
     questions: tuple[tuple[str, str], ...]
 
 
@@ -78,28 +77,37 @@ def _parse(bag: BagReader, text: str) -> tuple[int, dict[str, Any] | None]:
 
 def frames(bag: BagReader, stamps: Collection[int]) -> Iterator[Frame]:
     """Yield the pictures of these stamps in the bag's order, of its first camera."""
+    return (frame for frame, _ in _pictures(bag) if frame.stamp_ns in stamps)
+
+
+def published(bag: BagReader, stamps: Collection[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield stamp and serialized message of the same pictures, of each stamp the first."""
+    remaining = set(stamps)
+    for frame, record in _pictures(bag):
+        if frame.stamp_ns in remaining:
+            remaining.remove(frame.stamp_ns)
+            yield frame.stamp_ns, record.cdr
+
+
+def _pictures(bag: BagReader) -> Iterator[tuple[Frame, BagRecord]]:
     topic = choose_topics(bag.topics)[0]
-    for record in bag:
-        if record.topic == topic:
-            frame = make_frame(bag, record)
-            if frame.stamp_ns in stamps:
-                yield frame
+    return ((make_frame(bag, record), record) for record in bag if record.topic == topic)
 
 
 def true_frames(bag: BagReader) -> list[TrueFrame]:
-    """Return the pictures of the bag's first camera that have a truth; BagError without any."""
+    """Tell which pictures of the bag's first camera have a truth; BagError without any."""
     _check(bag)
     topic = choose_topics(bag.topics)[0]
-    pictures: dict[int, BagRecord] = {}
+    pictures: set[int] = set()
     truths: dict[int, tuple[tuple[str, str], ...]] = {}
     for record in bag:
         if record.topic == topic:
-            pictures[make_frame(bag, record).stamp_ns] = record
+            pictures.add(make_frame(bag, record).stamp_ns)
         elif record.topic == TRUTH_TOPIC:
             stamp_ns, questions = _questions(bag, bag.deserialize(record).data)
             truths[record.stamp_ns if stamp_ns is None else stamp_ns] = questions
-    found = [TrueFrame(stamp, picture.type, picture.cdr, truths[stamp])
-             for stamp, picture in sorted(pictures.items()) if stamp in truths]
+    found = [TrueFrame(stamp_ns, truths[stamp_ns])
+             for stamp_ns in sorted(pictures & truths.keys())]
     if not any(frame.questions for frame in found):
         raise BagError(f'{bag.path}: no picture on {topic} with an answer on {TRUTH_TOPIC}')
     return found

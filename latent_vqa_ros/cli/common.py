@@ -6,7 +6,7 @@ import argparse
 import math
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,15 +81,18 @@ def end_cleanly() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
-def progress(items: Sequence[T], label: str) -> Iterable[T]:
-    """Return the items, with a bar on stderr where that is a terminal and tqdm is installed."""
+def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+    """Return the items, with a bar on stderr where that is a terminal and tqdm is installed.
+
+    ``total`` is how many there are, where they have no length.
+    """
     if not sys.stderr.isatty():
         return items
     try:
         from tqdm import tqdm
     except ImportError:
         return items
-    bar: Iterable[T] = tqdm(items, desc=label, leave=False)
+    bar: Iterable[T] = tqdm(items, desc=label, total=total, leave=False)
     return bar
 
 

@@ -23,7 +23,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from latent_vqa_ros.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.bags.truth import TrueFrame
     from latent_vqa_ros.ros.demo import Asker
 
@@ -69,16 +71,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo, print its table, draw its picture; 0 when every question was answered."""
+    from latent_vqa_ros.bags.read import BagReader
+    from latent_vqa_ros.bags.truth import true_frames
     from latent_vqa_ros.cli import demo_report
     from latent_vqa_ros.core.models import find_model
 
     model = find_model(args.model)
-    frames = read_frames(args.bag or find_bag(model.name))
-    args.out.mkdir(parents=True, exist_ok=True)
-    prepare_environment()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    asked = spread(frames, args.moments)
-    rows, pictures, measured = converse(frames, asked, args.rate, model, args.out)
+    with BagReader(args.bag or find_bag(model.name)) as bag:
+        frames = true_frames(bag)
+        args.out.mkdir(parents=True, exist_ok=True)
+        prepare_environment()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        asked = spread(frames, args.moments)
+        rows, pictures, measured = converse(bag, frames, asked, args.rate, model, args.out)
     document = demo_report.summarize(rows, measured)
     document['picture'] = str((args.out / PICTURE).resolve()) if pictures else None
     if pictures:
@@ -102,15 +107,6 @@ def find_bag(model: str) -> Path:
                    '"latent_vqa simulate bag OUT" and name it with --bag OUT')
 
 
-def read_frames(bag_path: Path) -> list[TrueFrame]:
-    """Return the frames of a bag that have a truth; BagError when there is none."""
-    from latent_vqa_ros.bags.read import BagReader
-    from latent_vqa_ros.bags.truth import true_frames
-
-    with BagReader(bag_path) as bag:
-        return true_frames(bag)
-
-
 def spread(frames: Sequence[TrueFrame], count: int) -> list[TrueFrame]:
     """Return at most so many frames that can be asked about, evenly from the first to the last."""
     told = [frame for frame in frames if frame.questions]
@@ -129,27 +125,31 @@ def prepare_environment() -> None:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % DOMAINS))
 
 
-def converse(frames: Sequence[TrueFrame], asked: Sequence[TrueFrame], rate: float, model: Path,
+def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFrame],
+             rate: float, model: Path,
              out: Path) -> tuple[list[dict[str, Any]], list[Any], dict[str, Any]]:
     """Ask the node; return a row per question, a picture per asked frame, what was measured.
 
     What fails after the questions is said and left out: their answers are worth a table.
     """
+    from latent_vqa_ros.bags.answer import choose_topics
+    from latent_vqa_ros.bags.truth import published
     from latent_vqa_ros.ros.demo import Asker, DemoError, running
 
-    compressed = frames[0].type.endswith('CompressedImage')
+    compressed = bag.topics[choose_topics(bag.topics)[0]].endswith('CompressedImage')
+    shown = published(bag, {frame.stamp_ns for frame in frames})
     parameters = ('-p', f'model:={model.resolve()}', '-p', 'max_image_age:=0.0',  # old stamps
                   '-p', f'image_transport:={"compressed" if compressed else "raw"}')
     try:
         with (running('latent_vqa_ros.ros.main', out / NODE_LOG, *parameters) as node,
               running('latent_vqa_ros.ros.echo', out / ECHO_LOG), Asker(compressed) as asker):
             asker.await_node(node, asked[0].questions[0][0])
-            rows = replay(asker, frames, asked, rate)
+            rows, cdrs = replay(asker, progress(shown, 'frames', len(frames)), asked, rate)
             measured: dict[str, Any] = {'round_trip_ms': [], 'node_rss_mb': resident_mb(node.pid)}
             pictures = []
             try:
                 measured['round_trip_ms'] = asker.round_trips(ROUND_TRIPS)
-                pictures = look(asker, asked, rows)
+                pictures = look(asker, cdrs, rows)
             except DemoError as error:
                 log.error('%s; see %s', error, out / NODE_LOG)
     except DemoError as error:
@@ -157,19 +157,26 @@ def converse(frames: Sequence[TrueFrame], asked: Sequence[TrueFrame], rate: floa
     return rows, pictures, measured | {'node_exit': node.returncode}
 
 
-def replay(asker: Asker, frames: Sequence[TrueFrame], asked: Sequence[TrueFrame],
-           rate: float) -> list[dict[str, Any]]:
-    """Show every frame in its time and ask about some; return a row per question."""
-    first_ns, started = frames[0].stamp_ns, time.perf_counter()
-    rows = []
-    for frame in progress(frames, 'frames'):
-        time_s = (frame.stamp_ns - first_ns) / NANO
+def replay(asker: Asker, pictures: Iterable[tuple[int, bytes]], asked: Sequence[TrueFrame],
+           rate: float) -> tuple[list[dict[str, Any]], dict[int, bytes]]:
+    """Show every picture in its time and ask about some; return rows and the pictures asked about.
+
+    Pictures are pairs of stamp and serialized message, and only those asked about are kept.
+    """
+    questions = {frame.stamp_ns: frame.questions for frame in asked}
+    rows: list[dict[str, Any]] = []
+    kept: dict[int, bytes] = {}
+    first_ns, started = None, time.perf_counter()
+    for stamp_ns, cdr in pictures:
+        first_ns = stamp_ns if first_ns is None else first_ns
+        time_s = (stamp_ns - first_ns) / NANO
         asker.wait_until(started + time_s / rate)
-        asker.show(frame.cdr)
-        if any(frame is one for one in asked):
-            rows += [row(time_s, question, truth, asker.ask(question, frame.stamp_ns))
-                     for question, truth in frame.questions]
-    return rows
+        asker.show(cdr)
+        if stamp_ns in questions:
+            kept[stamp_ns] = cdr
+            rows += [row(time_s, question, truth, asker.ask(question, stamp_ns))
+                     for question, truth in questions[stamp_ns]]
+    return rows, kept
 
 
 def row(time_s: float, question: str, truth: str, reply: Any) -> dict[str, Any]:
@@ -182,16 +189,17 @@ def row(time_s: float, question: str, truth: str, reply: Any) -> dict[str, Any]:
             'evidence': detail['evidence']}
 
 
-def look(asker: Asker, asked: Sequence[TrueFrame], rows: Sequence[dict[str, Any]]) -> list[Any]:
+def look(asker: Asker, cdrs: Mapping[int, bytes], rows: Sequence[dict[str, Any]]) -> list[Any]:
     """Return the node's picture of each asked frame, RGB: its last question that has evidence."""
     from latent_vqa_ros.core.image_formats import raw_to_rgb
 
-    pictures, remaining = [], iter(rows)
-    for frame in asked:
-        mine = [next(remaining) for _ in frame.questions]
+    pictures = []
+    for (stamp_ns, cdr), (_, of_frame) in zip(
+            cdrs.items(), groupby(rows, lambda row: row['time_s']), strict=True):
+        mine = list(of_frame)
         told = next((one for one in reversed(mine) if one['evidence']), mine[0])
-        asker.show(frame.cdr)
-        pictures.append(raw_to_rgb(asker.look(told['question'], frame.stamp_ns)))
+        asker.show(cdr)
+        pictures.append(raw_to_rgb(asker.look(told['question'], stamp_ns)))
     return pictures
 
 

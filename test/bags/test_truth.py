@@ -11,7 +11,7 @@ from truth_bag import START_NS, STORY, write_bag
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.read import BagReader
-from latent_vqa_ros.bags.truth import frames, is_bag, read_scenes, true_frames
+from latent_vqa_ros.bags.truth import frames, is_bag, published, read_scenes, true_frames
 from latent_vqa_ros.bags.write import STORAGES, BagWriter
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
@@ -69,11 +69,20 @@ def test_a_true_frame_is_as_published_with_its_certain_answers(tmp_path: Path) -
                       '{"answers": {"what?": null}}', '{"questions": [["who?", "b"]]}')
     with BagReader(path) as bag:
         found = true_frames(bag)
+        shown = list(published(bag, [frame.stamp_ns for frame in found]))
         messages = [record.cdr for record in bag if record.topic == '/front/image_raw']
     assert [frame.questions for frame in found] == [(('what?', 'a'),), (), (('who?', 'b'),)]
     assert [frame.stamp_ns for frame in found] == [0, 10, 20]
-    assert [frame.cdr for frame in found] == messages[:3]
-    assert found[0].type == 'sensor_msgs/msg/Image'
+    assert shown == list(zip([0, 10, 20], messages[:3], strict=True))
+
+
+def test_of_pictures_with_one_stamp_the_first_is_shown(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        for grey in (7, 8):
+            bag.write_image('/image_raw', 10, '', np.full((4, 4, 3), grey, np.uint8))
+    with BagReader(tmp_path / 'bag') as read:
+        (stamp_ns, cdr), = published(read, [10])
+    assert (stamp_ns, cdr[-1]) == (10, 7)
 
 
 def test_a_truth_finds_its_picture_whenever_either_was_recorded(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from latent_vqa_ros.bags import BagError
-from latent_vqa_ros.bags.truth import TrueFrame
+from latent_vqa_ros.bags.read import BagReader
+from latent_vqa_ros.bags.truth import TrueFrame, true_frames
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli import demo, demo_report
 
@@ -94,17 +96,31 @@ def test_an_episode_is_asked_where_its_truth_is_certain(looking_bundle, episode,
 
 
 def test_the_pace_is_that_of_the_bag_times_the_rate():
-    frames = [TrueFrame(10**18 + i * 10**9, 'Image', b'%d' % i, ()) for i in range(4)]
     shown, due = [], []
     asker = SimpleNamespace(show=shown.append, wait_until=due.append)
-    assert demo.replay(asker, frames, [], 4) == []
+    pictures = ((10**18 + i * 10**9, b'%d' % i) for i in range(4))
+    assert demo.replay(asker, pictures, [], 4) == ([], {})
     assert shown == [b'0', b'1', b'2', b'3']
     assert np.diff(due) == pytest.approx([0.25] * 3)
 
 
+def test_of_a_long_bag_only_pictures_asked_about_are_held():
+    detail = dict.fromkeys(('status', 'answer', 'confidence', 'encoding_reused', 'evidence'))
+    asker = SimpleNamespace(show=len, wait_until=abs, ask=lambda *_: SimpleNamespace(
+        detail=detail, milliseconds=1.0, attempts=1))
+    pictures = ((i, bytes(10**6)) for i in range(2000))
+    tracemalloc.start()
+    rows, kept = demo.replay(asker, pictures, [TrueFrame(7, (('what?', 'that'),))], 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**7
+    assert list(kept) == [7]
+    assert [row['truth'] for row in rows] == ['that']
+
+
 def test_moments_are_spread_from_the_first_to_the_last_that_is_certain():
     told = (('what?', 'that'),)
-    frames = [TrueFrame(i, '', b'', told if i % 2 else ()) for i in range(20)]
+    frames = [TrueFrame(i, told if i % 2 else ()) for i in range(20)]
     assert [frame.stamp_ns for frame in demo.spread(frames, 3)] == [1, 9, 19]
     assert [frame.stamp_ns for frame in demo.spread(frames, 1)] == [1]
     assert len(demo.spread(frames, 99)) == 10
@@ -167,9 +183,9 @@ def test_the_default_model_follows_what_happens_in_the_shipped_episode(tmp_path)
 
 
 def test_the_shipped_episode_is_found_and_tells_of_changes():
-    frames = demo.read_frames(demo.find_bag('any model'))
+    with BagReader(demo.find_bag('any model')) as bag:
+        frames = true_frames(bag)
     assert len(frames) == 120
-    assert {frame.type for frame in frames} == {'sensor_msgs/msg/CompressedImage'}
     asked = demo.spread(frames, demo.MOMENTS)
     answers: dict[str, list[str]] = {}
     for frame in asked:
