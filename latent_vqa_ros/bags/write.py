@@ -58,18 +58,22 @@ class BagWriter:
 
         if self.path.exists():
             raise BagError(f'{self.path}: exists already; choose another name or remove it')
+        self._types = get_typestore(Stores.ROS2_JAZZY)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._scratch = Path(tempfile.mkdtemp(
                 prefix=f'.{self.path.name}.partial-', dir=self.path.parent))
         except OSError as error:
             raise BagError(f'{self.path}: cannot be written ({error.strerror})') from error
-        self._types = get_typestore(Stores.ROS2_JAZZY)
         plugin = StoragePlugin.MCAP if self.storage == 'mcap' else StoragePlugin.SQLITE3
-        writer = Writer(self._scratch / self.path.name, version=8, storage_plugin=plugin)
-        if self.storage == 'mcap':
-            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        writer.open()
+        try:
+            writer = Writer(self._scratch / self.path.name, version=8, storage_plugin=plugin)
+            if self.storage == 'mcap':
+                writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            writer.open()
+        except BaseException:  # also a signal
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise
         self._writer = writer
         return self
 

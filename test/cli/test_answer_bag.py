@@ -7,15 +7,19 @@ import fcntl
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,6 +141,24 @@ def test_what_cannot_be_done_is_one_clear_line(latent_vqa, tmp_path, more, says)
     [TINY, '--question', COLOUR, '--out', 'a.csv', '--every', '0']])
 def test_bad_usage_exits_with_2(latent_vqa, argv):
     assert latent_vqa('answer-bag', *argv)[0] == 2
+
+
+def test_a_bag_of_answers_that_is_stopped_leaves_nothing(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for i in range(5000):
+            bag.write_image('/image_raw', i, '', np.full((8, 8, 3), i % 256, np.uint8))
+    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'answer-bag', tmp_path / 'bag',
+               '--question', COLOUR, '--out', tmp_path / 'answers', *EASY_VQA]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        end = time.monotonic() + 60
+        while not list(tmp_path.glob('.answers.partial-*/answers/*.mcap')):
+            assert running.poll() is None, running.stderr.read()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        running.terminate()
+        assert running.wait(60) == 128 + signal.SIGTERM
+        assert 'Traceback' not in running.stderr.read()
+    assert [path.name for path in tmp_path.iterdir()] == ['bag']
 
 
 def test_progress_is_drawn_on_stderr_where_it_is_a_terminal(tmp_path):
