@@ -62,6 +62,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     place = 0
     while place < len(message):
         key, place = _varint(message, place)
+        if key >> 32 or not key >> 3:  # other readers would see another field
+            raise GraphError('is no ONNX file')
         wire = key & 7
         if wire == 0:
             value, place = _varint(message, place)

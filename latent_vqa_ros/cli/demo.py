@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from latent_vqa_ros.bags.truth import TrueFrame
     from latent_vqa_ros.ros.demo import Asker
 
-BAG, OTHER_BAGS = 'episode', {'easy_vqa': 'demo_bag'}  # by the name of the model
+BAG, OTHER_BAGS = 'episode', {'easy_vqa': 'demo_bag'}  # by the name in the manifest
 RATE, MOMENTS = 3.0, 8
 ROUND_TRIPS = 100
 PICTURE, NODE_LOG, ECHO_LOG = 'answers.png', 'node.log', 'echo.log'
@@ -74,10 +74,11 @@ def run(args: argparse.Namespace) -> int:
     from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.bags.truth import true_frames
     from latent_vqa_ros.cli import demo_report
+    from latent_vqa_ros.core.bundle import read_manifest
     from latent_vqa_ros.core.models import find_model
 
     model = find_model(args.model)
-    with BagReader(args.bag or find_bag(model.name)) as bag:
+    with BagReader(args.bag or find_bag(read_manifest(model)[0].name)) as bag:
         frames = true_frames(bag)
         args.out.mkdir(parents=True, exist_ok=True)
         prepare_environment()

@@ -44,23 +44,15 @@ def run(args: argparse.Namespace) -> int:
 
 def inspect(folder: Path) -> dict[str, Any]:
     """Return all that is known about a bundle; BundleError when its manifest cannot be read."""
-    import hashlib
-
     import yaml
 
-    from latent_vqa_ros.core.bundle import (
-        MANIFEST,
-        MAX_MANIFEST_BYTES,
-        parse_manifest,
-        read_bounded,
-    )
+    from latent_vqa_ros.core.bundle import read_manifest
 
-    text = read_bounded(folder / MANIFEST, MAX_MANIFEST_BYTES)
-    manifest = parse_manifest(text, str(folder / MANIFEST))
+    manifest, sha256 = read_manifest(folder)
     shown = yaml.safe_load(manifest.to_yaml())
     metrics = shown.get('metrics', {})
     return {
-        'path': str(folder), 'sha256': hashlib.sha256(text).hexdigest(),
+        'path': str(folder), 'sha256': sha256,
         'files': {name: check(folder / name, entry) for name, entry in manifest.files.items()},
         'modules': modules(manifest), 'manifest': shown | {
             'metrics': {key: metrics[key] for key in metrics if key != 'modules'}},
@@ -97,7 +89,7 @@ def modules(manifest: Manifest) -> list[dict[str, Any]]:
     try:
         return [{'name': str(row['name']), 'parameters': int(row['parameters']),
                  'macs': None if row['macs'] is None else int(row['macs'])} for row in rows]
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         return []  # whoever wrote it counted something else
 
 

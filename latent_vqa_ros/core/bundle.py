@@ -130,10 +130,15 @@ class Bundle:
 def load(path: str | os.PathLike[str]) -> Bundle:
     """Read and verify a bundle folder; BundleError says what is wrong with it."""
     folder = Path(path)
-    text = read_bounded(folder / MANIFEST, MAX_MANIFEST_BYTES)
-    manifest = parse_manifest(text, str(folder / MANIFEST))
+    manifest, sha256 = read_manifest(folder)
     contents = {name: _verified(folder / name, entry) for name, entry in manifest.files.items()}
-    return Bundle(folder, manifest, contents, hashlib.sha256(text).hexdigest())
+    return Bundle(folder, manifest, contents, sha256)
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """Return a folder's manifest and its SHA-256, the other files unread; BundleError."""
+    text = read_bounded(folder / MANIFEST, MAX_MANIFEST_BYTES)
+    return parse_manifest(text, str(folder / MANIFEST)), hashlib.sha256(text).hexdigest()
 
 
 def parse_manifest(text: bytes, where: str) -> Manifest:

@@ -48,7 +48,8 @@ class Frame:
     ``decode`` returns pixels uint8 (H, W[, channels]) and the OpenCV code that makes them RGB
     after the resize, None where they are (as ``image_formats.raw_to_view``); or ImageError.
     Times are nanoseconds of the node's clock; ``stamp_ns`` 0 means that the camera sets none,
-    the age then counts from ``received_ns``, which is 0 where it is not known.
+    the age then counts from ``received_ns``, which is 0 where it is not known. ``arrived_s``, by
+    time.monotonic(), holds where the node's clock is set; None where time is not the wall's.
     """
 
     decode: Callable[[], Pixels]
@@ -56,6 +57,7 @@ class Frame:
     received_ns: int = 0
     frame_id: str = ''
     camera: str = ''
+    arrived_s: float | None = None
 
     def age_s(self, now_ns: int) -> float:
         """Return how old it is, from its arrival where it has no stamp; negative: future."""
@@ -64,10 +66,12 @@ class Frame:
     def outdated_s(self, now_ns: int) -> float:
         """Return how long ago it was taken or arrived, whichever is longer.
 
-        A camera whose clock runs ahead would else stay fresh after its end.
+        A camera whose clock runs ahead would else stay fresh after its end, and any camera after
+        the wall clock was set back.
         """
         known = [at_ns for at_ns in (self.stamp_ns, self.received_ns) if at_ns]
-        return (now_ns - min(known, default=0)) / NANO
+        since_s = 0.0 if self.arrived_s is None else time.monotonic() - self.arrived_s
+        return max((now_ns - min(known, default=0)) / NANO, since_s)
 
 
 @dataclass(frozen=True, eq=False)

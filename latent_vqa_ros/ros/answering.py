@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from latent_vqa_ros.ros.node import VqaNode
 
 
+DISABLED = 'disabled through ~/enable'
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request in the queue, and when it came (s, monotonic)."""
@@ -45,6 +48,9 @@ class Answering:
             finally:
                 self._node.round_open = False
             return
+        if not self._node.enabled:  # since it was asked
+            self._node.publish(self._node.bare(item.request, Status.INACTIVE, DISABLED))
+            return
         detail, frame = self._answer(item.request)
         self._node.publish(detail, (time.monotonic() - item.arrived) * 1e3)
         self._draw(detail, frame)
@@ -59,7 +65,7 @@ class Answering:
             if self._changed(request, settings) or always:
                 detail, frame = self._answer(request)
                 if self._memory.is_news(request, detail) or always:
-                    self._node.publish(detail)
+                    self._node.publish(detail, detail.latency_ms.total)
                 self._draw(detail, frame)
 
     def _changed(self, request: Request, settings: Settings) -> bool:

@@ -48,7 +48,7 @@ class Statistics:
         self._since = time.monotonic(), Counter[Status]()
 
     def count(self, status: Status, latency_ms: float | None = None) -> None:
-        """Count one detail; ``latency_ms`` from the question's arrival to its answer."""
+        """Count one detail; ``latency_ms`` from the question's arrival to its answer, if any."""
         with self._lock:
             self._counts[status] += 1
             if latency_ms is not None:
@@ -71,14 +71,14 @@ class Statistics:
                             tuple(self._latencies_ms))
 
 
-def answering(snapshot: Snapshot, name: str, waiting: int, active: bool = True,
+def answering(snapshot: Snapshot, name: str, waiting: int, stopped: str = '',
               extra: Mapping[str, Any] | None = None) -> DiagnosticStatus:
     """Return rates, latencies and drops.
 
     ERROR after a failure, WARN after a dropped question or an image that cannot be used, STALE
-    while nothing is answered because the node is not active.
+    while nothing is answered, for the reason ``stopped``.
     """
-    level, message = (OK, 'answering') if active else (STALE, 'not active: nothing is answered')
+    level, message = (STALE, f'{stopped}: nothing is answered') if stopped else (OK, 'answering')
     for kind, what in WORRYING.items():
         if snapshot.new.get(kind):
             level, message = WARN, f'{snapshot.new[kind]} questions {what}'

@@ -41,8 +41,8 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 LARGE_FRAMES = ("large frames do not pass Fast DDS's default transport: start the camera's "
-                "process with FASTDDS_BUILTIN_TRANSPORTS='DEFAULT?sockets_size=5MB', or with "
-                'config/fastdds_large_frames.xml of latent_vqa_ros')
+                "process with FASTDDS_BUILTIN_TRANSPORTS='DEFAULT?sockets_size=5MB', or both "
+                'with config/fastdds_large_frames.xml of latent_vqa_ros')
 
 
 BACK = Duration(seconds=-0.1)  # a clock that goes back less jitters, one that goes back more jumps
@@ -104,7 +104,13 @@ class FrameSource:
         self._qos = qos_profile(qos)
         self._lock = threading.Lock()
         self._group = NeverExecuted()
-        self._cameras = {name: self._open(name) for name in cameras}
+        self._cameras: dict[str, _Camera] = {}
+        try:
+            for name in cameras:
+                self._cameras[name] = self._open(name)
+        except Exception:
+            self._close_cameras()
+            raise
         self._jump = node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=BACK), post_callback=self._on_jump)
 
@@ -179,13 +185,15 @@ class FrameSource:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
         clock: Any = self._node.get_clock()
         # what it waited in the middleware is wall time, which simulated time knows nothing of
-        waits = arrived_ns > 0 and not clock.ros_time_is_active
+        simulated = clock.ros_time_is_active
+        waits = arrived_ns > 0 and not simulated
         waited_ns = max(0, time.time_ns() - arrived_ns) if waits else 0
+        arrived_s = None if simulated else time.monotonic() - waited_ns / NANO
         now_ns = clock.now().nanoseconds
         stamp, to_pixels = message.header.stamp, self._transport.to_pixels
         return Frame(decode=lambda: to_pixels(message), stamp_ns=stamp.sec * NANO + stamp.nanosec,
                      received_ns=now_ns - waited_ns, frame_id=message.header.frame_id,
-                     camera=camera)
+                     camera=camera, arrived_s=arrived_s)
 
     def why_absent(self, camera: str) -> str:
         """Return why there is no frame: nobody publishes, or which reason keeps frames away."""
@@ -218,6 +226,9 @@ class FrameSource:
     def close(self) -> None:
         """Destroy the subscriptions."""
         self._jump.unregister()
+        self._close_cameras()
+
+    def _close_cameras(self) -> None:
         with self._lock:
             for entry in self._cameras.values():
                 self._node.destroy_subscription(entry.subscription)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -27,7 +28,7 @@ from latent_vqa_ros.core.pipeline import Pipeline
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import model_switch, parameters, report, standing
-from latent_vqa_ros.ros.answering import Answering, Asked, one_line
+from latent_vqa_ros.ros.answering import DISABLED, Answering, Asked, one_line
 from latent_vqa_ros.ros.conversions import working_cv_bridge
 from latent_vqa_ros.ros.diagnostics import Statistics
 from latent_vqa_ros.ros.frame_source import FrameSource
@@ -152,6 +153,7 @@ class VqaNode(LifecycleNode):
     def _acquire(self) -> None:
         settings = self.settings
         self._models.start(model_switch.load(settings.model, settings))
+        cv2.setNumThreads(settings.num_threads)
         working_cv_bridge()  # decided here, as it may take half a second
         self.enabled = True
         self.outputs = Publishers(self)
@@ -197,17 +199,21 @@ class VqaNode(LifecycleNode):
     # callbacks of the executor
 
     def _on_question(self, message: String) -> None:
-        settings = self.settings
-        for request in questions.parse(
-                message.data, settings.camera_names, settings.max_question_length):
-            if self.worker is None:
-                self._refuse(request, Status.INACTIVE, 'the node is not active; activate it')
-            elif not self.enabled:
-                self._refuse(request, Status.INACTIVE, 'disabled through ~/enable')
-            elif not self.worker.put(Asked(request, time.monotonic()),
-                                     settings.queue_depth + self.round_waits):
-                self._refuse(request, Status.OVERLOADED,
-                             f'{settings.queue_depth} questions wait already (queue_depth)')
+        settings, now = self.settings, time.monotonic()
+        requests = questions.parse(
+            message.data, settings.camera_names, settings.max_question_length)
+        if self.worker is None:
+            status, reason = Status.INACTIVE, 'the node is not active; activate it'
+        elif not self.enabled:
+            status, reason = Status.INACTIVE, DISABLED
+        elif self.worker.put([Asked(request, now) for request in requests],
+                             settings.queue_depth + self.round_waits):
+            return
+        else:
+            status = Status.OVERLOADED
+            reason = f'{settings.queue_depth} questions wait already (queue_depth)'
+        for request in requests:
+            self._refuse(request, status, reason)
 
     def _ask_standing(self) -> None:
         """Queue a round of the standing questions unless the last one is not done yet."""
@@ -219,7 +225,7 @@ class VqaNode(LifecycleNode):
             return
         self.round_open = self.round_waits = True
         self._stood = bool(asked)  # an empty round: all are forgotten
-        self.worker.put(standing.Round(asked), sys.maxsize)
+        self.worker.put([standing.Round(asked)], sys.maxsize)
 
     def _before_change(self, values: Mapping[str, Any]) -> str:
         """Prepare for values that are about to be set; return why that fails, '' otherwise."""
@@ -279,8 +285,9 @@ class VqaNode(LifecycleNode):
         self.publish(self.bare(request, status, reason))
 
     def publish(self, detail: Detail, latency_ms: float | None = None) -> None:
-        """Count and publish the one detail of a request."""
-        self.statistics.count(detail.status, latency_ms)
+        """Count and publish the one detail of a request; only answers count as latencies."""
+        answered = detail.latency_ms.answer is not None
+        self.statistics.count(detail.status, latency_ms if answered else None)
         if self.outputs:
             self.outputs.publish(detail)
 

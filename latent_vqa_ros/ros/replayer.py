@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import rclpy
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
@@ -144,7 +145,12 @@ def _publishers(node: Any, bag: BagReader, report: ReplayReport) -> dict[str, An
                         topic, type_name, os.environ.get('ROS_DISTRO', '$ROS_DISTRO'),
                         type_name.split('/')[0].replace('_', '-'))
             continue
-        publishers[topic] = node.create_publisher(kind, topic, _qos(topic in bag.latched))
+        try:
+            publishers[topic] = node.create_publisher(kind, topic, _qos(topic in bag.latched))
+        except InvalidTopicNameException as error:
+            report.left_out[topic] = type_name
+            log.warning('%s is left out: %s', topic, ' '.join(str(error).split()))
+            continue
         report.published[topic] = 0
     if not publishers or not bag.message_count:
         why = 'no type that is installed' if bag.message_count else 'no messages'

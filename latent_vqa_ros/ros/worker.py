@@ -1,7 +1,7 @@
 """One thread that handles queued items in their order, so that callbacks never compute.
 
     worker = Worker(handle, failed)
-    worker.put(item, limit=10)     # False: the queue is full, the caller keeps the item
+    worker.put([item], limit=10)   # False: the queue is full, the caller keeps the items
     waiting = worker.stop()        # what was not handled
 
 Refuses to know what an item is.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar('T')
@@ -28,12 +28,12 @@ class Worker(Generic[T]):
         self._thread = threading.Thread(target=self._run, name='vqa_worker', daemon=True)
         self._thread.start()
 
-    def put(self, item: T, limit: int) -> bool:
-        """Queue an item; False when ``limit`` items wait already or the worker was stopped."""
+    def put(self, items: Sequence[T], limit: int) -> bool:
+        """Queue all items or none; False when ``limit`` wait already or the worker was stopped."""
         with self._changed:
             if self._stopping or len(self._waiting) >= limit:
                 return False
-            self._waiting.append(item)
+            self._waiting.extend(items)
             self._changed.notify()
             return True
 

@@ -85,6 +85,19 @@ def endless(op_type):
                 ).SerializeToString()
 
 
+def hidden(content):
+    """The same graph under a tag of 5 bytes, of which ONNX Runtime reads the low 32 bits.
+
+    To a reader of all bits it is field 7 + 2 ** 29, which nobody knows.
+    """
+    model = onnx.load_from_string(content)
+    graph = model.graph.SerializeToString()
+    model.ClearField('graph')
+    size = bytes((len(graph) >> shift & 0x7F) | 0x80 for shift in (0, 7, 14, 21))
+    tag = b'\xba\x80\x80\x80\x10'
+    return model.SerializeToString() + tag + size + bytes([len(graph) >> 28]) + graph
+
+
 def with_functions():
     model = onnx.load_from_string((MODEL / IMAGE_ENCODER).read_bytes())
     model.functions.append(helper.make_function(
@@ -122,6 +135,11 @@ def test_a_graph_that_reads_other_files_is_refused(tmp_path, content):
     (endless('Loop'), 'Loop'), (endless('Scan'), 'Scan'), (with_functions(), 'functions')])
 def test_a_graph_that_may_never_end_is_refused(tmp_path, content, said):
     assert said in refused(hostile(tmp_path, IMAGE_ENCODER, content))
+
+
+@pytest.mark.parametrize('content', [external('/etc/passwd'), endless('Loop')])
+def test_a_graph_that_only_onnxruntime_would_see_is_refused(tmp_path, content):
+    assert 'is no ONNX file' in refused(hostile(tmp_path, IMAGE_ENCODER, hidden(content)))
 
 
 def test_a_model_beyond_all_memory_is_refused_in_torch_too(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -17,6 +18,7 @@ from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.truth import TrueFrame, true_frames
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli import demo, demo_report
+from latent_vqa_ros.core.models import find_model
 
 COMMAND = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'demo']
 QUESTIONS = (('what shape is this?', 'circle'), ('what color is this?', 'red'))
@@ -162,8 +164,9 @@ def test_a_bag_without_truths_is_one_line(bundle, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_easy_vqa_answers_right_about_its_own_bag(tmp_path):
-    done = run_demo('--model', 'easy_vqa', '--rate', '100', '--moments', '20', '--out', tmp_path,
+def test_easy_vqa_answers_right_about_its_own_bag_wherever_it_lies(tmp_path):
+    mine = shutil.copytree(find_model('easy_vqa'), tmp_path / 'mine')
+    done = run_demo('--model', mine, '--rate', '100', '--moments', '20', '--out', tmp_path,
                     '--json')
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

@@ -30,6 +30,15 @@ def test_a_figure_that_is_no_number_is_null_in_json(latent_vqa_json, bundle):
     assert document['manifest']['metrics'] == {'loss': None, 'accuracy': 1.0}
 
 
+def test_an_infinite_count_is_left_out(latent_vqa_json, bundle):
+    manifest = bundle / 'manifest.yaml'
+    text = manifest.read_text()
+    assert text.count('macs: 56789') == 1
+    manifest.write_text(text.replace('macs: 56789', 'macs: .inf'))
+    code, document = latent_vqa_json('inspect', '--model', bundle)
+    assert (code, document['modules']) == (0, [])
+
+
 def test_evidence_is_one_line_where_there_is_some(latent_vqa, latent_vqa_json, bundle,
                                                   looking_bundle):
     _, out, _ = latent_vqa('inspect', '--model', looking_bundle)

@@ -1,4 +1,5 @@
 import json
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -115,6 +116,16 @@ def test_a_camera_whose_clock_runs_ahead_goes_stale_when_frames_stop(loaded, red
     assert (fresh.status, dead.status) == (Status.OK, Status.STALE_IMAGE)
     assert dead.image_age_ms == -89_000  # of the stamp, as ever
     assert '2.0 s old' in dead.reason
+
+
+def test_a_dead_camera_goes_stale_although_the_wall_clock_was_set_back(loaded, red_circle):
+    pipeline = Pipeline(*loaded, max_age_s=1.0)
+    now_s = time.monotonic()
+    taken = {'stamp_ns': 100 * SECOND, 'received_ns': 100 * SECOND}
+    fresh, dead = (pipeline.respond(ASK, frame(red_circle, **taken, arrived_s=at_s), 40 * SECOND)
+                   for at_s in (now_s, now_s - 60))
+    assert (fresh.status, dead.status) == (Status.OK, Status.STALE_IMAGE)
+    assert '60.' in dead.reason
 
 
 def test_an_undecodable_frame_is_a_bad_image_with_its_reason(pipeline, red_circle):

@@ -75,6 +75,7 @@ def test_the_newest_frame_wins_and_is_the_same_object_until_a_newer_one_comes(no
     assert newest is frames.newest('')
     assert first.frame_id == 'first'
     assert newest.received_ns > 0
+    assert 0 < newest.arrived_s <= time.monotonic()
 
 
 def test_the_executor_never_takes_a_frame(node, source):
@@ -170,4 +171,7 @@ def test_closing_leaves_no_subscription(node, source):
     frames = source(('a', 'b'))
     assert len(list(node.subscriptions)) == before + 2
     frames.close()
+    assert len(list(node.subscriptions)) == before
+    with pytest.raises(Exception, match='topic name'):
+        source(('a', 'b' * 300))
     assert len(list(node.subscriptions)) == before

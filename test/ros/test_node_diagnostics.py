@@ -120,6 +120,18 @@ def test_a_disabled_node_warns(robot):
     await_level(node, 'node', OK)
     node.enable(False)
     assert 'enable' in await_level(node, 'node', WARN).message
+    assert 'enable' in await_level(node, 'questions', STALE).message
+
+
+def test_latencies_are_those_of_answers(robot):
+    node = robot(min_confidence=0.0)
+    node.ask('what is this zebra?')
+    node.show_now()
+    until(lambda: 'questions' in node.diagnostics, 'a report')
+    assert 'latency_p50_ms' not in values(node.diagnostics['questions'])
+    node.set(standing_publish='always', standing_questions=['what color is the shape?'])
+    until(lambda: 'latency_p50_ms' in values(node.diagnostics['questions']),
+          'latencies of standing questions')
 
 
 def test_levels_rates_and_percentiles_follow_what_happened():
@@ -133,7 +145,8 @@ def test_levels_rates_and_percentiles_follow_what_happened():
     assert (figures['latency_p50_ms'], figures['latency_p95_ms']) == ('50.500', '95.050')
     assert (figures['status_ok'], figures['waiting']) == ('100', '3')
     assert first.new == {Status.OK: 100}
-    assert answering(first, 'n', 3, active=False).level == STALE
+    stopped = answering(first, 'n', 3, 'not active')
+    assert (stopped.level, stopped.message) == (STALE, 'not active: nothing is answered')
     statistics.count(Status.OVERLOADED)
     dropped = answering(statistics.snapshot(), 'n', 0)
     assert dropped.level == WARN

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import cv2
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
@@ -59,6 +60,20 @@ def test_a_hundred_transitions_leave_nothing_behind(robot):
     node.set(min_confidence=0.0)
     node.show_now()
     assert node.ask()['status'] == 'ok'
+
+
+@pytest.fixture
+def opencv_threads():
+    before = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures('opencv_threads')
+def test_opencv_keeps_to_the_threads_of_the_parameter(robot):
+    cv2.setNumThreads(5)
+    robot(num_threads=2)
+    assert cv2.getNumThreads() == 2
 
 
 def test_questions_that_wait_at_deactivate_get_inactive(robot, monkeypatch):

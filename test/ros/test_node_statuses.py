@@ -163,6 +163,29 @@ def test_a_full_queue_overloads_and_every_question_gets_exactly_one_detail(seein
     still_answers(seeing)
 
 
+def test_a_question_to_all_cameras_takes_one_place_in_the_queue(robot):
+    node = robot(cameras=['a', 'b', 'c'], queue_depth=1)
+    node.say(f'@all {QUESTION}')
+    until(lambda: len(node.details) == 3, 'one detail per camera')
+    assert {detail['status'] for detail in node.details} == {'no_image'}
+    assert [detail['camera'] for detail in node.details] == ['a', 'b', 'c']
+
+
+def test_questions_that_wait_when_the_node_is_disabled_get_inactive(seeing, monkeypatch):
+    gate, respond = threading.Event(), seeing.vqa.pipeline.respond
+    monkeypatch.setattr(
+        seeing.vqa.pipeline, 'respond', lambda *given: gate.wait(LIMIT) and respond(*given))
+    for number in range(3):
+        seeing.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
+    until(lambda: seeing.vqa.worker.waiting == 2, 'two questions to wait')
+    assert seeing.enable(False)
+    gate.set()
+    until(lambda: len(seeing.details) == 3, 'three details')
+    statuses = {detail['id']: detail['status'] for detail in seeing.details}
+    assert statuses == {0: 'ok', 1: 'inactive', 2: 'inactive'}
+    assert len(seeing.answers) == 1
+
+
 def test_a_disabled_node_says_inactive_until_it_is_enabled_again(seeing):
     assert seeing.enable(False)
     detail = seeing.ask()

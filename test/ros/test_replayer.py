@@ -213,6 +213,21 @@ def test_a_type_that_is_not_installed_is_named_once_and_the_rest_is_published(
     assert json.loads(output)['left_out'] == {'/thing': 'nowhere_msgs/msg/Thing'}
 
 
+def test_a_name_that_ros_does_not_take_is_named_and_the_rest_is_published(
+        environment: dict[str, str], tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.write_string('/camera/0/status', 1, 'here')
+        bag.write_string('/truth', 2, 'there')
+    with replayer(environment, tmp_path / 'bag', '--wait', '0') as replayed:
+        output, errors = replayed.communicate(timeout=LIMIT)
+    assert replayed.returncode == 0, errors
+    assert 'Traceback' not in errors
+    assert '/camera/0/status is left out: ' in errors
+    document = json.loads(output)
+    assert document['left_out'] == {'/camera/0/status': 'std_msgs/msg/String'}
+    assert document['published'] == {'/truth': 1}
+
+
 def test_a_bag_that_cannot_be_played_fails_with_one_line(
         environment: dict[str, str], tmp_path: Path) -> None:
     with BagWriter(tmp_path / 'empty') as bag:

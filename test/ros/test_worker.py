@@ -20,7 +20,7 @@ def test_items_are_handled_in_their_order_and_an_error_does_not_end_it():
             done.set()
 
     worker = Worker(handle, failed.append)
-    assert all(worker.put(item, 10) for item in range(5))
+    assert all(worker.put([item], 10) for item in range(5))
     assert done.wait(LIMIT)
     assert worker.stop() == []
     assert seen == list(range(5))
@@ -36,11 +36,11 @@ def test_a_full_queue_refuses_and_stop_returns_what_waits():
         seen.append(item)
 
     worker = Worker(handle, seen.append)
-    assert worker.put('in hand', 2)
+    assert worker.put(['in hand'], 2)
     assert begun.wait(LIMIT)
-    assert [worker.put(item, 2) for item in 'abc'] == [True, True, False]
-    assert worker.waiting == 2
+    assert [worker.put(items, 2) for items in ('a', 'bc', 'de')] == [True, True, False]
+    assert worker.waiting == 3
     threading.Timer(0.05, gate.set).start()
-    assert worker.stop() == ['a', 'b']
+    assert worker.stop() == ['a', 'b', 'c']
     assert seen == ['in hand']
-    assert not worker.put('late', 2)
+    assert not worker.put(['late'], 2)
