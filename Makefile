@@ -22,9 +22,9 @@ help:
 	@echo 'make demo    the real node answers about a shipped bag (first run installs into $(VENV))'
 	@echo 'make test    install what the tests need and run all of them'
 	@echo 'make lint    ruff and mypy'
-	@echo 'make train   train the shipped model again (RECIPE=$(RECIPE))'
+	@echo 'make train   train a model by its recipe (RECIPE=$(RECIPE))'
 	@echo 'make bench   time and memory of an answer: int8, float, torch'
-	@echo 'make clean   remove $(VENV), runs/ and caches'
+	@echo 'make clean   remove $(VENV), runs/ (trainings!) and caches'
 
 demo: $(VENV)/demo.stamp
 	@$(CLEAN_ENV) $(VQA) demo

@@ -5,9 +5,10 @@ examples:
   latent_vqa simulate bag episode/ --seed 1
   latent_vqa simulate bag test/data/episode --rate 5 --size 224 --compressed   # the demo's
 
-`dataset` writes a folder with pictures, their truth, questions and captions, as `train` and
-`evaluate` read it. The same command gives the same bytes on one machine. The folder is there whole
-or not at all: it grows in OUT.part, where the same command continues after an interruption.
+`dataset` writes a folder with pictures, their truth, questions and captions, as `evaluate --split`
+reads it (`train` wants train, val and test in one folder). The same command gives the same bytes
+on one machine. The folder is there whole or not at all: it grows in OUT.part, where the same
+command continues after an interruption.
 
 splits:
   train, val, test   the same ranges, other seeds

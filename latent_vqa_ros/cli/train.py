@@ -94,8 +94,8 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
         if distributed.rank():
             return None
     report = assemble.assemble(recipe, data, model, folder / 'work', out)
-    return {'model': str(out), 'stages': training.summary(folder),
-            **{key: report[key] for key in ('float', 'int8', 'disagreement')}}
+    return {'model': str(out),
+            **{key: report[key] for key in ('stages', 'float', 'int8', 'disagreement')}}
 
 
 def render(document: dict[str, Any]) -> str:

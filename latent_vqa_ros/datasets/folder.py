@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,7 @@ from latent_vqa_ros.datasets.record import (
 )
 
 _MIN_VISIBLE = 0.3  # share of a thing that must be seen for it to be described
-_DEFAULT_GROUP = 'all'
+_DEFAULT_GROUP, _TOTAL = 'other', 'all'  # reports have a line of all groups
 _KEYS = ('image', 'question', 'answer', 'split')
 
 
@@ -51,19 +51,34 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
             raise DatasetError(f'{where}: {image} is in {splits[image]} and in {split}; '
                                'an image belongs to one split')
         group = str(line.get('group', _DEFAULT_GROUP))
+        if group == _TOTAL:
+            raise DatasetError(f'{where}: group {_TOTAL!r} is what reports call all groups')
+        if truth and image not in truth and line.get('phrases'):
+            raise DatasetError(f'{where}: has phrases, but {image} is not in truth.jsonl')
         phrases = _phrases(line, truth.get(image), where)
         questions[image].append(Question(line['question'], line['answer'], group, phrases,
                                          line.get('shortcut')))
-    captions: dict[str, list[str]] = defaultdict(list)
-    if (folder / 'captions.jsonl').exists():
-        for _, line in _lines(folder / 'captions.jsonl', ('image', 'caption')):
-            if limit is not None and line['image'] not in splits:
-                break
-            captions[line['image']].append(line['caption'])
+    captions = _captions(folder / 'captions.jsonl', None if limit is None else splits)
+    for name, told in (('truth', truth), ('captions', captions)):
+        unasked = [image for image in told if image not in splits]
+        if unasked and limit is None:
+            raise DatasetError(f'{folder / name}.jsonl: {len(unasked)} pictures that '
+                               f'questions.jsonl does not have, such as {unasked[0]!r}; a name '
+                               'must be written alike in both')
     return Dataset(folder.name, tuple(
-        Record(_inside(folder, image), splits[image], tuple(asked), tuple(captions[image]),
+        Record(_inside(folder, image), splits[image], tuple(asked), tuple(captions.get(image, ())),
                tuple(Region(thing.caption, thing.center) for thing in truth.get(image, ())))
         for image, asked in questions.items()))
+
+
+def _captions(path: Path, wanted: Collection[str] | None) -> dict[str, list[str]]:
+    """Return the captions of each image, up to the first that is not wanted."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for _, line in _lines(path, ('image', 'caption')) if path.exists() else ():
+        if wanted is not None and line['image'] not in wanted:
+            break
+        found[line['image']].append(line['caption'])
+    return found
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,12 @@ def cache() -> Path:
 
 
 def ready(name: str, limit: int | None = None) -> Path:
-    """Return the folder of a split, or of its first scenes, drawn where it is not there yet."""
+    """Return the folder of a split, or of at least its first scenes, drawn where there is none."""
     split, seed, scenes = SPLITS[name]
     path = cache() / name
     if limit is not None and limit < scenes and not path.exists():
-        path, scenes = cache() / f'{name}-{limit}', limit
+        scenes = min((size for size in _drawn(name) if size >= limit), default=limit)
+        path = cache() / f'{name}-{scenes}'
     if not path.exists():
         from latent_vqa_ros.simulation import dataset
         job = dataset.Job(scenes, split, seed, SIZE, 10, name == 'wordings', False)
@@ -61,3 +62,9 @@ def ready(name: str, limit: int | None = None) -> Path:
         with tqdm(total=scenes, desc=f'drawing {name}', unit='scene', leave=False) as bar:
             dataset.make(path, job, os.cpu_count() or 1, bar.update)
     return path
+
+
+def _drawn(name: str) -> list[int]:
+    """Return of how many first scenes of a split there are folders."""
+    ends = [path.name.removeprefix(f'{name}-') for path in cache().glob(f'{name}-*')]
+    return [int(end) for end in ends if end.isdigit()]  # not what is being drawn

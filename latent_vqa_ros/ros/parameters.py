@@ -99,7 +99,8 @@ class Settings:
     top_k: int = _parameter(
         3, LIVE, 'How many answers stand under "top" in answer/detail.', between=(1, 1000))
     queue_depth: int = _parameter(
-        10, LIVE, 'Questions that may wait; one that finds the queue full gets overloaded.',
+        10, LIVE, 'Questions that may wait; one that finds the queue full gets overloaded. '
+        'One to all cameras is taken or refused as a whole.',
         between=(1, 10000))
     max_question_length: int = _parameter(
         256, LIVE, 'Characters; a longer question gets bad_question.', between=(1, 65536))

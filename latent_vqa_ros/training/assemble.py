@@ -28,10 +28,18 @@ from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.datasets.record import Record, questions_of
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
-from latent_vqa_ros.training import calibrate, card, evaluate, export, mistakes, quantize
+from latent_vqa_ros.training import (
+    calibrate,
+    card,
+    evaluate,
+    export,
+    mistakes,
+    quantize,
+    start,
+)
 from latent_vqa_ros.training.batches import load_images
 from latent_vqa_ros.training.config import Recipe
-from latent_vqa_ros.training.train import START, Data, bank_ids, summary
+from latent_vqa_ros.training.train import Data, bank_ids, summary
 
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
@@ -54,15 +62,14 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     floats = export.export_graphs(model, recipe.preprocess, recipe.model.max_tokens, work,
                                   found is not None)
     errors = quantize_graphs(recipe, data, floats, work)
-    begun = work.parent / START
+    begun = start.begun_with(work.parent)
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license, model=recipe.model,
         preprocess=recipe.preprocess, vocabulary=data.tokenizer.vocabulary, answers=data.answers,
         questions=examples(data.questions), evidence=found,
         training={'data': data.name, 'recipe': recipe.file, 'recipe_sha256': recipe.sha256,
                   'seed': recipe.seed, 'false_alarms': recipe.false_alarms,
-                  **({'start': begun.read_text(), 'start_share': recipe.start_share}
-                     if begun.exists() else {})})
+                  **({'start': begun, 'start_share': recipe.start_share} if begun else {})})
     backends = {'float': _backend(*floats),
                 'int8': _backend(work / IMAGE_ENCODER, work / ANSWERER)}
     limit = calibrate.fit_max_distance(
@@ -70,14 +77,13 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
     report['weight_errors'] = errors
     report['modules'] = count(model, recipe.preprocess)
-    trained_here = (work.parent / 'metrics.jsonl').exists()
-    report['stages'] = summary(work.parent) if trained_here else {}
+    report['stages'] = summary(work.parent)
     export.save_weights(model, work)
     return deliver(manifest, report, work, out)
 
 
 def _some(records: Sequence[Record]) -> Sequence[Record]:
-    """Return at most so many records, evenly drawn, that their copies fit into memory."""
+    """Return at most so many records, evenly drawn, as say what is familiar."""
     return records[::-(-len(records) // _FAMILIAR_IMAGES)]
 
 

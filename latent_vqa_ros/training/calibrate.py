@@ -7,6 +7,8 @@ is set on validation images at the recipe's rate of false alarms.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import cv2
 import numpy as np
 import torch
@@ -42,26 +44,29 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
 
 @torch.no_grad()
-def fit_familiarity(model: LatentVqa, images: NDArray[np.uint8]) -> None:
+def fit_familiarity(model: LatentVqa, copies: Iterable[NDArray[np.uint8]]) -> None:
     """Store mean and whitening of the mean image token over images (N, H, W, 3) in the model."""
     encoder = model.clip.image_encoder
     x = torch.cat([encoder(torch.from_numpy(images[start:start + _BATCH])).mean(dim=1)
-                   for start in range(0, len(images), _BATCH)]).double()
+                   for images in copies for start in range(0, len(images), _BATCH)]).double()
     mean = x.mean(dim=0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
     model.feature_mean.copy_(mean)
     model.feature_whiten.copy_(vectors / values.clamp(min=_FLOOR * float(values[-1])).sqrt())
 
 
-def variants(images: NDArray[np.uint8], recipe: Recipe, copies: int) -> NDArray[np.uint8]:
-    """Return the images, augmented copies of them, and all of these as a camera would send them.
+def variants(images: NDArray[np.uint8], recipe: Recipe,
+             copies: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield the images, augmented copies of them, and each of these as a camera would send them.
 
-    What is familiar must include what training saw and what the road through a camera does.
+    What is familiar must include what training saw and what the road through a camera does. One
+    copy of the images (N, H, W, 3) is in memory at a time.
     """
-    seeds = [(recipe.seed, _SEED, copy) for copy in range(copies)]
-    found = [images, *(augmented(images, np.random.default_rng(seed), recipe.augment)
-                       for seed in seeds)]
-    return np.concatenate([*found, *(as_camera(each, recipe.preprocess) for each in found)])
+    for copy in range(-1, copies):
+        found = images if copy < 0 else augmented(
+            images, np.random.default_rng((recipe.seed, _SEED, copy)), recipe.augment)
+        yield found
+        yield as_camera(found, recipe.preprocess)
 
 
 def as_camera(images: NDArray[np.uint8], preprocess: PreprocessConfig) -> NDArray[np.uint8]:
@@ -75,7 +80,8 @@ def as_camera(images: NDArray[np.uint8], preprocess: PreprocessConfig) -> NDArra
     return out
 
 
-def fit_max_distance(backend: Backend, images: NDArray[np.uint8], false_alarms: float) -> float:
+def fit_max_distance(backend: Backend, copies: Iterable[NDArray[np.uint8]],
+                     false_alarms: float) -> float:
     """Return the distance that this share of images exceeds, measured on the deployed graph."""
-    distances = [backend.encode(image)[1] for image in images]
+    distances = [backend.encode(image)[1] for images in copies for image in images]
     return float(np.quantile(distances, 1 - false_alarms))

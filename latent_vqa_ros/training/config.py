@@ -153,7 +153,7 @@ def load_recipe(path: Path) -> Recipe:
     try:
         text = path.read_bytes()
         document = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a date that cannot be
         raise ConfigError(f'{path}: {str(error).splitlines()[0]}') from None
     if not isinstance(document, dict):
         raise ConfigError(f'{path}: not a mapping')

@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.training import checkpoint, distributed
 from latent_vqa_ros.training.config import Recipe, StageConfig
 
 T = TypeVar('T')
+METRICS = 'metrics.jsonl'  # in the run folder
 _CLIP = 1.0  # highest norm of a gradient
 
 
@@ -36,19 +38,18 @@ class Task:
 
 
 class Metrics:
-    """Appends one JSON object per epoch to ``metrics.jsonl``, and scalars for TensorBoard."""
+    """Adds one JSON object per epoch to ``metrics.jsonl``, and scalars for TensorBoard."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / 'metrics.jsonl'
+        self._folder = folder
         self._writes = distributed.rank() == 0
         self._board = _tensorboard(folder / 'tensorboard') if self._writes else None
 
     def write(self, stage: str, epoch: int, values: dict[str, float]) -> None:
-        """Append the figures of an epoch."""
+        """Add the figures of an epoch."""
         if not self._writes:
             return
-        with self._path.open('a', encoding='utf-8') as file:
-            file.write(json.dumps({'stage': stage, 'epoch': epoch, **values}) + '\n')
+        self._replace([*self.read(self._folder), {'stage': stage, 'epoch': epoch, **values}])
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f'{stage}/{name}', value, epoch)
@@ -56,11 +57,20 @@ class Metrics:
 
     def forget(self, stage: str, epoch: int) -> None:
         """Drop lines of a stage from an epoch on, which are about to be made again."""
-        if self._writes and self._path.exists():
-            rows = [json.loads(line) for line in self._path.read_text('utf-8').splitlines()]
-            keep = [r for r in rows if r['stage'] != stage or r['epoch'] < epoch]
-            text = ''.join(json.dumps(row) + '\n' for row in keep)
-            checkpoint.write_atomic(self._path, text.encode())
+        if self._writes:
+            self._replace([row for row in self.read(self._folder)
+                           if row['stage'] != stage or row['epoch'] < epoch])
+
+    @staticmethod
+    def read(folder: Path) -> list[dict[str, Any]]:
+        """Return what was written in a run folder, an object per epoch."""
+        path = folder / METRICS
+        lines = path.read_text('utf-8').splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def _replace(self, rows: list[dict[str, Any]]) -> None:
+        text = ''.join(json.dumps(row) + '\n' for row in rows)
+        checkpoint.write_atomic(self._folder / METRICS, text.encode())  # never half a line
 
 
 def _tensorboard(folder: Path) -> Any:
@@ -78,7 +88,10 @@ def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
 
 def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
         metrics: Metrics) -> None:
-    """Train one stage, or go on from its checkpoint; a finished stage is loaded and left."""
+    """Train one stage, or go on from its checkpoint; a finished stage is loaded and left.
+
+    ConfigError where training diverges; the last whole epoch is kept.
+    """
     optimizer = make_optimizer(model, config)
     path = folder / f'{task.name}.safetensors'
     first, done = _resume(path, model, optimizer)
@@ -125,7 +138,10 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
         losses = task.losses(batch)
         optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()
-        nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
+        if not nn.utils.clip_grad_norm_(model.parameters(), _CLIP).isfinite():
+            raise ConfigError(f'{task.name}, epoch {epoch + 1}, step {step + 1}: the gradient is '
+                              f'not finite; a learning_rate below {config.learning_rate:g} or a '
+                              'longer warmup may help (then in another --folder)')
         optimizer.step()
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())

@@ -24,8 +24,10 @@ from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.model.image_encoder import ResidualBlock, first_layer
 from latent_vqa_ros.model.latent_attention import LatentBlock
 from latent_vqa_ros.model.vqa import LatentVqa
+from latent_vqa_ros.training import checkpoint, distributed
 from latent_vqa_ros.training.config import Recipe
 
+WEIGHTS = 'start.safetensors'  # in the run folder: what training began with
 _WORDS = 'clip.text_encoder.embedding.weight'  # one row per id
 _POSITION = 'clip.image_encoder.position'  # one row per cell of the grid
 _STEM = re.compile(r'(clip\.image_encoder\.stem\.)(\d+)(\..*)')
@@ -33,38 +35,45 @@ _FITTED = ('bank', 'feature_mean', 'feature_whiten')  # after training, to the d
 
 
 @torch.no_grad()
-def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> str:
+def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer, folder: Path) -> None:
     """Give the model the weights of the bundle ``recipe.start``; new words keep their own.
 
-    Returns the bundle's name, version and digest. Raises BundleError, and ConfigError where the
-    bundle's model has other sizes.
+    Leaves them in the run folder, with the bundle's name, version and digest. Raises BundleError,
+    and ConfigError where the bundle's model has other sizes.
     """
-    weights, begun = _taken(model, recipe, tokenizer)
+    weights, new, begun = _taken(model, recipe, tokenizer)
     _silence(model)
     model.load_state_dict(weights, strict=False)
-    return begun
+    if distributed.rank() == 0:
+        checkpoint.save_tensors(folder / WEIGHTS, weights, {'bundle': begun, 'new_words': new})
+
+
+def begun_with(folder: Path) -> str | None:
+    """Return name, version and digest of the bundle that training began with, if it did."""
+    path = folder / WEIGHTS
+    return checkpoint.load_tensors(path)[1]['bundle'] if path.exists() else None
 
 
 @torch.no_grad()
-def mix(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer, begun: str) -> None:
+def mix(model: LatentVqa, recipe: Recipe, folder: Path) -> None:
     """Make the trained weights their mean with those that training began with.
 
-    ``recipe.start_share`` of it is the bundle's (Wortsman et al. 2022, eq. 1), which must still be
-    the one that ``take_over`` named: else ConfigError. What the bundle lacks stays as trained.
+    ``recipe.start_share`` of it is the bundle's (Wortsman et al. 2022, eq. 1), as the run folder
+    has them. What the bundle lacks stays as trained.
     """
-    weights, found = _taken(model, recipe, tokenizer)
-    if found != begun:
-        raise ConfigError(f'start_share: training began with {begun}, but {recipe.start} now '
-                          f'holds {found}')
+    weights, about = checkpoint.load_tensors(folder / WEIGHTS)
     trained = model.state_dict()
+    weights[_WORDS][about['new_words']] = trained[_WORDS][about['new_words']].cpu()
     for name, tensor in weights.items():
         if tensor.is_floating_point():
             trained[name].lerp_(tensor.to(trained[name].device), recipe.start_share)
 
 
 def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
-        dict[str, Tensor], str]:
-    """Return the bundle's weights as the model has them, and its name, version and digest."""
+        dict[str, Tensor], list[int], str]:
+    """Return the bundle's weights as the model has them, the rows of words that are new to it, and
+    its name, version and digest.
+    """
     found = bundle.load(Path(recipe.start))
     theirs, ours = found.manifest.model, recipe.model
     seen = found.manifest.preprocess
@@ -89,12 +98,15 @@ def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
     at = {word: special + i for i, word in enumerate(found.manifest.vocabulary)}
     rows = model.get_parameter(_WORDS).detach().cpu().clone()
     rows[:special] = words[:special]
+    new = []
     for row, word in enumerate(tokenizer.vocabulary, start=special):
         if word in at:
             rows[row] = words[at[word]]
+        else:
+            new.append(row)
     weights[_WORDS] = rows
-    return weights, (f'{found.manifest.name} {found.manifest.version} '
-                     f'(sha256 {found.sha256[:12]})')
+    return weights, new, (f'{found.manifest.name} {found.manifest.version} '
+                          f'(sha256 {found.sha256[:12]})')
 
 
 def _as_deep_as(theirs: ModelConfig, ours: ModelConfig) -> ModelConfig:

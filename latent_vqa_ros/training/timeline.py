@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -137,22 +138,20 @@ def at_rate(stamps: Iterable[int], rate: float) -> set[int]:
 def events(row: Row) -> list[Event]:
     """Return the changes of the true answer, over the frames whose truth is certain.
 
-    A truth that does not last longer than SOON frames gives no time to follow, and is no event.
+    A truth that does not last longer than SOON frames gives no time to follow: neither it nor
+    the return from it is an event.
     """
-    runs: list[list[int]] = []
-    for i in row.told:
-        if runs and row.truth[runs[-1][0]] == row.truth[i]:
-            runs[-1].append(i)
-        else:
-            runs.append([i])
+    runs = [list(run) for _, run in groupby(row.told, lambda i: row.truth[i])]
+    lasting = [run for at, run in enumerate(runs) if len(run) > SOON or not at]
+    runs = [[i for run in same for i in run]
+            for _, same in groupby(lasting, lambda run: row.truth[run[0]])]
     found = []
     for old, new in zip(runs, runs[1:], strict=False):
         before, after = row.truth[old[0]], row.truth[new[0]]
         assert before is not None
         assert after is not None
         delay = next((k for k, i in enumerate(new) if row.answers[i] == after), None)
-        if len(new) > SOON:
-            found.append(Event(row.question, new[0], before, after, delay, len(new)))
+        found.append(Event(row.question, new[0], before, after, delay, len(new)))
     return found
 
 

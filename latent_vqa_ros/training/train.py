@@ -6,6 +6,7 @@ reaches the same result.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core.config import ConfigError
-from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer
+from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, words
 from latent_vqa_ros.datasets.record import SPLITS, DatasetError, Record, questions_of
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import (
@@ -32,7 +33,6 @@ from latent_vqa_ros.training.batches import Split
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.places import NOTHING
 
-START = 'start.txt'  # in the run folder: which bundle training began with
 RUN = 'run.json'  # in the run folder: what decides its weights
 
 
@@ -55,13 +55,16 @@ class Data:
 
 
 def load_data(recipe: Recipe, limit: int | None = None) -> Data:
-    """Load the recipe's data; ``limit`` (the recipe's) keeps that many records of each split."""
+    """Load the recipe's data; ``limit`` (the recipe's) keeps that many records of each split.
+
+    What can be asked and answered is that of the recipe's training part, also with a lower limit.
+    """
     limit = limit or recipe.limit
     dataset = datasets.load(recipe.data, limit=limit)
     train, val, test = (dataset.split(name)[:limit] for name in SPLITS)
     more = {name: dataset.split(name)[:limit] for name in
             sorted({record.split for record in dataset.records} - set(SPLITS))}
-    everything = dataset.split('train')
+    everything = dataset.split('train')[:recipe.limit]
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
     captions, regions = _captions(everything), _things(everything)
@@ -75,6 +78,8 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
                    *_things(records)]
            for split, records in (('val', val), ('test', test), *more.items())}})
     _check_answers(tokenizer, dataset.name, answers)
+    if recipe.augment.mirror:
+        _check_mirror(tokenizer, dataset.name, texts, answers)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
@@ -99,6 +104,25 @@ def _check_answers(tokenizer: Tokenizer, name: str, answers: Sequence[str]) -> N
         other = found.setdefault(tuple(tokenizer.encode(answer).tolist()), answer)
         if other != answer:
             raise DatasetError(f'{name}: the answers {other!r} and {answer!r} are the same words')
+
+
+def _check_mirror(tokenizer: Tokenizer, name: str, texts: Sequence[str],
+                  answers: Sequence[str]) -> None:
+    """Raise DatasetError for what would be false of the mirrored picture.
+
+    ``mirrored`` swaps "left of" and "right of" where both are known; "right" alone is no side.
+    """
+    known = set(tokenizer.vocabulary)
+    other = {'left': 'right', 'right': 'left'}
+    wrong = [answer for answer in answers if other.keys() & set(words(answer))]
+    for text in texts:
+        asked = words(text)
+        wrong += [text for word, after in zip(asked, [*asked[1:], ''], strict=True)
+                  if (other.get(word, word) not in known if after == 'of' else word == 'left')]
+    if wrong:
+        raise DatasetError(f'{name}: augment.mirror makes {wrong[0]!r} false: it swaps "left of" '
+                           'and "right of" in questions, where training has both, and nothing '
+                           'else; leave it out of the recipe')
 
 
 def _check_words(tokenizer: Tokenizer, name: str, texts: dict[str, Sequence[str]]) -> None:
@@ -128,13 +152,12 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     torch.use_deterministic_algorithms(True, warn_only=device.type != 'cpu')
     # filling what is overwritten anyway would take a seventh of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    _claim(folder, {**recipe.trains, 'records': len(data.train), 'answers': list(data.answers),
-                    'vocabulary': list(data.tokenizer.vocabulary)})
+    _claim(folder, {**recipe.trains, 'content': digest((*data.train, *data.val)),
+                    'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)})
     model = build(recipe, data)
-    if recipe.start and not (folder / 'finetune.safetensors').exists():
-        begun = start.take_over(model, recipe, data.tokenizer)
-        if distributed.rank() == 0:
-            (folder / START).write_text(begun)
+    begun = (folder / 'finetune.safetensors').exists()  # it holds what came before, too
+    if recipe.start and not begun:
+        start.take_over(model, recipe, data.tokenizer, folder)
     model = model.to(device)
     grid = model.clip.image_encoder.grid
     train_split, val_split = (
@@ -143,15 +166,24 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     metrics = loop.Metrics(folder)
     places = bool(recipe.pretrain.region_weight)
     described = any(record.captions or places and record.regions for record in data.train)
-    if described and not recipe.start:
+    if described and not recipe.start and not begun:
         task = pretrain.task(recipe, model, train_split, val_split, device)
         loop.run(task, model, recipe.pretrain, folder, metrics)
     bank = bank_ids(data).to(device)
     task = finetune.task(recipe, model, train_split, val_split, bank, data.answers, device)
     loop.run(task, model, recipe.finetune, folder, metrics)
     if recipe.start_share:
-        start.mix(model, recipe, data.tokenizer, (folder / START).read_text())
+        start.mix(model, recipe, folder)
     return model
+
+
+def digest(records: Sequence[Record]) -> str:
+    """Return a digest of all that the records say, and of the sizes of their pictures."""
+    found = hashlib.sha256()
+    for record in records:
+        found.update(repr((record.image.name, record.image.stat().st_size, record.questions,
+                           record.captions, record.regions)).encode())
+    return found.hexdigest()
 
 
 def _claim(folder: Path, trained: dict[str, Any]) -> None:
@@ -175,10 +207,9 @@ def require_finished(folder: Path) -> None:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """Return epochs, seconds and processes of each stage, read from the metrics file."""
+    """Return epochs, seconds and processes of each stage that the metrics file tells of."""
     stages: dict[str, dict[str, float]] = {}
-    for line in (folder / 'metrics.jsonl').read_text('utf-8').splitlines():
-        row = json.loads(line)
+    for row in loop.Metrics.read(folder):
         stage = stages.setdefault(row['stage'], {'epochs': 0, 'seconds': 0.0})
         stage['epochs'] += 1
         stage['seconds'] = round(stage['seconds'] + row['seconds'], 1)

@@ -29,7 +29,7 @@ def test_questions_are_gathered_by_image_with_their_captions(folder):
     write(folder, {'image': 'a.png', 'caption': 'a red ball'}, name='captions.jsonl')
     first, second = datasets.load(str(folder)).records
     assert [(q.text, q.answer, q.group) for q in first.questions] == [
-        ('is it red?', 'yes', 'all'), ('what is it?', 'ball', 'shape')]
+        ('is it red?', 'yes', 'other'), ('what is it?', 'ball', 'shape')]
     assert first.captions == ('a red ball',)
     assert (second.split, second.captions) == ('test', ())
 
@@ -38,6 +38,7 @@ def test_questions_are_gathered_by_image_with_their_captions(folder):
     ('{"image"', ':2: not JSON'), ('[1]', ':2: no text under image'),
     ({**GOOD, 'answer': 3}, ':2: no text under answer'),
     ({**GOOD, 'split': 'dev'}, ":2: split 'dev'"), ({**GOOD, 'split': 'test'}, 'one split'),
+    ({**GOOD, 'group': 'all'}, ":2: group 'all'"),
     ({**GOOD, 'image': '../../etc/passwd'}, 'outside'), ({**GOOD, 'image': 'c.png'}, 'not exist'),
 ])
 def test_a_wrong_line_is_refused_by_file_and_line(folder, line, said):
@@ -85,12 +86,29 @@ def test_phrases_without_a_truth_say_nothing(folder):
     assert datasets.load(str(folder)).records[0].questions[0].phrases == ()
 
 
+@pytest.mark.parametrize(('name', 'line'), [
+    ('captions', {'image': './a.png', 'caption': 'a red ball'}),
+    ('truth', {'image': './a.png', 'width': 16, 'height': 8, 'things': []})])
+def test_a_name_that_is_written_in_two_ways_is_refused(folder, name, line):
+    write(folder, GOOD)
+    write(folder, line, name=f'{name}.jsonl')
+    with pytest.raises(DatasetError, match=rf"{name}\.jsonl: 1 pictures .* such as '\./a\.png'"):
+        datasets.load(str(folder))
+
+
+def test_phrases_about_a_picture_that_the_truth_lacks_are_refused(folder):
+    write(folder, GOOD, {**GOOD, 'image': 'b.png', 'phrases': PHRASES})
+    write(folder, TRUTH, name='truth.jsonl')
+    with pytest.raises(DatasetError, match=r'questions\.jsonl:2: has phrases, but b\.png'):
+        datasets.load(str(folder))
+
+
 @pytest.mark.parametrize('broken', [
     {'things': None}, {'things': [{}]}, {'width': 0}, {'height': 'high'}, {'things': [7]},
     {'things': [{**TRUTH['things'][0], 'box': [1, 2]}]}, {'things': [thing('red', 'abcd')]},
     {'things': [thing('red', [0, 0, 1, 1], visible='much')]}])
 def test_a_broken_truth_is_refused_by_file_and_line(folder, broken):
-    write(folder, GOOD)
+    write(folder, GOOD, {**GOOD, 'image': 'b.png'})
     write(folder, {**TRUTH, 'image': 'b.png'}, {**TRUTH, **broken}, name='truth.jsonl')
     with pytest.raises(DatasetError, match=r'truth\.jsonl:2: not the truth of a picture') as e:
         datasets.load(str(folder))

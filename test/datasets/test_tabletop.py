@@ -72,6 +72,23 @@ def test_a_whole_split_serves_those_who_need_only_some_of_it(tmp_path, monkeypat
     assert tabletop.ready('test', LIMIT) == whole
 
 
+def test_the_first_scenes_of_more_serve_those_who_need_fewer(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr('os.cpu_count', lambda: 1)
+    more = tabletop.ready('test', 2 * LIMIT)
+    more.with_name(f'test-{LIMIT + 1}.part').mkdir()  # is being drawn
+    monkeypatch.setattr(dataset, 'make', lambda out, *rest: out.mkdir())
+    assert tabletop.ready('test', LIMIT) == more
+    assert tabletop.ready('test', 2 * LIMIT + 1) != more
+    monkeypatch.undo()
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'other'))
+    monkeypatch.setattr('os.cpu_count', lambda: 1)
+    first = tabletop.ready('test', LIMIT)
+    for name in ('questions', 'captions', 'truth'):
+        few, all_ = ((folder / f'{name}.jsonl').read_text() for folder in (first, more))
+        assert all_.startswith(few)
+
+
 def test_made_ready_nothing_is_left_to_draw(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setattr('os.cpu_count', lambda: 1)

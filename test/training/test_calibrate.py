@@ -1,8 +1,12 @@
+import tracemalloc
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
-from latent_vqa_ros.training.calibrate import fit_temperature  # noqa: E402
+from latent_vqa_ros.training.calibrate import fit_temperature, variants  # noqa: E402
+from latent_vqa_ros.training.config import Recipe  # noqa: E402
 
 
 @pytest.mark.parametrize('true', [0.3, 1.0, 4.0])
@@ -24,3 +28,13 @@ def test_answers_outside_the_bank_are_left_out():
     logits, answers = 5 * torch.eye(4), torch.arange(4)
     with_unknown = torch.cat([logits, logits]), torch.cat([answers, torch.full((4,), -1)])
     assert fit_temperature(*with_unknown) == fit_temperature(logits, answers)
+
+
+def test_copies_of_the_pictures_are_held_one_at_a_time():
+    images = np.random.default_rng(0).integers(0, 256, (200, 64, 64, 3), np.uint8)
+    tracemalloc.start()
+    count = sum(1 for _ in variants(images, Recipe('x', 'x'), 4))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 2 * (1 + 4)
+    assert peak < 4 * images.nbytes

@@ -80,7 +80,9 @@ def test_events_are_told_with_their_time(bag):
     ('aaabbb', 'aaa..b', [2]),         # no answer is a wrong one
     ('aaa..bbb', 'aaaaaabb', [1]),     # what is not certain does not count
     ('aaa..aaa', 'bbbbbbbb', []),      # the same truth again is no event
-    ('aaabbaaa', 'aaaaaaaa', [0]),     # two frames of b leave no time to follow
+    ('aaabbaaa', 'aaaaaaaa', []),      # two frames of b leave no time to follow, nor to return
+    ('aaabbccc', 'aaaaaacc', [1]),
+    ('aabbb', 'aabbb', [0]),           # what is true at first counts, however soon it ends
     ('......', 'aaaaaa', []),
 ])
 def test_delays_are_counted_in_certain_frames(truth, answers, delays):

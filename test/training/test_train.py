@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
 from latent_vqa_ros.training import loop  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
-from latent_vqa_ros.training.config import Recipe, load_recipe  # noqa: E402
+from latent_vqa_ros.training.config import AugmentConfig, Recipe, load_recipe  # noqa: E402
 from latent_vqa_ros.training.loop import schedule  # noqa: E402
 from latent_vqa_ros.training.train import load_data, train  # noqa: E402
 
@@ -87,6 +88,55 @@ def test_a_run_folder_is_not_taken_for_another_training(finished):
     assert (folder / 'bundle' / 'manifest.yaml').read_bytes() == before
 
 
+@pytest.fixture
+def small(tmp_path):
+    """Return a recipe of a moment's length and its data."""
+    data = squares.write(tmp_path / 'data', {'train': 8, 'val': 4, 'test': 4})
+    path = tmp_path / 'squares.yaml'
+    path.write_text(json.dumps({**squares.RECIPE, 'data': str(data)}))
+    return load_recipe(path).smoke(), data
+
+
+def test_other_data_is_another_training(small, tmp_path):
+    recipe, data = small
+    run = tmp_path / 'run'
+    train(recipe, load_data(recipe), run, torch.device('cpu'))
+    moved = tmp_path / 'moved'
+    data.rename(moved)
+    recipe = replace(recipe, data=str(moved))
+    (run / 'run.json').write_text((run / 'run.json').read_text().replace(str(data), str(moved)))
+    train(recipe, load_data(recipe), run, torch.device('cpu'))  # the same, in another place
+    path = moved / 'questions.jsonl'
+    first, *others = path.read_text().splitlines()
+    line = json.loads(first)
+    line['answer'] = {'yes': 'no', 'no': 'yes'}[line['answer']]
+    path.write_text('\n'.join([json.dumps(line), *others]))
+    with pytest.raises(ConfigError, match='another content'):
+        train(recipe, load_data(recipe), run, torch.device('cpu'))
+
+
+def test_a_training_that_diverges_keeps_its_last_epoch(small, tmp_path):
+    recipe, _ = small
+    recipe = replace(recipe, pretrain=replace(recipe.pretrain, learning_rate=1e30))
+    data, run = load_data(recipe), tmp_path / 'run'
+    with pytest.raises(ConfigError, match='pretrain, epoch 2, step 1: .* learning_rate below 1e'):
+        train(recipe, data, run, torch.device('cpu'))
+    state, about = load_tensors(run / 'pretrain.safetensors')
+    assert about == {'epoch': 1, 'done': False}
+    assert all(tensor.isfinite().all() for tensor in state.values())
+
+
+def test_a_finished_training_needs_no_more_than_its_last_checkpoint(small, tmp_path):
+    recipe, _ = small
+    data, run = load_data(recipe), tmp_path / 'run'
+    weights = train(recipe, data, run, torch.device('cpu')).state_dict()
+    for name in ('pretrain.safetensors', 'metrics.jsonl'):
+        (run / name).unlink()
+    again = train(recipe, data, run, torch.device('cpu')).state_dict()
+    assert not (run / 'pretrain.safetensors').exists()
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
 @pytest.mark.parametrize('option', [('--device', 'gpu'), ('--device', 'cuda:99')])
 def test_a_device_that_is_not_there_is_one_line(tmp_path, option):
     _, err = (process := start(tmp_path, *option)).communicate(timeout=100)
@@ -113,6 +163,41 @@ def test_data_that_cannot_be_asked_is_refused_before_training(tmp_path, split, q
     (tmp_path / 'questions.jsonl').write_text('\n'.join(map(json.dumps, lines)))
     with pytest.raises(DatasetError, match=said):
         load_data(Recipe('x', str(tmp_path)))
+
+
+def asked(folder, *lines):
+    """Write a folder of questions about empty files; each is (image, split, question, answer)."""
+    rows = [dict(zip(('image', 'split', 'question', 'answer'), line, strict=True))
+            for line in lines]
+    for row in rows:
+        (folder / row['image']).touch()
+    (folder / 'questions.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+    return str(folder)
+
+
+def test_what_a_limit_leaves_out_cannot_be_asked(tmp_path):
+    lines = [(name, name, 'is it red', 'yes') for name in ('train', 'val', 'test')]
+    data = asked(tmp_path, *lines, ('late', 'train', 'is it a zebra', 'maybe'))
+    cut, whole = (load_data(Recipe('x', data, limit=limit)) for limit in (1, None))
+    assert 'zebra' in whole.tokenizer.vocabulary
+    assert cut.tokenizer.vocabulary == ('is', 'it', 'red', 'yes')
+    assert (cut.answers, cut.questions) == (('yes',), ('is it red',))
+    assert load_data(Recipe('x', data), 1).answers == ('maybe', 'yes')  # --smoke
+
+
+@pytest.mark.parametrize(('question', 'answer', 'wrong'), [
+    ('is a left of b', 'yes', 'is a left of b'), ('is a on the left', 'yes', 'is a on the left'),
+    ('is a left of or right of b', 'left', 'left'),
+    ('right now is a left of or right of b', 'yes', None), ('is it right that a is', 'yes', None)])
+def test_a_question_that_the_mirror_makes_false_is_refused(tmp_path, question, answer, wrong):
+    data = asked(tmp_path, *[(name, name, question, answer) for name in ('train', 'val', 'test')])
+    assert load_data(Recipe('x', data)).answers == (answer,)
+    recipe = Recipe('x', data, augment=AugmentConfig(mirror=True))
+    if wrong is None:
+        assert load_data(recipe).answers == (answer,)
+    else:
+        with pytest.raises(DatasetError, match=f"augment.mirror makes '{wrong}' false"):
+            load_data(recipe)
 
 
 def test_a_thing_of_validation_that_training_cannot_name_is_refused_before_training(tmp_path):
@@ -164,7 +249,7 @@ def test_every_shipped_recipe_is_valid_and_smoke_is_smaller():
 @pytest.mark.parametrize(('line', 'said'), [
     ('surprise: 1', 'surprise'), ('limit: 0', 'limit'), ('finetune: {epochs: 0}', 'epochs'),
     ('model: {heads: 5}', 'model.heads'), ('preprocess: {height: 60}', 'stride'),
-    ('model: 3', 'model'), ('{', 'recipe.yaml')])
+    ('model: 3', 'model'), ('{', 'recipe.yaml'), ('version: 2025-02-30', 'recipe.yaml: day')])
 def test_a_wrong_recipe_is_refused_by_its_key(tmp_path, line, said):
     path = tmp_path / 'recipe.yaml'
     path.write_text(f'name: x\ndata: y\n{line}\n')
