@@ -123,7 +123,8 @@ def _wrong(manifest: Manifest, report: Json) -> str:
     shown = len(report['mistakes'])
     if not shown:
         return '## Wrong answers\n\nNone on the test split.'
-    text = ('## Wrong answers\n\nWritten with this card, and again from the run folder, without training, by\n\n'
+    text = ('## Wrong answers\n\nWritten with this card, and again from the run folder, without '
+            'training, by\n\n'
             f'{_recipe(manifest, "quantize")}\n\n![Wrong answers]({WRONG})\n\n'
             f'Shown: the {shown} wrong answers of the test split with the highest confidence, at '
             f'most {mistakes.PER_GROUP} of a group.')
