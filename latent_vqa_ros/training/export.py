@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -75,6 +76,16 @@ def _export(half: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list
         torch.onnx.export(half, inputs, str(path), input_names=names, output_names=outputs,
                           dynamic_shapes=dynamic, opset_version=_OPSET, dynamo=True,
                           external_data=False, verbose=False)
+    onnx_model = onnx.load(str(path))
+    forget_origins(onnx_model)
+    onnx.save(onnx_model, str(path))
+
+
+def forget_origins(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes of the source: stack traces, with this machine's paths."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        part.ClearField('metadata_props')
 
 
 @torch.no_grad()

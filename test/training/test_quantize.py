@@ -104,6 +104,18 @@ def test_weight_errors_are_those_of_rounding_to_eight_bits(shipped, floats, tmp_
     assert 0 < max(errors.values()) <= 0.5 / 127 + 1e-6
 
 
+@pytest.mark.parametrize('model', ['easy_vqa', 'tabletop'])
+def test_a_shipped_graph_tells_nothing_of_the_machine_that_made_it(model):
+    found = bundle.load(find_model(model))
+    for name in (IMAGE_ENCODER, ANSWERER):
+        assert b'File "' not in found.content(name)
+
+
+def test_an_exported_graph_tells_nothing_of_the_machine_that_made_it(floats):
+    for path in floats:
+        assert b'File "' not in path.read_bytes()
+
+
 def test_quantizing_leaves_the_logging_of_the_program_as_it_was(floats, tmp_path):
     before = logging.getLogger().level
     noise = np.random.default_rng(0).standard_normal((64, 128), np.float32)
