@@ -152,7 +152,7 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     torch.use_deterministic_algorithms(True, warn_only=device.type != 'cpu')
     # filling what is overwritten anyway would take a seventh of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    _claim(folder, {**recipe.trains, 'content': digest((*data.train, *data.val)),
+    _claim(folder, {**recipe.trains, 'content': _digest((*data.train, *data.val)),
                     'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)})
     model = build(recipe, data)
     begun = (folder / 'finetune.safetensors').exists()  # it holds what came before, too
@@ -177,7 +177,7 @@ def train(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Lat
     return model
 
 
-def digest(records: Sequence[Record]) -> str:
+def _digest(records: Sequence[Record]) -> str:
     """Return a digest of all that the records say, and of the sizes of their pictures."""
     found = hashlib.sha256()
     for record in records:

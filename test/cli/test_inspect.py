@@ -3,6 +3,12 @@
 import pytest
 
 
+def edit(path, before, after):
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+
+
 def test_a_whole_bundle_passes_and_prints_the_modules(latent_vqa, bundle):
     code, out, _ = latent_vqa('inspect', '--model', bundle)
     assert code == 0
@@ -22,19 +28,13 @@ def test_json_holds_manifest_files_and_modules(latent_vqa_json, bundle):
 
 
 def test_a_figure_that_is_no_number_is_null_in_json(latent_vqa_json, bundle):
-    manifest = bundle / 'manifest.yaml'
-    text = manifest.read_text()
-    assert text.count('metrics:\n') == 1
-    manifest.write_text(text.replace('metrics:\n', 'metrics:\n  loss: .nan\n'))
+    edit(bundle / 'manifest.yaml', 'metrics:\n', 'metrics:\n  loss: .nan\n')
     _, document = latent_vqa_json('inspect', '--model', bundle)
     assert document['manifest']['metrics'] == {'loss': None, 'accuracy': 1.0}
 
 
 def test_an_infinite_count_is_left_out(latent_vqa_json, bundle):
-    manifest = bundle / 'manifest.yaml'
-    text = manifest.read_text()
-    assert text.count('macs: 56789') == 1
-    manifest.write_text(text.replace('macs: 56789', 'macs: .inf'))
+    edit(bundle / 'manifest.yaml', 'macs: 56789', 'macs: .inf')
     code, document = latent_vqa_json('inspect', '--model', bundle)
     assert (code, document['modules']) == (0, [])
 

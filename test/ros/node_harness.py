@@ -223,6 +223,18 @@ class Robot(Asker):
     def enable(self, value: bool) -> bool:
         return self.call(SetBool, 'vqa/enable', SetBool.Request(data=value)).success
 
+    def hold(self, monkeypatch) -> tuple[threading.Event, threading.Event]:
+        """Hold each answer back; return an event that tells of the first, and one that lets go."""
+        begun, gate, respond = threading.Event(), threading.Event(), self.vqa.pipeline.respond
+
+        def slow(*given):
+            begun.set()
+            gate.wait(LIMIT)
+            return respond(*given)
+
+        monkeypatch.setattr(self.vqa.pipeline, 'respond', slow)
+        return begun, gate
+
     def close(self) -> None:
         self.vqa_spinner.stop()
         self.vqa.close()

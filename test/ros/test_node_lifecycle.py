@@ -10,7 +10,7 @@ import cv2
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import LIMIT, QUESTION, until
+from node_harness import QUESTION, until
 
 
 def own_topics(robot) -> list[tuple[str, int]]:
@@ -79,9 +79,7 @@ def test_opencv_keeps_to_the_threads_of_the_parameter(robot):
 def test_questions_that_wait_at_deactivate_get_inactive(robot, monkeypatch):
     node = robot(min_confidence=0.0)
     node.show_now()
-    gate, respond = threading.Event(), node.vqa.pipeline.respond
-    monkeypatch.setattr(
-        node.vqa.pipeline, 'respond', lambda *given: gate.wait(LIMIT) and respond(*given))
+    _, gate = node.hold(monkeypatch)
     for number in range(5):
         node.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
     until(lambda: node.vqa.worker.waiting == 4, 'four questions to wait')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
@@ -133,17 +132,10 @@ def test_a_new_rate_counts_from_now(seeing):
 
 @pytest.fixture
 def held(seeing, monkeypatch):
-    """Hold each answer back: return an event that tells of the first, and the one that lets go."""
-    begun, gate, respond = threading.Event(), threading.Event(), seeing.vqa.pipeline.respond
-
-    def slow(*given):
-        begun.set()
-        gate.wait(LIMIT)
-        return respond(*given)
-
-    monkeypatch.setattr(seeing.vqa.pipeline, 'respond', slow)
+    """Hold each answer back, with room for one question to wait; see Robot.hold."""
+    events = seeing.hold(monkeypatch)
     seeing.set(queue_depth=1)
-    return begun, gate
+    return events
 
 
 def ask_two(node) -> None:

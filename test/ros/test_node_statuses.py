@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import cv2
 import pytest
 
@@ -140,14 +138,7 @@ def test_compressed_frames_are_answered_about_and_truncated_ones_are_bad(robot):
 
 def test_a_full_queue_overloads_and_every_question_gets_exactly_one_detail(seeing, monkeypatch):
     seeing.set(queue_depth=2)
-    begun, gate, respond = threading.Event(), threading.Event(), seeing.vqa.pipeline.respond
-
-    def slow(*given):
-        begun.set()
-        gate.wait(LIMIT)
-        return respond(*given)
-
-    monkeypatch.setattr(seeing.vqa.pipeline, 'respond', slow)
+    begun, gate = seeing.hold(monkeypatch)
     for number in range(20):  # the first one occupies the worker, two wait
         seeing.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
         assert begun.wait(LIMIT)
@@ -172,9 +163,7 @@ def test_a_question_to_all_cameras_takes_one_place_in_the_queue(robot):
 
 
 def test_questions_that_wait_when_the_node_is_disabled_get_inactive(seeing, monkeypatch):
-    gate, respond = threading.Event(), seeing.vqa.pipeline.respond
-    monkeypatch.setattr(
-        seeing.vqa.pipeline, 'respond', lambda *given: gate.wait(LIMIT) and respond(*given))
+    _, gate = seeing.hold(monkeypatch)
     for number in range(3):
         seeing.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
     until(lambda: seeing.vqa.worker.waiting == 2, 'two questions to wait')
