@@ -28,7 +28,7 @@ RULES = {
     'datasets': (ROS | RUNTIME | BAGS, 2),
     'model': (ROS | RUNTIME | BAGS | SIMULATION, 6),
     'training': (ROS | BAGS | SIMULATION, 3),
-    'simulation': (ROS | TORCH | RUNTIME | BAGS, 10),
+    'simulation': (ROS | TORCH | RUNTIME | BAGS, 30),
 }
 
 LOADED = """

@@ -13,7 +13,7 @@ from latent_vqa_ros.bags.truth import read_scenes
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.simulation.episode_questions import standing
+from latent_vqa_ros.simulation.language.episode_questions import standing
 from latent_vqa_ros.simulation.truth import Scene, Thing
 
 SIZE, RATE, START_NS = 32, 10, 10**18

@@ -149,7 +149,7 @@ def follow(args: argparse.Namespace) -> Timeline:
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.core.pipeline import Pipeline
     from latent_vqa_ros.datasets.record import DatasetError
-    from latent_vqa_ros.simulation import episode_questions
+    from latent_vqa_ros.simulation.language import episode_questions
     from latent_vqa_ros.training import timeline
 
     for option in ('unfamiliar', 'split'):

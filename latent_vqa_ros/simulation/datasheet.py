@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.datasets import tabletop
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation.scenes import HELD_OUT
 from latent_vqa_ros.simulation.survey import Survey, lines, survey
 from latent_vqa_ros.simulation.truth import COLORS, MIN_VISIBLE, SHAPES, SIZES
+from latent_vqa_ros.simulation.world.scenes import HELD_OUT
 
 SHOWN = ('train', 'compositional', 'shifted')  # splits with example pictures
 COLUMNS, ROWS = 4, 3  # of pictures

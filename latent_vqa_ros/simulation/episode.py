@@ -18,9 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation import looks, plan
-from latent_vqa_ros.simulation.camera import Camera
-from latent_vqa_ros.simulation.layout import (
+from latent_vqa_ros.simulation.truth import SIZES
+from latent_vqa_ros.simulation.world import looks, plan
+from latent_vqa_ros.simulation.world.camera import Camera
+from latent_vqa_ros.simulation.world.layout import (
     MAX_OPENING,
     Clutter,
     Gripper,
@@ -29,9 +30,8 @@ from latent_vqa_ros.simulation.layout import (
     Placed,
     Tray,
 )
-from latent_vqa_ros.simulation.scenes import SHOWN
-from latent_vqa_ros.simulation.truth import SIZES
-from latent_vqa_ros.simulation.workcell import PENETRATION, Workcell
+from latent_vqa_ros.simulation.world.scenes import SHOWN
+from latent_vqa_ros.simulation.world.workcell import PENETRATION, Workcell
 
 KEY = 1000  # first of the seed's two numbers; those of scenes.SPLITS count from 0
 SCRIPTS = 5000  # drawn for one seed, at most

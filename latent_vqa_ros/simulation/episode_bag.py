@@ -27,12 +27,14 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.write import BagWriter
-from latent_vqa_ros.simulation import episode, episode_questions, observe, sensor
-from latent_vqa_ros.simulation.camera import Camera
+from latent_vqa_ros.simulation import episode
 from latent_vqa_ros.simulation.dataset import SIZES
-from latent_vqa_ros.simulation.layout import Layout
-from latent_vqa_ros.simulation.picture import Studio
+from latent_vqa_ros.simulation.language import episode_questions
 from latent_vqa_ros.simulation.truth import Scene
+from latent_vqa_ros.simulation.world import observe, sensor
+from latent_vqa_ros.simulation.world.camera import Camera
+from latent_vqa_ros.simulation.world.layout import Layout
+from latent_vqa_ros.simulation.world.picture import Studio
 
 SPLIT = 'episode'  # of its scenes; no dataset has it
 FRAME_ID = 'camera'

@@ -28,7 +28,7 @@ from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation.episode_questions import Asked, standing
+from latent_vqa_ros.simulation.language.episode_questions import Asked, standing
 from latent_vqa_ros.simulation.truth import Scene
 
 RATE = 5.0  # questions a second

@@ -14,8 +14,9 @@ import pytest
 from latent_vqa_ros.cli import simulate
 from latent_vqa_ros.datasets import folder, tabletop
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation import dataset, scenes
+from latent_vqa_ros.simulation import dataset
 from latent_vqa_ros.simulation.truth import Scene
+from latent_vqa_ros.simulation.world import scenes
 
 SCENES = 7
 

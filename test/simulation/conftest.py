@@ -2,7 +2,7 @@
 
 import pytest
 
-from latent_vqa_ros.simulation.picture import Studio
+from latent_vqa_ros.simulation.world.picture import Studio
 
 SIZE = 96
 SEEDS = 100

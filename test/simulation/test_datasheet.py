@@ -10,8 +10,8 @@ import pytest
 from latent_vqa_ros.cli import main as cli
 from latent_vqa_ros.datasets import tabletop
 from latent_vqa_ros.simulation import datasheet
-from latent_vqa_ros.simulation.scenes import HELD_OUT
 from latent_vqa_ros.simulation.survey import survey
+from latent_vqa_ros.simulation.world.scenes import HELD_OUT
 
 DOCS = Path(__file__).parents[2] / 'docs'
 SCENES = 5

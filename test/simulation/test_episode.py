@@ -7,9 +7,10 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from latent_vqa_ros.simulation import episode, episode_bag, looks, scenes
-from latent_vqa_ros.simulation.layout import MAX_THINGS
-from latent_vqa_ros.simulation.workcell import PENETRATION
+from latent_vqa_ros.simulation import episode, episode_bag
+from latent_vqa_ros.simulation.world import looks, scenes
+from latent_vqa_ros.simulation.world.layout import MAX_THINGS
+from latent_vqa_ros.simulation.world.workcell import PENETRATION
 
 SEEDS = (1, 2, 6)
 MOMENTS = [float(at) for at in np.linspace(0, 1, 241)]  # 24 s at 10 Hz

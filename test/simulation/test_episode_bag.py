@@ -11,8 +11,8 @@ import pytest
 
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.simulation.episode_bag import START_NS, choose, jpeg, record, shoot, truth
-from latent_vqa_ros.simulation.picture import Studio
 from latent_vqa_ros.simulation.truth import Scene
+from latent_vqa_ros.simulation.world.picture import Studio
 
 SEED, SECONDS, RATE, SIZE = 6, 2, 12, 64
 SHIPPED = Path(__file__).resolve().parents[1] / 'data' / 'episode'

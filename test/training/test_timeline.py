@@ -10,8 +10,8 @@ from truth_bag import RATE, START_NS, STORY, Oracle, write_bag
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation.episode_questions import worded
-from latent_vqa_ros.simulation.meaning import Meaning
+from latent_vqa_ros.simulation.language.episode_questions import worded
+from latent_vqa_ros.simulation.language.meaning import Meaning
 from latent_vqa_ros.training import timeline
 from latent_vqa_ros.training.timeline_plot import draw_timeline
 

@@ -11,13 +11,21 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-from latent_vqa_ros.simulation.answering import (
+from latent_vqa_ros.simulation.language.answering import (
     PRESUPPOSITION,
     PRESUPPOSITION_RELATED,
     RELATIONAL,
     Outcome,
 )
-from latent_vqa_ros.simulation.meaning import NO, NONE, NOTHING, SEVERAL, YES, Meaning, signature
+from latent_vqa_ros.simulation.language.meaning import (
+    NO,
+    NONE,
+    NOTHING,
+    SEVERAL,
+    YES,
+    Meaning,
+    signature,
+)
 
 SLACK = 1.5  # questions by which an answer may exceed its share
 # Largest share of one answer among the questions of a kind; 0.5 for all others (yes or no).

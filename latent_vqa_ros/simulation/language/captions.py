@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from latent_vqa_ros.simulation.grammar import article
-from latent_vqa_ros.simulation.meaning import related
+from latent_vqa_ros.simulation.language.grammar import article
+from latent_vqa_ros.simulation.language.meaning import related
 from latent_vqa_ros.simulation.truth import Scene, Thing
 
 PER_CAPTION = 4  # things in one caption, so that it has at most 22 words

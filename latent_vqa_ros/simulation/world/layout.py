@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation import meshes
-from latent_vqa_ros.simulation.camera import Camera
-from latent_vqa_ros.simulation.meshes import FORMS, Form
+from latent_vqa_ros.simulation.world import meshes
+from latent_vqa_ros.simulation.world.camera import Camera
+from latent_vqa_ros.simulation.world.meshes import FORMS, Form
 
 Floats = NDArray[np.float64]
 Rgb = tuple[float, float, float]

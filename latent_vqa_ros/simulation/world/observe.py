@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation import meshes
-from latent_vqa_ros.simulation.camera import Camera
-from latent_vqa_ros.simulation.layout import (
+from latent_vqa_ros.simulation.truth import MIN_VISIBLE, Scene, Thing
+from latent_vqa_ros.simulation.world import meshes
+from latent_vqa_ros.simulation.world.camera import Camera
+from latent_vqa_ros.simulation.world.layout import (
     EDGE_NEAR,
     FINGER,
     TRAY,
@@ -24,8 +25,7 @@ from latent_vqa_ros.simulation.layout import (
     Placed,
     Tray,
 )
-from latent_vqa_ros.simulation.render import GRIPPER_PIXEL, TRAY_PIXEL
-from latent_vqa_ros.simulation.truth import MIN_VISIBLE, Scene, Thing
+from latent_vqa_ros.simulation.world.render import GRIPPER_PIXEL, TRAY_PIXEL
 
 Floats = NDArray[np.float64]
 Owners = NDArray[np.int8]

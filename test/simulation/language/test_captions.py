@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from simulation_scenes import random_scene
 
 from latent_vqa_ros.core.tokenizer import Tokenizer, words
-from latent_vqa_ros.simulation.captions import captions
-from latent_vqa_ros.simulation.questions import vocabulary
+from latent_vqa_ros.simulation.language.captions import captions
+from latent_vqa_ros.simulation.language.questions import vocabulary
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES
 
 NAMED = re.compile(rf"({'|'.join(SIZES)}) ({'|'.join(COLORS)}) ({'|'.join(SHAPES)})")

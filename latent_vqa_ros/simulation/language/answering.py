@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latent_vqa_ros.simulation.meaning import (
+from latent_vqa_ros.simulation.language.meaning import (
     NO,
     NONE,
     NOTHING,

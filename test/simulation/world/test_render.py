@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from latent_vqa_ros.simulation import looks, observe, plan, render, sensor
-from latent_vqa_ros.simulation.layout import Placed
-from latent_vqa_ros.simulation.picture import Studio
+from latent_vqa_ros.simulation.world import looks, observe, plan, render, sensor
+from latent_vqa_ros.simulation.world.layout import Placed
+from latent_vqa_ros.simulation.world.picture import Studio
 
 MARGIN = 0.03  # metres on the ground, and share of the picture, below which order may differ
 
@@ -161,7 +161,7 @@ def test_a_missing_mujoco_is_one_line_that_names_the_package(monkeypatch):
 
 
 def test_a_gl_that_does_not_work_is_one_line():
-    code = ('from latent_vqa_ros.simulation.render import RenderError, open_view\n'
+    code = ('from latent_vqa_ros.simulation.world.render import RenderError, open_view\n'
             'try:\n    open_view(96)\nexcept RenderError as error:\n    print(error)')
     env = {**os.environ, 'MUJOCO_GL': 'no_such_gl'}
     done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True,

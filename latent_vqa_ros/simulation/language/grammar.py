@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from random import Random
 
 from latent_vqa_ros.core.tokenizer import words
-from latent_vqa_ros.simulation import wording
-from latent_vqa_ros.simulation.meaning import ANSWERS, RELATIONS, Description, Meaning
+from latent_vqa_ros.simulation.language import wording
+from latent_vqa_ros.simulation.language.meaning import ANSWERS, RELATIONS, Description, Meaning
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES
 
 MAX_WORDS = 23  # with the CLS token 24 tokens

@@ -12,13 +12,13 @@ from simulation_scenes import random_scene
 
 from latent_vqa_ros.core.tokenizer import Tokenizer, words
 from latent_vqa_ros.datasets import record
-from latent_vqa_ros.simulation import wording
-from latent_vqa_ros.simulation.answering import KINDS, outcome
-from latent_vqa_ros.simulation.balance import Tally
-from latent_vqa_ros.simulation.grammar import say
-from latent_vqa_ros.simulation.meaning import ANSWERS, Description, Meaning
-from latent_vqa_ros.simulation.proposals import propose
-from latent_vqa_ros.simulation.questions import WEIGHTS, ask, shortcut_answers, vocabulary
+from latent_vqa_ros.simulation.language import wording
+from latent_vqa_ros.simulation.language.answering import KINDS, outcome
+from latent_vqa_ros.simulation.language.balance import Tally
+from latent_vqa_ros.simulation.language.grammar import say
+from latent_vqa_ros.simulation.language.meaning import ANSWERS, Description, Meaning
+from latent_vqa_ros.simulation.language.proposals import propose
+from latent_vqa_ros.simulation.language.questions import WEIGHTS, ask, shortcut_answers, vocabulary
 from latent_vqa_ros.simulation.truth import Scene, Thing
 from latent_vqa_ros.training.evaluate import blind_answers
 

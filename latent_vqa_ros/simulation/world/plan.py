@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latent_vqa_ros.simulation import looks, meshes
-from latent_vqa_ros.simulation.camera import Camera
-from latent_vqa_ros.simulation.layout import (
+from latent_vqa_ros.simulation.world import looks, meshes
+from latent_vqa_ros.simulation.world.camera import Camera
+from latent_vqa_ros.simulation.world.layout import (
     EDGE_FAR,
     EDGE_NEAR,
     FINGER,

@@ -7,11 +7,11 @@ from truth_bag import STORY, scene
 
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation import episode_questions
-from latent_vqa_ros.simulation.answering import KINDS
-from latent_vqa_ros.simulation.episode_questions import Asked, read, standing, worded
-from latent_vqa_ros.simulation.meaning import Description, Meaning
-from latent_vqa_ros.simulation.questions import vocabulary
+from latent_vqa_ros.simulation.language import episode_questions
+from latent_vqa_ros.simulation.language.answering import KINDS
+from latent_vqa_ros.simulation.language.episode_questions import Asked, read, standing, worded
+from latent_vqa_ros.simulation.language.meaning import Description, Meaning
+from latent_vqa_ros.simulation.language.questions import vocabulary
 
 SCENES = [scene(cube) for cube in STORY if cube != '?']
 CUBE = {'color': 'red', 'shape': 'cube'}

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation import observe, render, scenes, sensor
-from latent_vqa_ros.simulation.layout import Layout, Look
-from latent_vqa_ros.simulation.plan import plan
 from latent_vqa_ros.simulation.truth import Scene
+from latent_vqa_ros.simulation.world import observe, render, scenes, sensor
+from latent_vqa_ros.simulation.world.layout import Layout, Look
+from latent_vqa_ros.simulation.world.plan import plan
 
 PLANS = 40  # placements tried for one set of objects
 SETS = 20  # sets of objects tried for one seed

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation import meshes, model_xml
-from latent_vqa_ros.simulation.layout import (
+from latent_vqa_ros.simulation.world import meshes, model_xml
+from latent_vqa_ros.simulation.world.layout import (
     FINGER,
     MAX_CLUTTER,
     MAX_THINGS,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation.layout import Sensor
+from latent_vqa_ros.simulation.world.layout import Sensor
 
 Image = NDArray[np.uint8]
 NOISE = 1 << 21  # random numbers that all pictures share

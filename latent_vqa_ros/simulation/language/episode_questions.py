@@ -19,11 +19,11 @@ from random import Random
 from typing import Any
 
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation.answering import KINDS, outcome
-from latent_vqa_ros.simulation.grammar import say
-from latent_vqa_ros.simulation.layout import Placed
-from latent_vqa_ros.simulation.meaning import RELATIONS, Description, Meaning
+from latent_vqa_ros.simulation.language.answering import KINDS, outcome
+from latent_vqa_ros.simulation.language.grammar import say
+from latent_vqa_ros.simulation.language.meaning import RELATIONS, Description, Meaning
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene
+from latent_vqa_ros.simulation.world.layout import Placed
 
 MOST = 13  # standing questions
 WATCHED = ('gripper_any', 'gripper_what', 'gripper_color', 'tray_empty', 'tray_what',

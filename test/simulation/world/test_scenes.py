@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from latent_vqa_ros.simulation import looks, meshes, model_xml, plan, scenes, textures
-from latent_vqa_ros.simulation.layout import EDGE_FAR, EDGE_NEAR, SCALES, VARIANTS, Placed
-from latent_vqa_ros.simulation.textures import SHIFTED_TEXTURES, TRAIN_TEXTURES
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene
+from latent_vqa_ros.simulation.world import looks, meshes, model_xml, plan, scenes, textures
+from latent_vqa_ros.simulation.world.layout import EDGE_FAR, EDGE_NEAR, SCALES, VARIANTS, Placed
+from latent_vqa_ros.simulation.world.textures import SHIFTED_TEXTURES, TRAIN_TEXTURES
 
 MANY = range(400)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
-from latent_vqa_ros.simulation.answering import ATTRIBUTES, COMPARISONS
-from latent_vqa_ros.simulation.meaning import RELATIONS, Description, Meaning, describe
+from latent_vqa_ros.simulation.language.answering import ATTRIBUTES, COMPARISONS
+from latent_vqa_ros.simulation.language.meaning import RELATIONS, Description, Meaning, describe
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene
 
 VALUES = {'color': COLORS, 'shape': SHAPES, 'size': SIZES}

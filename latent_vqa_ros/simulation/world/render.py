@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation.layout import Layout
-from latent_vqa_ros.simulation.model_xml import HIDDEN_GROUP
-from latent_vqa_ros.simulation.workcell import Workcell
+from latent_vqa_ros.simulation.world.layout import Layout
+from latent_vqa_ros.simulation.world.model_xml import HIDDEN_GROUP
+from latent_vqa_ros.simulation.world.workcell import Workcell
 
 OVERSAMPLE = 1.25
 SHADOW = 256 / 120  # texels of the shadow map per pixel of the picture

@@ -19,8 +19,8 @@ from random import Random
 
 import numpy as np
 
-from latent_vqa_ros.simulation import grammar
-from latent_vqa_ros.simulation.answering import (
+from latent_vqa_ros.simulation.language import grammar
+from latent_vqa_ros.simulation.language.answering import (
     DEFINITE,
     PRESUPPOSITION,
     PRESUPPOSITION_RELATED,
@@ -29,11 +29,11 @@ from latent_vqa_ros.simulation.answering import (
     group_of,
     outcome,
 )
-from latent_vqa_ros.simulation.balance import SLACK, Candidate, Tally
-from latent_vqa_ros.simulation.captions import caption_words
-from latent_vqa_ros.simulation.grammar import TARGET, Span, say
-from latent_vqa_ros.simulation.meaning import NO, NONE, NOTHING, YES, Meaning, matches
-from latent_vqa_ros.simulation.proposals import propose
+from latent_vqa_ros.simulation.language.balance import SLACK, Candidate, Tally
+from latent_vqa_ros.simulation.language.captions import caption_words
+from latent_vqa_ros.simulation.language.grammar import TARGET, Span, say
+from latent_vqa_ros.simulation.language.meaning import NO, NONE, NOTHING, YES, Meaning, matches
+from latent_vqa_ros.simulation.language.proposals import propose
 from latent_vqa_ros.simulation.truth import Scene, Thing
 
 # How early a kind is tried, and how often a wrong presupposition is wanted.

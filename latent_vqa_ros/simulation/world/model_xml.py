@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from latent_vqa_ros.simulation import meshes, textures
-from latent_vqa_ros.simulation.layout import (
+from latent_vqa_ros.simulation.world import meshes, textures
+from latent_vqa_ros.simulation.world.layout import (
     FINGER,
     MAX_CLUTTER,
     MAX_THINGS,

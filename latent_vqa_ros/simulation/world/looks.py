@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latent_vqa_ros.simulation.camera import Camera
-from latent_vqa_ros.simulation.layout import Light, Look, Rgb, Sensor, Surface
-from latent_vqa_ros.simulation.textures import SHIFTED_TEXTURES, TRAIN_TEXTURES
+from latent_vqa_ros.simulation.world.camera import Camera
+from latent_vqa_ros.simulation.world.layout import Light, Look, Rgb, Sensor, Surface
+from latent_vqa_ros.simulation.world.textures import SHIFTED_TEXTURES, TRAIN_TEXTURES
 
 Span = tuple[float, float]
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from latent_vqa_ros.simulation import looks
-from latent_vqa_ros.simulation.layout import Look
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES
+from latent_vqa_ros.simulation.world import looks
+from latent_vqa_ros.simulation.world.layout import Look
 
 SPLITS = ('train', 'val', 'test', 'compositional', 'shifted')
 HELD_OUT = (('red', 'bowl'), ('green', 'cone'), ('blue', 'mug'), ('yellow', 'cylinder'),

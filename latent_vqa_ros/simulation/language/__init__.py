@@ -1,0 +1,1 @@
+"""What can be asked of a scene: meanings, their true answers, and their words."""
