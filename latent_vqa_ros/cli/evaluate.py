@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from latent_vqa_ros.cli.common import add_json, add_model, add_verb, positive
 
 if TYPE_CHECKING:
-    from latent_vqa_ros.training.timeline import Timeline
+    from latent_vqa_ros.evaluation.timeline import Timeline
 
 RATE = 5.0  # frames of a bag asked about, per second
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def run_data(args: argparse.Namespace) -> int:
     """Evaluate on a dataset and print."""
     from latent_vqa_ros.datasets.record import DatasetError
-    from latent_vqa_ros.training import evaluate, familiarity
+    from latent_vqa_ros.evaluation import evaluate, familiarity
 
     for option in ('rate', 'questions'):
         if getattr(args, option) is not None:
@@ -87,7 +87,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     from latent_vqa_ros import backends, datasets
     from latent_vqa_ros.core.bundle import load
     from latent_vqa_ros.core.models import find_model
-    from latent_vqa_ros.training import evaluate, familiarity
+    from latent_vqa_ros.evaluation import evaluate, familiarity
 
     photographs = Path(args.unfamiliar) if args.unfamiliar else None
     if photographs is not None:
@@ -113,7 +113,7 @@ def prepare_report(folder: Path) -> None:
 
 def write_report(folder: Path, document: dict[str, Any], curves: dict[str, Any]) -> None:
     """Write report.json, reliability.png, groups.png and confusion.png."""
-    from latent_vqa_ros.training import plots
+    from latent_vqa_ros.evaluation import plots
 
     (folder / 'report.json').write_text(json.dumps(document, indent=1), encoding='utf-8')
     plots.draw_reliability(curves, folder / 'reliability.png')
@@ -123,14 +123,14 @@ def write_report(folder: Path, document: dict[str, Any], curves: dict[str, Any])
 
 def run_bag(args: argparse.Namespace) -> int:
     """Evaluate on a bag and print."""
-    from latent_vqa_ros.training import timeline
+    from latent_vqa_ros.evaluation import timeline
 
     if args.report:
         prepare_report(args.report)
     found = follow(args)
     document = timeline.report(found)
     if args.report:
-        from latent_vqa_ros.training.timeline_plot import draw_timeline
+        from latent_vqa_ros.evaluation.timeline_plot import draw_timeline
 
         (args.report / 'report.json').write_text(json.dumps(document, indent=1), encoding='utf-8')
         draw_timeline(found, args.report / 'timeline.png')
@@ -149,8 +149,8 @@ def follow(args: argparse.Namespace) -> Timeline:
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.core.pipeline import Pipeline
     from latent_vqa_ros.datasets.record import DatasetError
+    from latent_vqa_ros.evaluation import timeline
     from latent_vqa_ros.simulation.language import episode_questions
-    from latent_vqa_ros.training import timeline
 
     for option in ('unfamiliar', 'split'):
         if getattr(args, option) is not None:

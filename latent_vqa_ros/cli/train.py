@@ -100,7 +100,7 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
 
 def render(document: dict[str, Any]) -> str:
     """Return the report for a reader."""
-    from latent_vqa_ros.training.evaluate import table
+    from latent_vqa_ros.evaluation.evaluate import table
 
     lines = [f'{name}: {s["epochs"]} epochs, {s["seconds"]:.0f} s, validation '
              f'{s["validation"]:.2%}' for name, s in document['stages'].items()]

@@ -19,9 +19,9 @@ from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.datasets.record import Record
+from latent_vqa_ros.evaluation.evaluate import read_rgb
 from latent_vqa_ros.training import distributed
 from latent_vqa_ros.training.config import AugmentConfig
-from latent_vqa_ros.training.evaluate import read_rgb
 from latent_vqa_ros.training.losses import IGNORED
 from latent_vqa_ros.training.places import PlacedRecords, Places
 

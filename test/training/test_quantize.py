@@ -16,7 +16,8 @@ from latent_vqa_ros.backends.onnx_backend import OnnxBackend  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER  # noqa: E402
 from latent_vqa_ros.core.models import find_model  # noqa: E402
-from latent_vqa_ros.training import evaluate, export, quantize  # noqa: E402
+from latent_vqa_ros.evaluation import evaluate  # noqa: E402
+from latent_vqa_ros.training import export, quantize  # noqa: E402
 
 
 @pytest.fixture(scope='module')

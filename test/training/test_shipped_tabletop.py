@@ -7,7 +7,7 @@ import pytest
 from latent_vqa_ros import backends, datasets
 from latent_vqa_ros.core import bundle as bundles
 from latent_vqa_ros.core.models import DEFAULT_MODEL, find_model
-from latent_vqa_ros.training import evaluate
+from latent_vqa_ros.evaluation import evaluate
 
 pytestmark = pytest.mark.skipif(  # not importorskip: the renderer is chosen before the import
     find_spec('mujoco') is None, reason='needs MuJoCo: pip install mujoco')

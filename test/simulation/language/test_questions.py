@@ -12,6 +12,7 @@ from simulation_scenes import random_scene
 
 from latent_vqa_ros.core.tokenizer import Tokenizer, words
 from latent_vqa_ros.datasets import record
+from latent_vqa_ros.evaluation.evaluate import blind_answers
 from latent_vqa_ros.simulation.language import wording
 from latent_vqa_ros.simulation.language.answering import KINDS, outcome
 from latent_vqa_ros.simulation.language.balance import Tally
@@ -20,7 +21,6 @@ from latent_vqa_ros.simulation.language.meaning import ANSWERS, Description, Mea
 from latent_vqa_ros.simulation.language.proposals import propose
 from latent_vqa_ros.simulation.language.questions import WEIGHTS, ask, shortcut_answers, vocabulary
 from latent_vqa_ros.simulation.truth import Scene, Thing
-from latent_vqa_ros.training.evaluate import blind_answers
 
 SCENES = 3000
 YES_NO = {'existence', 'comparison', 'count_is', 'edge', 'verify', 'left_right', 'front_behind',

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.training.timeline import Row, Timeline
+from latent_vqa_ros.evaluation.timeline import Row, Timeline
 
 COLORS = {'yes': '#9bd39b', 'no': '#dcdcea', 'none': '#eeeeee', 'nothing': '#eeeeee',
           'several': '#c5b3e6', 'red': '#e8746c', 'green': '#6fbf73', 'blue': '#7b9fe8',

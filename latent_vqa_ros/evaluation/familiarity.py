@@ -20,7 +20,7 @@ from latent_vqa_ros.core.bundle import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.datasets.record import DatasetError, Record
-from latent_vqa_ros.training.evaluate import Predictions, predict, read_rgb
+from latent_vqa_ros.evaluation.evaluate import Predictions, predict, read_rgb
 
 Image = NDArray[np.uint8]
 FALSE_ALARMS = 0.01

@@ -12,7 +12,7 @@ from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.training import familiarity
+from latent_vqa_ros.evaluation import familiarity
 
 values = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=30).map(np.array)
 

@@ -12,7 +12,7 @@ pytest.importorskip('matplotlib', reason='needs matplotlib: pip install matplotl
 
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.datasets.record import Phrase, Question, Record, Region  # noqa: E402
-from latent_vqa_ros.training import card, evaluate, mistakes  # noqa: E402
+from latent_vqa_ros.evaluation import card, evaluate, mistakes
 
 GROUPS = ('a', 'b', 'c', 'd', 'e', 'f')
 RIGHT = dict(zip(GROUPS, (1, 2, 3, 4, 5, 6), strict=True))  # of the 6 questions of a group

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from latent_vqa_ros.training.evaluate import read_rgb
-from latent_vqa_ros.training.mistakes import Mistake
+from latent_vqa_ros.evaluation.evaluate import read_rgb
+from latent_vqa_ros.evaluation.mistakes import Mistake
 
 _COLUMNS = 5  # of the contact sheet
 _LETTERS = 32  # of a line below a picture

@@ -10,10 +10,10 @@ from truth_bag import RATE, START_NS, STORY, Oracle, write_bag
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.record import DatasetError
+from latent_vqa_ros.evaluation import timeline
+from latent_vqa_ros.evaluation.timeline_plot import draw_timeline
 from latent_vqa_ros.simulation.language.episode_questions import worded
 from latent_vqa_ros.simulation.language.meaning import Meaning
-from latent_vqa_ros.training import timeline
-from latent_vqa_ros.training.timeline_plot import draw_timeline
 
 HOLDING = 'is the gripper holding anything?'
 

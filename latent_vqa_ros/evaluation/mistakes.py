@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from latent_vqa_ros.core.answer import softmax
 from latent_vqa_ros.core.bundle import Manifest
 from latent_vqa_ros.datasets.record import Question, Record, questions_of
-from latent_vqa_ros.training.evaluate import Predictions
+from latent_vqa_ros.evaluation.evaluate import Predictions
 
 MOST, PER_GROUP = 10, 2  # mistakes that are shown
 SIDES = (9, 11, 14, 18)  # pixels, between the rows of the table by size

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from latent_vqa_ros.core.bundle import EvidenceConfig, Manifest
 from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
 from latent_vqa_ros.datasets.record import Phrase, Question, Record
-from latent_vqa_ros.training import evaluate
+from latent_vqa_ros.evaluation import evaluate
 
 
 def record(*asked):

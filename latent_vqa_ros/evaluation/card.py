@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
-from latent_vqa_ros.training import evaluate, mistakes, plots
+from latent_vqa_ros.evaluation import evaluate, mistakes, plots
 
 RELIABILITY, WRONG = 'reliability.png', 'wrong.png'
 _WORST = 5  # weights named with their rounding error; groups named as the worst
