@@ -14,7 +14,8 @@ TORCH = {'torch', 'onnx', 'onnxscript', 'tensorboard', 'matplotlib', 'safetensor
 SIMULATION = {'mujoco'}
 RUNTIME = {'onnxruntime'}
 BAGS = {'rosbags'}
-MAKERS = {f'latent_vqa_ros.{name}' for name in ('training', 'evaluation', 'model', 'datasets', 'simulation')}
+MAKERS = {f'latent_vqa_ros.{name}' for name in
+          ('training', 'evaluation', 'model', 'datasets', 'simulation')}
 EVERYTHING = ROS | TORCH | SIMULATION | RUNTIME | BAGS | MAKERS | {'numpy', 'cv2', 'yaml'}
 LIGHT = EVERYTHING - {'numpy', 'cv2', 'yaml'}
 # What importing all modules of a package must not load. The floor keeps this test from passing

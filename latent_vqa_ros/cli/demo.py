@@ -41,7 +41,7 @@ from latent_vqa_ros.cli.common import (
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.bags.truth import TrueFrame
-    from latent_vqa_ros.ros.demo import Asker
+    from latent_vqa_ros.ros.tools.asker import Asker
 
 BAG, OTHER_BAGS = 'episode', {'easy_vqa': 'demo_bag'}  # by the name in the manifest
 RATE, MOMENTS = 3.0, 8
@@ -118,7 +118,7 @@ def spread(frames: Sequence[TrueFrame], count: int) -> list[TrueFrame]:
 def prepare_environment() -> None:
     """Choose transports for large frames and a ROS domain, unless the user did."""
     try:
-        from latent_vqa_ros.ros.replayer import use_large_frames
+        from latent_vqa_ros.ros.tools.replayer import use_large_frames
     except ImportError as error:
         raise OSError(f'the demo needs ROS 2 ({error}): source /opt/ros/$ROS_DISTRO/setup.bash, '
                       'or pip install -r requirements/demo.txt') from None
@@ -135,7 +135,7 @@ def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFr
     """
     from latent_vqa_ros.bags.answer import choose_topics
     from latent_vqa_ros.bags.truth import published
-    from latent_vqa_ros.ros.demo import Asker, DemoError, running
+    from latent_vqa_ros.ros.tools.asker import Asker, DemoError, running
 
     compressed = bag.topics[choose_topics(bag.topics)[0]].endswith('CompressedImage')
     shown = published(bag, {frame.stamp_ns for frame in frames})
@@ -143,7 +143,7 @@ def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFr
                   '-p', f'image_transport:={"compressed" if compressed else "raw"}')
     try:
         with (running('latent_vqa_ros.ros.main', out / NODE_LOG, *parameters) as node,
-              running('latent_vqa_ros.ros.echo', out / ECHO_LOG), Asker(compressed) as asker):
+              running('latent_vqa_ros.ros.tools.echo', out / ECHO_LOG), Asker(compressed) as asker):
             asker.await_node(node, asked[0].questions[0][0])
             rows, cdrs = replay(asker, progress(shown, 'frames', len(frames)), asked, rate)
             measured: dict[str, Any] = {'round_trip_ms': [], 'node_rss_mb': resident_mb(node.pid)}

@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace, requests: list[int]) -> int:
     from latent_vqa_ros.bags.read import BagReader
 
     try:
-        from latent_vqa_ros.ros.replayer import replay, use_large_frames
+        from latent_vqa_ros.ros.tools.replayer import replay, use_large_frames
     except ImportError as error:
         log.error('replay needs ROS 2 (%s): source /opt/ros/$ROS_DISTRO/setup.bash, or '
                   'pip install -r requirements/demo.txt', error)

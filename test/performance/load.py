@@ -6,7 +6,7 @@ The node has one core, the asker and a 30 Hz camera have the others. Bursts of a
 for the highest rate (by doubling, then bisection) at which each question is answered, none with
 `overloaded`; a rate fails when it fails in each of three bursts. Then latency at half that rate.
 The middleware's own rate is found in the same way with a process that echoes std_msgs/String
-(latent_vqa_ros/ros/echo.py); there a message that does not come back fails the rate. Measured
+(latent_vqa_ros/ros/tools/echo.py); there a message that does not come back fails the rate. Measured
 with the default queue_depth of 10 and with 1000, where pauses of the machine count less.
 """
 
@@ -183,7 +183,7 @@ def load_node(folder: Path, core: int, queue_depth: int, seconds: float,
 def load_echo(folder: Path, core: int, seconds: float, half_of_node: float,
               bar) -> tuple[dict, float]:
     """Return the search's result with the echo, and at the rate that the node was timed at."""
-    command = [sys.executable, '-m', 'latent_vqa_ros.ros.echo', '--ros-args',
+    command = [sys.executable, '-m', 'latent_vqa_ros.ros.tools.echo', '--ros-args',
                '-r', f'__ns:={NAMESPACE}']
     with Child(command, folder / 'echo.txt', {core}) as echo:
         volley = Volley('ping', 'pong', ask_number, read_echo)

@@ -1,6 +1,6 @@
 """A process that sends back every std_msgs/String: what the middleware alone costs.
 
-    python3 -m latent_vqa_ros.ros.echo --ros-args -r __ns:=/somewhere
+    python3 -m latent_vqa_ros.ros.tools.echo --ros-args -r __ns:=/somewhere
 
 Topics: `ping` in, `pong` out, both reliable with depth 10.
 """
