@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sources import ROOT
+from helpers.sources import ROOT
 
 NAME = 'latent_vqa_ros'
 LEFT_OUT = shutil.ignore_patterns(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from sources import PACKAGE, imports, python_files, third_party
+from helpers.sources import PACKAGE, imports, python_files, third_party
 
 ROS = {'rclpy', 'launch', 'launch_ros', 'cv_bridge', 'sensor_msgs_py', 'std_msgs', 'std_srvs',
        'sensor_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'rosgraph_msgs',

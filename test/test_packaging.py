@@ -9,7 +9,7 @@ import xml.etree.ElementTree as xml
 
 import pytest
 from catkin_pkg.package import parse_package
-from sources import PACKAGE, ROOT, python_files, third_party
+from helpers.sources import PACKAGE, ROOT, python_files, third_party
 
 import latent_vqa_ros
 

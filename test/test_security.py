@@ -16,7 +16,7 @@ import time
 import xml.etree.ElementTree as xml
 
 import pytest
-from sources import PACKAGE, ROOT, python_files
+from helpers.sources import PACKAGE, ROOT, python_files
 
 POLICY = ROOT / 'config' / 'sros2' / 'policy.xml'
 LIMIT = 30.0  # s

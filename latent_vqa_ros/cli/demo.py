@@ -143,7 +143,8 @@ def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFr
                   '-p', f'image_transport:={"compressed" if compressed else "raw"}')
     try:
         with (running('latent_vqa_ros.ros.main', out / NODE_LOG, *parameters) as node,
-              running('latent_vqa_ros.ros.tools.echo', out / ECHO_LOG), Asker(compressed) as asker):
+              running('latent_vqa_ros.ros.tools.echo', out / ECHO_LOG),
+              Asker(compressed) as asker):
             asker.await_node(node, asked[0].questions[0][0])
             rows, cdrs = replay(asker, progress(shown, 'frames', len(frames)), asked, rate)
             measured: dict[str, Any] = {'round_trip_ms': [], 'node_rss_mb': resident_mb(node.pid)}

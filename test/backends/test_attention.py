@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-import fake_bundle
 import numpy as np
 import pytest
+from helpers import fake_bundle
 
 from latent_vqa_ros import backends
 from latent_vqa_ros.backends.onnx_backend import OnnxBackend

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from answering import (
+from helpers.answering import (
     COLOUR,
     DEMO,
     JOB,

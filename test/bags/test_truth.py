@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from truth_bag import START_NS, STORY, write_bag
+from helpers.truth_bag import START_NS, STORY, write_bag
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.read import BagReader

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import cv2
-import fake_bundle
 import numpy as np
 import pytest
+from helpers import fake_bundle
 
 from latent_vqa_ros.cli import main as cli
 

@@ -141,9 +141,10 @@ def test_a_question_without_an_answer_fails_and_is_shown(bundle, tmp_path):
 
 
 def test_answers_are_told_where_no_picture_came(bundle, bag, tmp_path):
-    code = ('from latent_vqa_ros.cli.main import main\nfrom latent_vqa_ros.ros.tools import asker as demo\n'
-            'def look(*_):\n    raise demo.DemoError("no picture came")\n'
-            'demo.Asker.look = look\n'
+    code = ('from latent_vqa_ros.cli.main import main\n'
+            'from latent_vqa_ros.ros.tools import asker\n'
+            'def look(*_):\n    raise asker.DemoError("no picture came")\n'
+            'asker.Asker.look = look\n'
             f'raise SystemExit(main(["demo", "--model", "{bundle}", "--bag", "{bag}", '
             f'"--out", "{tmp_path / "out"}"]))')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from truth_bag import START_NS, STORY, write_bag
+from helpers.truth_bag import START_NS, STORY, write_bag
 
 from latent_vqa_ros.bags.write import BagWriter
 

@@ -1,8 +1,8 @@
 """The pipeline shows where the model looked, in pixels of the frame, and where it does not."""
 
-import fake_bundle
 import numpy as np
 import pytest
+from helpers import fake_bundle
 
 from latent_vqa_ros import backends
 from latent_vqa_ros.backends.onnx_backend import OnnxBackend

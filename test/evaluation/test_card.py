@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 
 import cv2
-import fake_bundle
 import numpy as np
 import pytest
+from helpers import fake_bundle
 
 pytest.importorskip('matplotlib', reason='needs matplotlib: pip install matplotlib')
 

@@ -5,7 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from truth_bag import RATE, START_NS, STORY, Oracle, write_bag
+from helpers.truth_bag import RATE, START_NS, STORY, Oracle, write_bag
 
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.statuses import Status

@@ -94,8 +94,7 @@ def asker(ask_in):
 @pytest.fixture
 def ask_in(ros):
     """Return a function that makes somebody who asks in a namespace."""
-    sys.path.insert(0, str(ROOT / 'test' / 'ros'))
-    from node_harness import Asker
+    from helpers.node_harness import Asker
 
     askers = []
 
@@ -113,7 +112,7 @@ def ask_in(ros):
 def test_the_launched_node_answers_on_the_remapped_topics(launch, asker, bundle_path, tmp_path,
                                                           transport):
     from faults.rig import cloud
-    from node_harness import header, image, until
+    from helpers.node_harness import header, image, until
     from std_msgs.msg import String
 
     given = tmp_path / 'given.yaml'
@@ -137,7 +136,7 @@ def test_the_launched_node_answers_on_the_remapped_topics(launch, asker, bundle_
 
 @needs_launch
 def test_without_autostart_the_node_waits_and_a_parameter_file_counts(launch, asker, tmp_path):
-    from node_harness import until
+    from helpers.node_harness import until
     from rcl_interfaces.srv import GetParameters
 
     given = tmp_path / 'given.yaml'
@@ -155,7 +154,7 @@ def test_without_autostart_the_node_waits_and_a_parameter_file_counts(launch, as
 
 @needs_launch
 def test_a_killed_node_comes_back_with_use_respawn(launch, asker, bundle_path):
-    from node_harness import until
+    from helpers.node_harness import until
 
     process = launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
                      'use_respawn:=true')
@@ -169,7 +168,7 @@ def test_a_killed_node_comes_back_with_use_respawn(launch, asker, bundle_path):
 @needs_launch
 def test_two_robots_answer_in_their_own_namespaces_and_one_outlives_the_other(
         launch, ask_in, bundle_path):
-    from node_harness import until
+    from helpers.node_harness import until
 
     process = launch(f'model:={bundle_path}', file=TWO_ROBOTS)
     left, right = ask_in('/left'), ask_in('/right')

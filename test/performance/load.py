@@ -6,8 +6,8 @@ The node has one core, the asker and a 30 Hz camera have the others. Bursts of a
 for the highest rate (by doubling, then bisection) at which each question is answered, none with
 `overloaded`; a rate fails when it fails in each of three bursts. Then latency at half that rate.
 The middleware's own rate is found in the same way with a process that echoes std_msgs/String
-(latent_vqa_ros/ros/tools/echo.py); there a message that does not come back fails the rate. Measured
-with the default queue_depth of 10 and with 1000, where pauses of the machine count less.
+(latent_vqa_ros/ros/tools/echo.py); there a message that does not come back fails the rate.
+Measured with the default queue_depth of 10 and with 1000, where pauses of the machine count less.
 """
 
 from __future__ import annotations

@@ -1,19 +1,14 @@
-"""The fixture that starts a node under test; lets tests here import node_harness."""
+"""The fixture that starts a node under test."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
 def robot(ros, bundle_path):
     """Return a function that starts the node under test and an asker; both end with the test."""
-    from node_harness import Robot
+    from helpers.node_harness import Robot
 
     started = []
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import Spinner, header, image, until
+from helpers.node_harness import Spinner, header, image, until
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 

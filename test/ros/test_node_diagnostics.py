@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import image, until
+from helpers.node_harness import image, until
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 

@@ -10,7 +10,7 @@ import cv2
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import QUESTION, until
+from helpers.node_harness import QUESTION, until
 
 
 def own_topics(robot) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import QUESTION, until
+from helpers.node_harness import QUESTION, until
 from rclpy.parameter import Parameter
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import QUESTION, image, until
+from helpers.node_harness import QUESTION, image, until
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
@@ -66,7 +66,7 @@ def test_the_picture_has_the_header_and_size_of_its_frame_and_shows_the_answer(s
 
 
 def test_evidence_is_in_the_detail_and_its_boxes_are_in_the_picture(robot, tmp_path):
-    import fake_bundle
+    from helpers import fake_bundle
 
     started = robot(model=str(fake_bundle.write_looking(tmp_path / 'm', max_distance=None)),
                     max_image_age=0.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import QUESTION, Asker, image, until
+from helpers.node_harness import QUESTION, Asker, image, until
 
 from latent_vqa_ros.ros import main
 
@@ -163,7 +163,7 @@ def test_large_frames_arrive_with_the_shipped_profile(ros_environment, start, bu
     profile = str(ROOT / 'config' / 'fastdds_large_frames.xml')
     environment['FASTRTPS_DEFAULT_PROFILES_FILE'] = profile  # until Fast DDS 2
     environment['FASTDDS_DEFAULT_PROFILES_FILE'] = profile  # from Fast DDS 3
-    camera = ROOT / 'test' / 'ros' / 'large_camera.py'
+    camera = ROOT / 'test' / 'helpers' / 'large_camera.py'
     node = start('-r', '__ns:=/large', '-p', f'model:={bundle_path}',
                  '-p', 'min_confidence:=0', environment=environment)
     result = subprocess.run([sys.executable, str(camera), '/large'], env=environment,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import until
+from helpers.node_harness import until
 from sensor_msgs.msg import Image
 
 from latent_vqa_ros.bags.read import BagReader

@@ -7,7 +7,7 @@ import time
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from node_harness import LIMIT, QUESTION, image, until
+from helpers.node_harness import LIMIT, QUESTION, image, until
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
 STANDING = '{"id": "standing", "question": "what color is the shape?"}'

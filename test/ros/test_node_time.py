@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from builtin_interfaces.msg import Time
-from node_harness import image, until
+from helpers.node_harness import image, until
 from rosgraph_msgs.msg import Clock
 
 SECOND = 10**9

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import squares
 import yaml
+from helpers import squares
 
 ROOT = Path(__file__).parents[2]
 COUNTS = {'train': 64, 'val': 16, 'test': 16}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
-import squares  # noqa: E402
+from helpers import squares  # noqa: E402
 
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
-import squares  # noqa: E402
+from helpers import squares  # noqa: E402
 
 from latent_vqa_ros.training import finetune, loop, train  # noqa: E402
 from latent_vqa_ros.training.batches import Split  # noqa: E402

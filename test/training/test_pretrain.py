@@ -3,7 +3,7 @@ import math
 import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
-import squares  # noqa: E402
+from helpers import squares  # noqa: E402
 
 from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig, from_mapping  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402

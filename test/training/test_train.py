@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import squares
+from helpers import squares
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')

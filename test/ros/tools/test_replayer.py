@@ -75,7 +75,7 @@ def replayer(environment: dict[str, str],
 @contextmanager
 def listener(environment: dict[str, str], reliability: str) -> Iterator[subprocess.Popen[str]]:
     with bounded(subprocess.Popen(
-            [sys.executable, str(ROOT / 'test/ros/bag_listener.py'), reliability], text=True,
+            [sys.executable, str(ROOT / 'test/helpers/bag_listener.py'), reliability], text=True,
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == '"ready"\n'

@@ -1,8 +1,8 @@
 import re
 
+from helpers.simulation_scenes import random_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation_scenes import random_scene
 
 from latent_vqa_ros.core.tokenizer import Tokenizer, words
 from latent_vqa_ros.simulation.language.captions import captions

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from truth_bag import STORY, scene
+from helpers.truth_bag import STORY, scene
 
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.datasets.record import DatasetError

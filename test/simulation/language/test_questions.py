@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.simulation_oracle import possible_answers
+from helpers.simulation_scenes import random_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation_oracle import possible_answers
-from simulation_scenes import random_scene
 
 from latent_vqa_ros.core.tokenizer import Tokenizer, words
 from latent_vqa_ros.datasets import record

@@ -10,10 +10,11 @@ import sys
 import time
 
 import rclpy
-from node_harness import picture
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
+
+from helpers.node_harness import picture
 
 FRAMES, START, PATIENCE = 20, 60.0, 1.0  # frames, s until the node is found, s per frame
 

@@ -19,7 +19,7 @@ from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.core import bundle as bundles
 from latent_vqa_ros.core.pipeline import Pipeline
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / 'test' / 'data' / 'demo_bag'
 START_NS = 1_700_000_000 * 10**9
 COLOUR, SHAPE = 'what color is the shape?', 'what shape is in the image?'
