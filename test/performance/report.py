@@ -1,4 +1,4 @@
-"""Write docs/performance.md from the results in docs/results; no figure in it is typed by hand.
+"""Write the end of docs/performance.md, about the node, from the results in docs/results.
 
     python test/performance/report.py
 """
@@ -15,6 +15,7 @@ RESULTS = ROOT / 'docs' / 'results'
 PAGE = ROOT / 'docs' / 'performance.md'
 NAMES = ('idle', 'load', 'soak')
 GROWTH_MB = 5.0  # target of the soak
+MARK = '<!-- below this line: written by test/performance/report.py -->\n\n'
 STEADY = '`/diagnostics` once a second included'
 
 
@@ -24,19 +25,19 @@ def results() -> dict[str, dict]:
 
 
 def page(found: dict[str, dict]) -> str:
-    """Return the whole page."""
-    return '\n'.join([
-        '# Performance', '',
+    """Return the page: what is written by hand as it is, then the recorded results."""
+    by_hand, mark, _ = PAGE.read_text().partition(MARK)
+    return by_hand + mark + '\n'.join([
         'Each figure was printed by the command above it and is recorded in `docs/results`; '
-        '`python test/performance/report.py` writes this page from there. Run the commands in '
-        'an environment in which `make test` passes, on a quiet machine: what else ran '
-        'meanwhile stands beside the figures.', '',
+        '`python test/performance/report.py` writes this part of the page from there. Run the '
+        'commands in an environment in which `make test` passes, on a quiet machine: what else '
+        'ran meanwhile stands beside the figures.', '',
         *idle(found['idle']), *load(found['load']), *soak(found['soak'])])
 
 
 def head(title: str, document: dict) -> list[str]:
     machine = document['machine']
-    return [f'## {title}', '', f'    {document["command"]}', '',
+    return [f'### {title}', '', f'    {document["command"]}', '',
             f'{machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]}; other work '
             f'kept {machine["cores_busy_with_other_work"]} cores busy meanwhile.', '']
 
