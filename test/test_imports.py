@@ -5,7 +5,16 @@ import subprocess
 import sys
 
 import pytest
-from helpers.sources import PACKAGE, imports, python_files, third_party
+from helpers.sources import (
+    PACKAGE,
+    circles,
+    edges,
+    imports,
+    module_name,
+    private_of_others,
+    python_files,
+    third_party,
+)
 
 ROS = {'rclpy', 'launch', 'launch_ros', 'cv_bridge', 'sensor_msgs_py', 'std_msgs', 'std_srvs',
        'sensor_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'rosgraph_msgs',
@@ -43,10 +52,7 @@ print(json.dumps(sorted(sys.modules)))
 
 def modules(package):
     """Return the names of a package's modules; torch_backend is imported on request only."""
-    found = []
-    for path in python_files(PACKAGE / package):
-        name = '.'.join(['latent_vqa_ros', *path.relative_to(PACKAGE).with_suffix('').parts])
-        found.append(name.removesuffix('.__init__'))
+    found = map(module_name, python_files(PACKAGE / package))
     return [name for name in found if name != 'latent_vqa_ros.backends.torch_backend']
 
 
@@ -79,6 +85,28 @@ def _who_imports(names):
     files = python_files(PACKAGE)
     assert len(files) >= 50, f'found only {len(files)}'
     return {str(path.relative_to(PACKAGE)) for path in files if third_party(path) & names}
+
+
+def test_no_two_files_import_each_other_by_any_way():
+    files = {module_name(path): path for path in python_files(PACKAGE)}
+    graph = {name: set(edges(path, set(files))) - {name} for name, path in files.items()}
+    assert len(graph) >= 100
+    assert sum(map(len, graph.values())) >= 300
+    assert [' -> '.join(way) for way in circles(graph)] == []
+
+
+def test_the_search_for_circles_finds_each():
+    graph = {'a': {'b', 'd'}, 'b': {'c'}, 'c': {'a'}, 'd': {'e'}, 'e': {'d', 'f'}, 'f': set()}
+    assert circles(graph) == [['a', 'b', 'c', 'a'], ['d', 'e', 'd']]
+    assert circles({'a': {'b'}, 'b': set()}) == []
+
+
+def test_only_one_file_names_what_rclpy_keeps_to_itself():
+    attributes = {str(path.relative_to(PACKAGE)): private_of_others(path)
+                  for path in python_files(PACKAGE / 'ros')}
+    assert len(attributes) >= 15
+    assert attributes.pop('ros/rclpy_private.py') >= {'_state_machine', '_parameter_overrides'}
+    assert {path: names for path, names in attributes.items() if names} == {}
 
 
 def test_only_ros_names_rclpy_and_messages():

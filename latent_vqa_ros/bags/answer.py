@@ -26,6 +26,7 @@ from latent_vqa_ros.core.image_formats import (
     raw_to_view,
 )
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.questions import Request
 
 IMAGE, COMPRESSED, CLOUD = (
@@ -130,7 +131,7 @@ def make_frame(bag: BagReader, record: BagRecord) -> Frame:
     try:
         message = bag.deserialize(record)
     except BagError as error:
-        cause = ' '.join(str(error.__cause__ or error).split())
+        cause = one_line(error.__cause__ or error)
         return Frame(_refuse(f'broken {record.type}: {cause}'[:300]),
                      received_ns=record.stamp_ns, camera=camera)
     stamp = message.header.stamp

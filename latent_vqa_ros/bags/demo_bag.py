@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.write import STORAGES, BagWriter
+from latent_vqa_ros.core.answer import NANO
 
 IMAGE_TOPIC = '/image_raw'
 TRUTH_TOPIC = '/truth'
-START_NS = 1_700_000_000 * 10**9  # any fixed time: the bytes must not depend on today
+START_NS = 1_700_000_000 * NANO  # any fixed time: the bytes must not depend on today
 PERIOD_NS = 500_000_000  # 2 Hz
 DEFAULT_SEED = 1  # with it all 13 answers of EasyVQA occur in 20 frames
 SHAPES = ('circle', 'rectangle', 'triangle')

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.bags import BagError, need_rosbags
+from latent_vqa_ros.core.answer import NANO
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection, Qos
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 STORAGES = ('mcap', 'sqlite3')
 ROS_DISTRO = 'jazzy'  # whose message definitions stand in the bag
-MAX_STAMP_NS = 2**31 * 10**9  # builtin_interfaces/Time counts seconds in an int32
+MAX_STAMP_NS = 2**31 * NANO  # builtin_interfaces/Time counts seconds in an int32
 
 
 class BagWriter:
@@ -160,7 +161,7 @@ class BagWriter:
 
     def _time(self, topic: str, stamp_ns: int) -> Any:
         _check_stamp(topic, stamp_ns)
-        sec, nanosec = divmod(stamp_ns, 10**9)
+        sec, nanosec = divmod(stamp_ns, NANO)
         return self._types.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
 
     def _open_writer(self) -> Writer:

@@ -22,13 +22,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb, count, end_cleanly
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb, count, counting, end_cleanly
 
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.answer_output import Tally
@@ -86,12 +83,12 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
         pipeline = make_pipeline(args.model)
         warn_of_questions(pipeline, questions)
         job = describe_job(bag, pipeline, topics, questions, args.every)
-        with open_output(args.out, job) as output, progress(bag.message_count) as on_record:
+        with open_output(args.out, job) as output, counting(bag.message_count, 'msg') as done:
             resumed = output.tally.frames
             if resumed:
                 log.info('continuing after %d frames', resumed)
             for answered in answers(bag, pipeline, topics, questions, args.every, resumed,
-                                    on_record):
+                                    lambda: done(1)):
                 output.write(answered)
     return output.tally, resumed
 
@@ -134,15 +131,3 @@ def sentence(document: dict[str, Any]) -> str:
     statuses = ', '.join(f'{count} {name}' for name, count in document['statuses'].items())
     return (f'{document["out"]}: {document["rows"]} rows about {document["frames"]} frames '
             f'({statuses or "no frame in the bag"}) in {document["duration_s"]:.1f} s')
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[], object]]:
-    """Yield a function to call per message; it draws a bar where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit='msg', leave=False) as bar:
-        yield bar.update

@@ -35,7 +35,6 @@ from latent_vqa_ros.cli.common import (
     count,
     percentile,
     progress,
-    resident_mb,
 )
 
 if TYPE_CHECKING:
@@ -88,6 +87,7 @@ def bench(model: str, repeat: int, beside: str | None = None) -> dict[str, Any]:
     from latent_vqa_ros.backends import load as load_backend
     from latent_vqa_ros.core import bundle as bundles
     from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.core.process import resident_mb
 
     folder, start = find_model(model), time.perf_counter()
     bundle = bundles.load(folder)

@@ -1,4 +1,4 @@
-"""What the verbs share: help, the options --model and --json, numbers, progress, memory."""
+"""What the verbs share: help, the options --model and --json, numbers, progress."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 import math
 import signal
 import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 T = TypeVar('T')
 
@@ -86,22 +86,33 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterab
 
     ``total`` is how many there are, where they have no length.
     """
+    tqdm = _bar()
+    return items if tqdm is None else tqdm(items, desc=label, total=total, leave=False)
+
+
+@contextmanager
+def counting(total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
+    """Yield a function that is told how many units more are done, for a bar as ``progress`` has.
+
+    ``total`` None: nobody knows how many there will be.
+    """
+    tqdm = _bar()
+    if tqdm is None:
+        yield lambda count: None
+        return
+    with tqdm(total=total, unit=unit, leave=False) as bar:
+        yield bar.update
+
+
+def _bar() -> Any:
+    """Return tqdm, None where nobody would see its bar or it is not installed."""
     if not sys.stderr.isatty():
-        return items
+        return None
     try:
         from tqdm import tqdm
     except ImportError:
-        return items
-    bar: Iterable[T] = tqdm(items, desc=label, total=total, leave=False)
-    return bar
-
-
-def resident_mb(pid: int | str = 'self') -> float:
-    """Return the resident memory of a process in MB (10^6 bytes), as Linux counts it."""
-    for line in Path(f'/proc/{pid}/status').read_text().splitlines():
-        if line.startswith('VmRSS:'):
-            return round(int(line.split()[1]) * 1024 / 1e6, 1)  # in kB of 1024 bytes
-    raise OSError(f'no VmRSS in /proc/{pid}/status')
+        return None
+    return tqdm
 
 
 def percentile(values: Iterable[float], p: int) -> float:

@@ -35,7 +35,6 @@ from latent_vqa_ros.cli.common import (
     count,
     positive,
     progress,
-    resident_mb,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ RATE, MOMENTS = 3.0, 8
 ROUND_TRIPS = 100
 PICTURE, NODE_LOG, ECHO_LOG = 'answers.png', 'node.log', 'echo.log'
 DOMAINS = 100  # ROS_DOMAIN_ID 1 to 100 leave Linux's ephemeral ports alone
-NANO = 1_000_000_000
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +133,7 @@ def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFr
     """
     from latent_vqa_ros.bags.answer import choose_topics
     from latent_vqa_ros.bags.truth import published
+    from latent_vqa_ros.core.process import resident_mb
     from latent_vqa_ros.ros.tools.asker import Asker, DemoError, running
 
     compressed = bag.topics[choose_topics(bag.topics)[0]].endswith('CompressedImage')
@@ -165,6 +164,8 @@ def replay(asker: Asker, pictures: Iterable[tuple[int, bytes]], asked: Sequence[
 
     Pictures are pairs of stamp and serialized message, and only those asked about are kept.
     """
+    from latent_vqa_ros.core.answer import NANO
+
     questions = {frame.stamp_ns: frame.questions for frame in asked}
     rows: list[dict[str, Any]] = []
     kept: dict[int, bytes] = {}

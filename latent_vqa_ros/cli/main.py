@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from latent_vqa_ros import __version__
+from latent_vqa_ros.core.process import one_line
 
 VERBS = ('ask', 'questions', 'inspect', 'evaluate', 'bench', 'replay', 'answer-bag', 'demo',
          'simulate', 'train', 'quantize', 'export')
@@ -58,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (error.name or '').startswith('latent_vqa_ros'):
             raise
         log.error('latent_vqa: %s; on a robot: rosdep install --from-paths src, else: '
-                  'pip install -r requirements/demo.txt (train.txt to train)', describe(error))
+                  'pip install -r requirements/demo.txt (train.txt to train)', one_line(error))
         return 1
     except _user_errors() as error:
-        log.error('latent_vqa: %s', describe(error))
+        log.error('latent_vqa: %s', one_line(error))
         return 1
     return code
 
@@ -75,13 +76,6 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from latent_vqa_ros.datasets.record import DatasetError
 
     return BagError, BundleError, ConfigError, DatasetError, ImageError, OSError
-
-
-def describe(error: Exception) -> str:
-    """Return an error as one line."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f'{error.filename}: {error.strerror}'
-    return ' '.join(str(error).split()) or type(error).__name__
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from latent_vqa_ros.cli.common import not_negative, positive
+from latent_vqa_ros.cli.common import counting, not_negative, positive
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,10 @@ def _run(args: argparse.Namespace, requests: list[int]) -> int:
         log.info('Fast DDS transports set for large frames')
     started = time.monotonic()
     try:
-        with BagReader(args.bag) as bag, _progress(None if args.loop else bag.message_count) as on:
+        with (BagReader(args.bag) as bag,
+              counting(None if args.loop else bag.message_count, 'msg') as done):
             report = replay(bag, rate=args.rate, loop=args.loop, wait=args.wait,
-                            should_stop=lambda: bool(requests), on_message=on)
+                            should_stop=lambda: bool(requests), on_message=lambda: done(1))
     except (BagError, OSError) as error:
         log.error('replay: %s', error)
         return 1
@@ -89,15 +90,3 @@ def _stop_requests() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Any]:
-    """Yield a function to call per message; it draws a bar where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit='msg') as bar:
-        yield bar.update

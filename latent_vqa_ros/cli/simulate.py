@@ -33,14 +33,19 @@ import argparse
 import json
 import logging
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.cli.common import add_json, add_verb, count, end_cleanly, positive, whole
+from latent_vqa_ros.cli.common import (
+    add_json,
+    add_verb,
+    count,
+    counting,
+    end_cleanly,
+    positive,
+    whole,
+)
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +142,7 @@ def run_dataset(args: argparse.Namespace) -> int:
     started = time.monotonic()
     job = Job(args.scenes, args.split, args.seed, args.size, args.questions,
               args.held_out_wordings, args.masks)
-    with progress(args.scenes) as on_scenes:
+    with counting(args.scenes, 'scene') as on_scenes:
         counts = make(args.out, job, args.workers, on_scenes)
     duration = time.monotonic() - started
     document = {'out': str(args.out), 'split': args.split, 'seed': args.seed, 'size': args.size,
@@ -153,7 +158,7 @@ def run_bag(args: argparse.Namespace) -> int:
     from latent_vqa_ros.simulation.episode_bag import count, record
 
     started = time.monotonic()
-    with progress(count(args.seconds, args.rate), 'frame') as on_frames:
+    with counting(count(args.seconds, args.rate), 'frame') as on_frames:
         document = record(args.out, args.seed, args.seconds, args.rate, args.size, args.storage,
                           lambda: on_frames(1), args.compressed)
     document['duration_s'] = round(time.monotonic() - started, 2)
@@ -180,15 +185,3 @@ def sentence(document: dict[str, Any]) -> str:
     """Return the summary for people."""
     return ('{out}: {scenes} scenes, {questions} questions, {captions} captions in '
             '{duration_s:.1f} s ({scenes_per_s:.0f} scenes a second)').format(**document)
-
-
-@contextmanager
-def progress(total: int, unit: str = 'scene') -> Iterator[Callable[[int], object]]:
-    """Yield a function that is told of finished units; it draws a bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=unit, leave=False) as bar:
-        yield bar.update

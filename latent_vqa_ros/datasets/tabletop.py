@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from latent_vqa_ros.datasets import folder
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
+from latent_vqa_ros.simulation.version import VERSION
 
-VERSION = 7  # of the scenes and questions; to be raised when the simulation changes them
 SIZE = 128  # pixels
 # name -> split of the simulation, seed, scenes
 SPLITS = {'train': ('train', 18, 150_000), 'val': ('val', 2, 2_000), 'test': ('test', 3, 4_000),

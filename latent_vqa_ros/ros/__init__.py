@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from latent_vqa_ros.core.process import one_line
+
 
 def open_node(name: str, namespace: str = '') -> Any:
     """Start ROS 2 in this process, its signals left alone, and return a new node.
@@ -19,4 +21,4 @@ def open_node(name: str, namespace: str = '') -> Any:
     except Exception as error:  # RCLError is private to rclpy
         if rclpy.ok():  # type: ignore[attr-defined]
             rclpy.shutdown()
-        raise OSError(f'ROS 2 does not start: {" ".join(str(error).split())}') from None
+        raise OSError(f'ROS 2 does not start: {one_line(error)}') from None

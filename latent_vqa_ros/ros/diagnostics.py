@@ -11,7 +11,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,13 +97,3 @@ def status(name: str, level: bytes, message: str, values: Mapping[str, Any]) -> 
     """Return a DiagnosticStatus with ``values`` as text."""
     pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
     return DiagnosticStatus(name=name, level=level, message=message, values=pairs)
-
-
-def rss_mb() -> float:
-    """Return the resident memory of this process in MB (10^6 bytes); NaN outside Linux."""
-    try:
-        lines = Path('/proc/self/status').read_text(encoding='ascii').splitlines()
-    except OSError:
-        return float('nan')
-    kib = next((line.split()[1] for line in lines if line.startswith('VmRSS:')), 'nan')
-    return round(float(kib) * 1.024e-3, 1)

@@ -33,12 +33,9 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.image_formats import Pixels, compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.ros import rclpy_private
 from latent_vqa_ros.ros.conversions import cloud_to_rgb, image_to_pixels
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from latent_vqa_ros.ros.rclpy_private import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 LARGE_FRAMES = ("large frames do not pass Fast DDS's default transport: start the camera's "
                 "process with FASTDDS_BUILTIN_TRANSPORTS='DEFAULT?sockets_size=5MB', or both "
@@ -133,13 +130,9 @@ class FrameSource:
             self._node.get_logger().warning(_incompatible(entry.topic, entry.refused))
 
     def _take_events(self, entry: _Camera) -> None:
-        handlers: Any = entry.subscription.event_handlers
         with self._lock:
-            for handler in handlers:
-                handler._ready_to_take_data = True  # nobody waits for it: NeverExecuted
-                event = handler.take_data()
-                if event is not None:
-                    handler.callback(event)
+            for callback, event in rclpy_private.events(entry.subscription):
+                callback(event)
 
     def _on_jump(self, jump: TimeJump) -> None:
         """Drop every frame of the time before; one that waits and is of the new time stays."""
@@ -177,8 +170,7 @@ class FrameSource:
 
     def _take(self, camera: str, entry: _Camera) -> Frame | None:
         """Return the frame that waits in the middleware, None where none does."""
-        with entry.subscription.handle:
-            taken = entry.subscription.handle.take_message(self._transport.message, False)
+        taken = rclpy_private.take(entry.subscription, self._transport.message)
         return None if taken is None else self._frame(camera, *taken)
 
     def _frame(self, camera: str, message: Any, info: Any) -> Frame:
@@ -195,10 +187,14 @@ class FrameSource:
                      received_ns=now_ns - waited_ns, frame_id=message.header.frame_id,
                      camera=camera, arrived_s=arrived_s)
 
+    def publishers(self, camera: str) -> int:
+        """Return how many publish the camera's topic."""
+        return int(self._node.count_publishers(self.topic(camera)))
+
     def why_absent(self, camera: str) -> str:
         """Return why there is no frame: nobody publishes, or which reason keeps frames away."""
         topic = self._cameras[camera].topic
-        if not self._node.count_publishers(topic):
+        if not self.publishers(camera):
             return f'no publisher on {topic}; does the camera run, is the topic remapped?'
         return self.mismatch(camera) or (
             f'{topic} has a publisher, but no frame has arrived yet; if this stays so, '

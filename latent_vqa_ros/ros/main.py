@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from latent_vqa_ros.core.process import one_line, typed_line
+
 if TYPE_CHECKING:
     from rclpy.executors import Executor
 
@@ -33,7 +35,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl's errors about arguments have no common class
-        return _fail(2, f'vqa_node: {" ".join(str(error).split())}')
+        return _fail(2, f'vqa_node: {one_line(error)}')
     try:
         return _run(stop)
     finally:
@@ -45,18 +47,17 @@ def _run(stop: _StopRequest) -> int:
     try:
         from rclpy.executors import SingleThreadedExecutor
 
-        from latent_vqa_ros.ros.answering import one_line
         from latent_vqa_ros.ros.node import VqaNode
         from latent_vqa_ros.ros.parameters import ParameterError
     except ImportError as error:  # not there, or built for another NumPy
-        return _fail(1, f'vqa_node: {" ".join(str(error).split())}; rosdep install --from-paths '
+        return _fail(1, f'vqa_node: {one_line(error)}; rosdep install --from-paths '
                         'src installs what it needs')
     try:
         node = VqaNode()
     except ParameterError as error:
         return _fail(2, f'vqa_node: {error}')
     except Exception as error:  # the middleware's own: RCLError is private to rclpy
-        return _fail(1, f'vqa_node: {one_line(error)}')
+        return _fail(1, f'vqa_node: {typed_line(error)}')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
@@ -81,7 +82,7 @@ def _spin(executor: Executor, node: VqaNode, stop: _StopRequest) -> None:
         except ExternalShutdownException:
             return
         except Exception as error:
-            node.report_failure(error)
+            node.outputs.fail(error)
 
 
 class _StopRequest:

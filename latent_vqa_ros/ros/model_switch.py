@@ -10,15 +10,12 @@ A set of parameters that is refused after all leaves the pipeline in use. Refuse
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from latent_vqa_ros import backends
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.models import find_model
 from latent_vqa_ros.core.pipeline import Pipeline
-
-if TYPE_CHECKING:
-    from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.ros.parameters import Settings
 
 
 def load(model: str, settings: Settings) -> Pipeline:
@@ -51,3 +48,10 @@ class ModelSwitch:
             if self._staged and self._staged[0] == model:
                 self._current, self._staged = self._staged[1], None
             return self._current
+
+    def in_use(self, model: str) -> Pipeline:
+        """Return what ``pick`` does; RuntimeError where that is none."""
+        pipeline = self.pick(model)
+        if pipeline is None:
+            raise RuntimeError('the node is not configured')
+        return pipeline

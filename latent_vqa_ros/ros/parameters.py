@@ -26,7 +26,9 @@ from rclpy.parameter import Parameter
 
 from latent_vqa_ros.backends import BACKENDS
 from latent_vqa_ros.core.models import DEFAULT_MODEL
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.questions import ALL, parse
+from latent_vqa_ros.ros import rclpy_private
 
 START, UNCONFIGURED, LIVE = 'read-only', 'while unconfigured', 'live'
 TRANSPORTS = ('raw', 'compressed', 'points')
@@ -152,7 +154,7 @@ def declare(node: Node, may_configure: Callable[[], bool],
         try:
             node.declare_parameter(row.name, default, _descriptor(row))
         except Exception as error:  # rclpy has several kinds, each names parameter and reason
-            raise ParameterError(' '.join(str(error).split())) from None
+            raise ParameterError(one_line(error)) from None
     declared.append(True)
     reason = conflict(read(node))
     if reason:
@@ -170,8 +172,7 @@ def conflict(settings: Settings) -> str:
 
 def unknown_overrides(node: Node) -> list[str]:
     """Return names given at start (command line, file) that this node does not have."""
-    given = getattr(node, '_parameter_overrides', {})
-    return sorted(name for name in given
+    return sorted(name for name in rclpy_private.overrides(node)
                   if not node.has_parameter(name) and not name.startswith('qos_overrides.')
                   and name != 'start_type_description_service')
 

@@ -1,8 +1,9 @@
-"""What the node publishes about a question: the word, the detail, the picture, vision_msgs.
+"""What the node publishes about a question, and counts: word, detail, picture, vision_msgs.
 
-``Publishers(node)`` opens the topics, ``publish`` and ``draw`` fill them. The topic
-``answer/classification`` is there only where vision_msgs is installed; a picture is made only
-while somebody subscribes. Refuses to know how an answer is found.
+``Publishers(node)`` opens the topics, ``publish`` and ``draw`` fill them; they stand as long as
+the node, since a node that cannot answer says so on them. ``answer/classification`` is there only
+where vision_msgs is installed; a picture is made only while somebody subscribes. Refuses to know
+how an answer is found.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from latent_vqa_ros.core.annotate import annotate
 from latent_vqa_ros.core.answer import NANO, Detail
 from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.process import typed_line
 from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros.diagnostics import Statistics
 
 BURST = 1000  # questions and details the middleware holds: with 10 it loses some of a burst
 LAST_WORDS = Duration(seconds=0.5)  # that the last details have to be received
@@ -32,7 +35,8 @@ class Publishers:
     """The topics out; every method may be called from any thread."""
 
     def __init__(self, node: Node) -> None:
-        self._node = node
+        self.statistics = Statistics()
+        self._logger = node.get_logger()
         self._vision = vision_messages()
         self._answer = node.create_publisher(String, 'answer', BURST)
         self._detail = node.create_publisher(String, 'answer/detail', BURST)
@@ -40,13 +44,23 @@ class Publishers:
         self._classes = self._vision and node.create_publisher(
             self._vision.Classification, 'answer/classification', 10)
 
-    def publish(self, detail: Detail) -> None:
-        """Publish the one detail of a request, and the word where there is an answer."""
+    def publish(self, detail: Detail, latency_ms: float | None = None) -> None:
+        """Count and publish the one detail of a request, and the word where there is an answer.
+
+        ``latency_ms`` is from the question's arrival; only answers count as latencies.
+        """
+        answered = detail.latency_ms.answer is not None
+        self.statistics.count(detail.status, latency_ms if answered else None)
         if detail.status is Status.OK:
             self._answer.publish(String(data=detail.answer))
         self._detail.publish(String(data=detail.to_json()))
         if self._classes and detail.status is Status.OK:
             self._classes.publish(classification(detail, self._vision))
+
+    def fail(self, error: Exception) -> None:
+        """Log an error of the node's own and show it in the diagnostics."""
+        self.statistics.fail(typed_line(error))
+        self._logger.error(f'internal error: {typed_line(error)}')
 
     @property
     def picture_wanted(self) -> bool:
@@ -64,12 +78,6 @@ class Publishers:
     def wait_until_received(self) -> None:
         """Wait until the details have arrived, at most LAST_WORDS."""
         self._detail.wait_for_all_acked(LAST_WORDS)
-
-    def close(self) -> None:
-        """Destroy the publishers."""
-        for publisher in (self._classes, self._picture, self._detail, self._answer):
-            if publisher:
-                self._node.destroy_publisher(publisher)
 
 
 def picture(rgb_hwc: Any, frame: Frame) -> Image:

@@ -9,52 +9,37 @@
            answered because the node is not active or disabled
 
 Whether a camera is alive is seen by taking its newest frame once per report: 0.9 ms for 2.7 MB,
-where receiving 30 of them a second costs a fifth of a core. Looks at a VqaNode; begins a new
-period of its statistics, lets it log missing frames.
+where receiving 30 of them a second costs a fifth of a core. Refuses to know the node.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Sequence
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from latent_vqa_ros.ros.answering import DISABLED
-from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, answering, rss_mb, status
+from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.process import one_line, resident_mb
+from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, status
 from latent_vqa_ros.ros.frame_source import FrameSource
 
-if TYPE_CHECKING:
-    from latent_vqa_ros.core.pipeline import Frame
-    from latent_vqa_ros.ros.node import VqaNode
-
+DISABLED = 'disabled through ~/enable'
+WARN_AFTER, WARN_AGAIN = 3.0, 60.0  # s that a frame is missing until it is logged, and once more
 FRESH_S = 2.0  # age of a newest frame that still says that they arrive
 FUTURE_S = 1.0  # that a stamp may lie ahead of the node's clock without a warning
 
 
-def statuses(node: VqaNode) -> list[DiagnosticStatus]:
-    """Return one status for the node, one for its answering, one per camera while active."""
-    name = node.get_fully_qualified_name()
-    waiting = node.worker.waiting if node.worker else 0
-    extra = {'standing_questions': len(node.standing), 'standing_skipped': node.rounds_skipped}
-    found = [_node(node, name),
-             answering(node.statistics.snapshot(), f'{name}: questions', waiting,
-                       'not active' if node.worker is None else '' if node.enabled else DISABLED,
-                       extra)]
-    if node.source:
-        now_ns = node.get_clock().now().nanoseconds
-        found += [_camera(node, node.source, camera, f'{name}: camera {camera}'.rstrip(), now_ns)
-                  for camera in node.settings.camera_names]
-    return found
-
-
-def _node(node: VqaNode, name: str) -> DiagnosticStatus:
-    level, message = (OK if node.state == 'active' else WARN), node.state
-    if not node.enabled:
+def of_node(name: str, state: str, enabled: bool, failure: str,
+            pipeline: Pipeline | None) -> DiagnosticStatus:
+    """Return the node's own status; ``failure`` is why its last transition failed, '' if not."""
+    level, message = (OK if state == 'active' else WARN), state
+    if not enabled:
         level, message = WARN, DISABLED
-    if node.failure:
-        level, message = ERROR, node.failure
-    values = {'state': node.state, 'enabled': node.enabled, 'memory_rss_mb': rss_mb()}
-    pipeline = node.pipeline
+    if failure:
+        level, message = ERROR, failure
+    values = {'state': state, 'enabled': enabled, 'memory_rss_mb': resident_mb()}
     if pipeline:
         model, version, sha256 = pipeline.bundle.identity
         values |= {'model': model, 'model_version': version, 'model_sha256': sha256,
@@ -62,23 +47,51 @@ def _node(node: VqaNode, name: str) -> DiagnosticStatus:
     return status(f'{name}: node', level, message, values)
 
 
-def _camera(node: VqaNode, source: FrameSource, camera: str, name: str,
-            now_ns: int) -> DiagnosticStatus:
-    topic = source.topic(camera)
-    values: dict[str, Any] = {'topic': topic, 'publishers': node.count_publishers(topic)}
-    try:
-        frame = source.newest(camera)
-    except Exception as error:  # whatever the middleware makes of a broken message
-        return status(name, ERROR, ' '.join(str(error).split()), values)
-    if frame is None:
-        why = source.why_absent(camera)
-        lasts = node.warn_missing(camera, why) or bool(source.mismatch(camera))
-        return status(name, ERROR if lasts else WARN, why, values)
-    node.forget_missing(camera)
-    values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
-    level, message = _judge(frame, now_ns, node.settings.max_image_age, values['publishers'],
-                            source.mismatch(camera))
-    return status(name, level, message, values)
+class Cameras:
+    """The state of each camera of a source; logs why frames are missing once that lasts."""
+
+    def __init__(self, source: FrameSource, logger: Any) -> None:
+        self._source, self._logger = source, logger
+        # (camera, why) -> since when, when to log it
+        self._missing: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def statuses(self, name: str, cameras: Sequence[str], now_ns: int,
+                 max_age_s: float) -> list[DiagnosticStatus]:
+        """Return one status per camera; call it once for each report, of the node ``name``."""
+        return [self._status(f'{name}: camera {camera}'.rstrip(), camera, now_ns, max_age_s)
+                for camera in cameras]
+
+    def _status(self, name: str, camera: str, now_ns: int, max_age_s: float) -> DiagnosticStatus:
+        source = self._source
+        values: dict[str, Any] = {'topic': source.topic(camera),
+                                  'publishers': source.publishers(camera)}
+        try:
+            frame = source.newest(camera)
+        except Exception as error:  # whatever the middleware makes of a broken message
+            return status(name, ERROR, one_line(error), values)
+        if frame is None:
+            why = source.why_absent(camera)
+            lasts = self._warn_missing(camera, why) or bool(source.mismatch(camera))
+            return status(name, ERROR if lasts else WARN, why, values)
+        self._forget_missing(camera)
+        values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
+        level, message = _judge(frame, now_ns, max_age_s, values['publishers'],
+                                source.mismatch(camera))
+        return status(name, level, message, values)
+
+    def _warn_missing(self, camera: str, why: str) -> bool:
+        """Log why a frame is missing once it lasts; return whether it lasts."""
+        now = time.monotonic()
+        since, again = self._missing.setdefault((camera, why), (now, now + WARN_AFTER))
+        if now >= again:
+            self._missing[camera, why] = since, now + WARN_AGAIN
+            self._logger.warning(why)
+        return now >= since + WARN_AFTER
+
+    def _forget_missing(self, camera: str) -> None:
+        """Begin anew with the reasons why the camera's frames are missing: one is there."""
+        for key in [key for key in self._missing if key[0] == camera]:
+            del self._missing[key]
 
 
 def _judge(frame: Frame, now_ns: int, max_age_s: float, publishers: int,

@@ -8,14 +8,12 @@ models.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from latent_vqa_ros.core import questions
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.questions import Request
-
-if TYPE_CHECKING:
-    from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.ros.parameters import Settings
 
 ALWAYS = 'always'
 

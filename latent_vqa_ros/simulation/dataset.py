@@ -37,11 +37,11 @@ import numpy as np
 
 from latent_vqa_ros.datasets.record import SPLITS as RECORD_SPLITS
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.datasets.tabletop import VERSION
 from latent_vqa_ros.simulation.language.balance import Tally
 from latent_vqa_ros.simulation.language.captions import captions
 from latent_vqa_ros.simulation.language.questions import ask, shortcut_answers
 from latent_vqa_ros.simulation.truth import Scene
+from latent_vqa_ros.simulation.version import VERSION
 from latent_vqa_ros.simulation.world import render, sensor
 from latent_vqa_ros.simulation.world.picture import Studio
 from latent_vqa_ros.simulation.world.scenes import SPLITS

@@ -21,6 +21,7 @@ from latent_vqa_ros.datasets import tabletop
 from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.survey import Survey, lines, survey
 from latent_vqa_ros.simulation.truth import COLORS, MIN_VISIBLE, SHAPES, SIZES
+from latent_vqa_ros.simulation.version import VERSION
 from latent_vqa_ros.simulation.world.scenes import HELD_OUT
 
 SHOWN = ('train', 'compositional', 'shifted')  # splits with example pictures
@@ -84,7 +85,7 @@ are made from templates: people ask otherwise. All of it is English.
 
 Not distributed: the package draws it into the cache when it is asked for, under the package's
 licence (Apache-2.0), with the same bytes on the same machine. Whoever changes what is drawn raises
-`VERSION` in `datasets/tabletop.py` and makes this page again.
+`VERSION` in `simulation/version.py` and makes this page again.
 """
 
 _FLOORS = """Answers and floors are those of `test`. The blind floor is the share of the group's
@@ -105,7 +106,7 @@ def write(out: Path, limit: int | None = None) -> dict[str, Survey]:
         path = str(out / picture_name(name))
         cv2.imwrite(path, sheet(folders[name]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     pairs = ', '.join(f'{color} {shape}' for color, shape in HELD_OUT)
-    parts = (_HEAD.format(version=tabletop.VERSION, size=tabletop.SIZE, pairs=pairs,
+    parts = (_HEAD.format(version=VERSION, size=tabletop.SIZE, pairs=pairs,
                           limit=f' --scenes {limit}' if limit else ''),
              _counts(surveys), _things(surveys), _groups(surveys['train'], surveys['test']),
              _examples(), _TAIL)

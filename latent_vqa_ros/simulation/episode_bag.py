@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.write import BagWriter
+from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.simulation import episode
 from latent_vqa_ros.simulation.dataset import SIZES
 from latent_vqa_ros.simulation.language import episode_questions
@@ -39,11 +40,10 @@ from latent_vqa_ros.simulation.world.picture import Studio
 SPLIT = 'episode'  # of its scenes; no dataset has it
 FRAME_ID = 'camera'
 IMAGE_TOPIC, INFO_TOPIC, TRUTH_TOPIC = '/camera/image_raw', '/camera/camera_info', '/truth'
-START_NS = 1_700_000_000 * 10**9  # any fixed time: the bytes must not depend on today
+START_NS = 1_700_000_000 * NANO  # any fixed time: the bytes must not depend on today
 SECONDS, RATE, SIZE, STORAGE = 24.0, 10.0, 384, 'mcap'
 JPEG_QUALITY = 85
 RATES = (0.1, 100.0)  # frames a second
-NANO = 10**9
 LOOKS = 40  # moments at which the truth of a script is looked at
 AMBIGUOUS = 0.25  # share of them that may be ambiguous: taking and releasing are
 

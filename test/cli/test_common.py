@@ -1,10 +1,8 @@
-"""Percentiles, memory and progress, as the verbs use them."""
-
-import os
+"""Percentiles and progress, as the verbs use them."""
 
 import pytest
 
-from latent_vqa_ros.cli.common import DEFAULT_MODEL, percentile, progress, resident_mb
+from latent_vqa_ros.cli.common import DEFAULT_MODEL, counting, percentile, progress
 from latent_vqa_ros.core import models
 
 
@@ -14,15 +12,13 @@ def test_a_percentile_is_the_nearest_rank(count, p, value):
     assert percentile(range(count, 0, -1), p) == value
 
 
-def test_memory_is_that_of_the_process_asked_for():
-    assert resident_mb() == pytest.approx(resident_mb(os.getpid()), rel=0.2)
-    assert 1 < resident_mb() < 100_000
-    with pytest.raises(OSError):
-        resident_mb(2**30)
-
-
 def test_progress_gives_every_item_in_order():
     assert list(progress([3, 1, 2], 'test')) == [3, 1, 2]
+
+
+def test_counting_takes_every_count_where_nobody_watches():
+    with counting(None, 'msg') as done:
+        assert done(1) is None
 
 
 def test_the_default_model_is_the_runtimes():

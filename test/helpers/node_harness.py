@@ -189,7 +189,7 @@ class Robot(Asker):
         def held() -> bool:
             self.publish(message, topic)
             time.sleep(0.02)
-            frame = self.vqa.source.newest(camera)
+            frame = self.vqa.activation.source.newest(camera)
             return bool(frame and frame.stamp_ns == stamp.sec * 10**9 + stamp.nanosec)
         until(held, f'a frame on {topic}')
 

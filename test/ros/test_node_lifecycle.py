@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 
 import cv2
 import pytest
@@ -22,14 +24,19 @@ def own_topics(robot) -> list[tuple[str, int]]:
     return sorted((topic, len(types)) for topic, types in found)
 
 
-def test_an_inactive_node_answers_inactive_and_an_unconfigured_one_not_at_all(robot):
+def test_a_node_that_does_not_answer_says_inactive_and_what_it_waits_for(robot):
     node = robot(autostart=False)
     assert node.vqa.state == 'unconfigured'
-    unconfigured = own_topics(node)
-    assert node.transition('configure')
     node.greet()
+    unconfigured = own_topics(node)
     detail = node.ask()
     assert detail['status'] == 'inactive'
+    assert detail['reason'] == 'the node is unconfigured; configure and activate it'
+    assert detail['model']['name'] == ''
+    assert node.transition('configure')
+    detail = node.ask()
+    assert (detail['status'], detail['reason']) == (
+        'inactive', 'the node is not active; activate it')
     assert detail['model']['name'] == node.vqa.pipeline.bundle.manifest.name
     assert node.transition('activate')
     assert node.ask()['status'] == 'no_image'
@@ -39,14 +46,39 @@ def test_an_inactive_node_answers_inactive_and_an_unconfigured_one_not_at_all(ro
     assert node.transition('deactivate')
     assert node.ask()['status'] == 'inactive'
     assert node.transition('cleanup')
+    assert node.ask()['status'] == 'inactive'
     until(lambda: own_topics(node) == unconfigured, 'everything to be given back')
+
+
+def test_cleanup_gives_the_model_back(robot):
+    node = robot()
+    backend = weakref.ref(node.vqa.pipeline.backend)
+    node.show_now()
+    node.ask()
+    assert node.transition('deactivate')
+    assert node.vqa.activation is None
+    assert backend() is not None
+    assert node.transition('cleanup')
+    gc.collect()
+    assert backend() is None
+
+
+def test_deactivating_gives_cameras_and_worker_back(robot):
+    node, threads = robot(standing_questions=[QUESTION], standing_rate=100.0), threading.enumerate
+    activation = weakref.ref(node.vqa.activation)
+    assert any(thread.name == 'vqa_worker' for thread in threads())
+    assert node.transition('deactivate')
+    assert not any(thread.name == 'vqa_worker' for thread in threads())
+    until(lambda: not any(topic.endswith('/image_raw') for topic, _ in own_topics(node)))
+    gc.collect()
+    assert activation() is None
 
 
 def test_a_hundred_transitions_leave_nothing_behind(robot):
     node = robot(autostart=False)
     for name in ('configure', 'activate', 'deactivate', 'cleanup'):
         assert node.transition(name)
-    until(lambda: not any(topic.endswith('/answer') for topic, _ in own_topics(node)))
+    until(lambda: not any(topic.endswith('/image_raw') for topic, _ in own_topics(node)))
     before, threads = own_topics(node), threading.active_count()
     for _ in range(25):
         for name in ('configure', 'activate', 'deactivate', 'cleanup'):
@@ -82,7 +114,7 @@ def test_questions_that_wait_at_deactivate_get_inactive(robot, monkeypatch):
     _, gate = node.hold(monkeypatch)
     for number in range(5):
         node.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
-    until(lambda: node.vqa.worker.waiting == 4, 'four questions to wait')
+    until(lambda: node.vqa.activation.worker.waiting == 4, 'four questions to wait')
     threading.Timer(0.2, gate.set).start()
     assert node.transition('deactivate')
     until(lambda: len(node.details) == 5, 'five details')
@@ -111,6 +143,9 @@ def test_a_broken_bundle_fails_configure_with_one_line_and_can_be_repaired(
     until(lambda: node.diagnostics.get('node')
           and node.diagnostics['node'].level == b'\x02', 'ERROR on /diagnostics')
     assert node.diagnostics['node'].message in errors[0]
+    detail = node.ask()
+    assert (detail['status'], detail['reason']) == (
+        'inactive', f'the node is unconfigured: {node.vqa.failure}')
     assert not node.transition('configure')
     assert node.set(model=str(bundle_path))[0].successful
     assert node.transition('configure')

@@ -19,27 +19,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def start(ros_environment, tmp_path):
-    """Return a function that starts vqa_node with its output in files; ends what still runs."""
-    processes = []
-
-    def starter(*arguments, environment=None):
-        out = (tmp_path / f'{len(processes)}.txt').open('w+')
-        process = subprocess.Popen(
-            [sys.executable, '-m', 'latent_vqa_ros.ros.main', '--ros-args', *arguments],
-            env=environment or ros_environment, stdout=out, stderr=subprocess.STDOUT, text=True)
-        process.said = lambda: Path(out.name).read_text()
-        processes.append(process)
-        return process
-
-    yield starter
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
-@pytest.fixture
 def asker(ros):
     """Return somebody who asks in the namespace of the process."""
     asker = Asker(f'/process_{os.getpid()}')
@@ -98,9 +77,12 @@ def test_what_a_callback_raises_is_logged_and_does_not_end_the_process():
     class Stop:
         requested = False
 
-    class Node:
-        def report_failure(self, error):
+    class Outputs:
+        def fail(self, error):
             failures.append(str(error))
+
+    class Node:
+        outputs = Outputs()
 
     stop, failures = Stop(), []
     main._spin(Executor(), Node(), stop)
@@ -166,7 +148,9 @@ def test_large_frames_arrive_with_the_shipped_profile(ros_environment, start, bu
     camera = ROOT / 'test' / 'helpers' / 'large_camera.py'
     node = start('-r', '__ns:=/large', '-p', f'model:={bundle_path}',
                  '-p', 'min_confidence:=0', environment=environment)
-    result = subprocess.run([sys.executable, str(camera), '/large'], env=environment,
+    path = os.pathsep.join([environment['PYTHONPATH'], str(ROOT / 'test')])
+    result = subprocess.run([sys.executable, str(camera), '/large'],
+                            env={**environment, 'PYTHONPATH': path},
                             capture_output=True, text=True, timeout=120)
     assert result.stdout.strip() == '20', result.stdout + result.stderr + node.said()
     assert 'XML' not in node.said() + result.stderr

@@ -114,7 +114,7 @@ def test_questions_are_taken_away_and_come_back_as_news(seeing):
     seeing.set(standing_questions=[QUESTION])
     until(lambda: len(seeing.answers) == 2, 'the other question')
     seeing.set(standing_questions=[''])
-    until(lambda: not seeing.vqa._stood, 'an empty round')
+    until(lambda: not seeing.vqa.activation._stood, 'an empty round')
     ticks(seeing, 5)
     assert len(seeing.answers) == 2
     seeing.set(standing_questions=[QUESTION])
@@ -151,9 +151,9 @@ def test_a_round_that_waits_takes_no_place_in_the_queue(seeing, held):
     seeing.say(f'{{"id": "first", "question": "{QUESTION}"}}')
     assert begun.wait(LIMIT)
     seeing.set(standing_questions=[STANDING])
-    until(lambda: seeing.vqa.worker.waiting == 1, 'the round to wait')
-    until(lambda: seeing.vqa.rounds_skipped >= 5, 'ticks to be skipped')
-    assert seeing.vqa.worker.waiting == 1
+    until(lambda: seeing.vqa.activation.worker.waiting == 1, 'the round to wait')
+    until(lambda: seeing.vqa.activation.rounds_skipped >= 5, 'ticks to be skipped')
+    assert seeing.vqa.activation.worker.waiting == 1
     ask_two(seeing)
     gate.set()
     until(lambda: seeing.detail('standing') and seeing.detail(0), 'all answers')
@@ -164,8 +164,8 @@ def test_a_slow_round_is_skipped_and_gives_no_place_in_the_queue(seeing, held):
     begun, gate = held
     seeing.set(standing_questions=[STANDING])
     assert begun.wait(LIMIT)
-    until(lambda: seeing.vqa.rounds_skipped >= 5, 'ticks to be skipped')
-    assert seeing.vqa.worker.waiting == 0
+    until(lambda: seeing.vqa.activation.rounds_skipped >= 5, 'ticks to be skipped')
+    assert seeing.vqa.activation.worker.waiting == 0
     ask_two(seeing)
     gate.set()
     until(lambda: seeing.detail(0), 'the answer')
@@ -184,4 +184,3 @@ def test_a_disabled_or_inactive_node_asks_nothing(seeing, monkeypatch):
     number = len(calls)
     ticks(seeing, 5)
     assert len(calls) == number
-    assert 'standing_rate' not in seeing.vqa._paced

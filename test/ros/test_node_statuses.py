@@ -166,7 +166,7 @@ def test_questions_that_wait_when_the_node_is_disabled_get_inactive(seeing, monk
     _, gate = seeing.hold(monkeypatch)
     for number in range(3):
         seeing.say(f'{{"id": {number}, "question": "{QUESTION}"}}')
-    until(lambda: seeing.vqa.worker.waiting == 2, 'two questions to wait')
+    until(lambda: seeing.vqa.activation.worker.waiting == 2, 'two questions to wait')
     assert seeing.enable(False)
     gate.set()
     until(lambda: len(seeing.details) == 3, 'three details')

@@ -112,7 +112,7 @@ def test_a_frame_that_waits_during_the_jump_stays_if_it_is_of_the_new_time(simul
     seen = []
     node.node.create_subscription(
         type(image()), 'image_raw', lambda message: seen.append(message.header.frame_id), 10)
-    with node.vqa.source._lock:  # nobody takes the frame before the clock has jumped
+    with node.vqa.activation.source._lock:  # nobody takes the frame before the clock has jumped
         until(lambda: node.publish(image(10 * SECOND, 'early'), 'image_raw') or 'early' in seen)
         node.publish(Clock(clock=Time(sec=10)), '/clock')
     until(lambda: node.now_ns() == 10 * SECOND, 'the jump')

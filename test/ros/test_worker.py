@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 from latent_vqa_ros.ros.worker import Worker
 
@@ -25,6 +26,39 @@ def test_items_are_handled_in_their_order_and_an_error_does_not_end_it():
     assert worker.stop() == []
     assert seen == list(range(5))
     assert [str(error) for error in failed] == ['two']
+
+
+def test_each_kind_has_a_limit_of_its_own_and_what_is_in_hand_is_held():
+    begun, gate = threading.Event(), threading.Event()
+    worker = Worker(lambda item: begun.set() or gate.wait(LIMIT), print)
+    assert not worker.holds(int)
+    assert worker.put([0], 1)
+    assert begun.wait(LIMIT)
+    assert worker.waiting == 0
+    assert worker.holds(int)
+    assert not worker.holds(str)
+    assert worker.put([1], 1)
+    assert worker.put(['a'], 1)
+    assert not worker.put([2], 1)
+    assert not worker.put(['b'], 1)
+    assert worker.holds(str)
+    assert not worker.stopping
+    gate.set()
+    worker.stop()
+    assert worker.stopping
+
+
+def test_an_item_is_forgotten_as_soon_as_it_is_handled():
+    class Item:
+        pass
+
+    worker, item, handled = Worker(lambda item: None, print), Item(), threading.Event()
+    gone = weakref.ref(item, lambda _: handled.set())
+    assert worker.put([item], 1)
+    del item
+    assert handled.wait(LIMIT)
+    assert gone() is None
+    assert worker.stop() == []
 
 
 def test_a_full_queue_refuses_and_stop_returns_what_waits():

@@ -29,6 +29,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
+from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.ros import open_node
 
 NAMESPACE = '/latent_vqa_demo'
@@ -39,7 +40,6 @@ STOP_LIMIT = 10.0  # s for a process to end after SIGINT
 PICTURE_PATIENCE = 0.2  # s until it is asked again for a picture
 FRAME_PAUSE = 0.02  # s for a frame to arrive before its first question
 AWAITING_FRAME = ('no_image', 'inactive')
-NANO = 1_000_000_000
 
 
 class DemoError(OSError):

@@ -26,6 +26,8 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rosgraph_msgs.msg import Clock
 
 from latent_vqa_ros.bags import BagError
+from latent_vqa_ros.core.answer import NANO
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.ros import open_node
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def use_large_frames(environ: MutableMapping[str, str] = os.environ) -> bool:
 
 def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float = 5.0,
            should_stop: Callable[[], bool],
-           on_message: Callable[[], None] = lambda: None) -> ReplayReport:
+           on_message: Callable[[], object] = lambda: None) -> ReplayReport:
     """Publish the bag once, or with `loop` until should_stop() is true; return what was done.
 
     rate: 2.0 plays twice as fast. wait: seconds to wait at most for a first subscriber.
@@ -108,7 +110,7 @@ class _Clock:
     def tick(self, stamp_ns: int) -> None:
         self._last = time.monotonic()
         message = Clock()
-        message.clock.sec, message.clock.nanosec = divmod(stamp_ns, 10**9)
+        message.clock.sec, message.clock.nanosec = divmod(stamp_ns, NANO)
         self._publisher.publish(message)
 
     def keep_up(self, stamp_ns: int) -> None:
@@ -149,7 +151,7 @@ def _publishers(node: Any, bag: BagReader, report: ReplayReport) -> dict[str, An
             publishers[topic] = node.create_publisher(kind, topic, _qos(topic in bag.latched))
         except InvalidTopicNameException as error:
             report.left_out[topic] = type_name
-            log.warning('%s is left out: %s', topic, ' '.join(str(error).split()))
+            log.warning('%s is left out: %s', topic, one_line(error))
             continue
         report.published[topic] = 0
     if not publishers or not bag.message_count:
@@ -166,7 +168,7 @@ def _qos(latched: bool) -> QoSProfile:
 
 
 def _one_pass(bag: BagReader, publishers: dict[str, Any], clock: _Clock, rate: float,
-              should_stop: Callable[[], bool], on_message: Callable[[], None],
+              should_stop: Callable[[], bool], on_message: Callable[[], object],
               report: ReplayReport) -> None:
     """Publish the bag from its start to its end, each message at its time."""
     started = time.monotonic()

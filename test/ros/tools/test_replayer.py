@@ -26,7 +26,7 @@ from latent_vqa_ros.cli import replay as verb
 from latent_vqa_ros.ros.tools import replayer as replayer_module
 from latent_vqa_ros.ros.tools.replayer import LARGE_FRAMES, message_class, use_large_frames
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / 'test' / 'data'
 TINY = DATA / 'tiny_bag'
 LIMIT = 60  # s, for a process that hangs

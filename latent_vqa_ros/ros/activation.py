@@ -1,0 +1,161 @@
+"""Everything that exists only while the node is active: made in activate, dropped in deactivate.
+
+    activation = Activation(node, models, outputs, lambda: enabled)
+    activation.ask(requests)       # from a callback; a Refusal where they were not queued
+    activation.close()             # what still waits gets `inactive`
+
+Cameras, the queue with its worker, the memory of the standing questions and their timer live here.
+Callbacks put into the worker's queue and read; ``_handle`` and what it calls run in the worker's
+thread, and are all that answers. Refuses to know lifecycle and services.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rclpy.node import Node
+
+from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros import parameters, standing, timers
+from latent_vqa_ros.ros.answering import Answerer, without_answer
+from latent_vqa_ros.ros.frame_source import FrameSource
+from latent_vqa_ros.ros.model_switch import ModelSwitch
+from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.ros.publishers import Publishers
+from latent_vqa_ros.ros.report import DISABLED, Cameras
+from latent_vqa_ros.ros.standing import ALWAYS, Round
+from latent_vqa_ros.ros.worker import Worker
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request in the queue, and when it came (s, monotonic)."""
+
+    request: Request
+    arrived: float
+
+
+class Refusal(NamedTuple):
+    """Why requests were not queued."""
+
+    status: Status
+    reason: str
+
+
+class Activation:
+    """One time of being active."""
+
+    def __init__(self, node: Node, models: ModelSwitch, outputs: Publishers,
+                 enabled: Callable[[], bool]) -> None:
+        """``models`` holds one; ``enabled`` says whether ``~/enable`` lets the node answer."""
+        self._node, self._models, self._outputs = node, models, outputs
+        self._enabled = enabled
+        settings = self._settings
+        self.source = FrameSource(
+            node, settings.camera_names, settings.image_transport, settings.image_qos)
+        self.cameras = Cameras(self.source, node.get_logger())
+        self._answerer = Answerer(self.source, models, self._now_ns, outputs.fail)
+        self._memory = standing.Memory()  # the worker's
+        self._stood = False  # the callbacks': whether the last round asked something
+        self.rounds_skipped = 0  # the callbacks'
+        self.worker: Worker[Asked | Round] = Worker(self._handle, outputs.fail)
+        self._timer = timers.every(node, 1 / settings.standing_rate, self._ask_standing)
+
+    @property
+    def _settings(self) -> Settings:
+        return parameters.read(self._node)
+
+    def _now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    # callbacks of the executor
+
+    def ask(self, requests: Sequence[Request]) -> Refusal | None:
+        """Queue the requests of one message, all or none; return why they were not."""
+        if not self._enabled():
+            return Refusal(Status.INACTIVE, DISABLED)
+        now, depth = time.monotonic(), self._settings.queue_depth
+        if self.worker.put([Asked(request, now) for request in requests], depth):
+            return None
+        return Refusal(Status.OVERLOADED, f'{depth} questions wait already (queue_depth)')
+
+    def set_standing_rate(self, rate_hz: float) -> None:
+        """Ask the standing questions at this pace from now on."""
+        timers.set_period(self._timer, 1 / rate_hz)
+
+    def close(self) -> None:
+        """Finish the question in hand, refuse those that wait, give the cameras back."""
+        self._node.destroy_timer(self._timer)
+        left = [item for item in self.worker.stop() if isinstance(item, Asked)]
+        for item in left:
+            self._outputs.publish(self._bare(item, 'the node was deactivated'))
+        if left:
+            self._outputs.wait_until_received()
+        self.source.close()
+
+    def _ask_standing(self) -> None:
+        """Queue a round of the standing questions unless the last one is not done yet."""
+        asked = standing.requests(self._settings)
+        if not self._enabled() or not (asked or self._stood):
+            return
+        if self.worker.holds(Round):
+            self.rounds_skipped += 1
+            return
+        self._stood = bool(asked)  # an empty round: all are forgotten
+        self.worker.put([Round(asked)], sys.maxsize)
+
+    # the worker's thread
+
+    def _handle(self, item: Asked | Round) -> None:
+        """Answer a question, or each question of a round; publish what came of it."""
+        if isinstance(item, Round):
+            self._go_round(item)
+        elif not self._enabled():  # since it was asked
+            self._outputs.publish(self._bare(item, DISABLED))
+        else:
+            detail, frame = self._answerer.answer(item.request, self._settings)
+            self._outputs.publish(detail, (time.monotonic() - item.arrived) * 1e3)
+            self._draw(detail, frame)
+
+    def _go_round(self, round_: Round) -> None:
+        self._memory.keep_only(round_.requests)
+        for request in round_.requests:
+            if self.worker.stopping or not self._enabled():
+                return
+            settings = self._settings
+            always = settings.standing_publish == ALWAYS
+            if self._changed(request, settings) or always:
+                detail, frame = self._answerer.answer(request, settings)
+                if self._memory.is_news(request, detail) or always:
+                    self._outputs.publish(detail, detail.latency_ms.total)
+                self._draw(detail, frame)
+
+    def _changed(self, request: Request, settings: Settings) -> bool:
+        """Return whether frame, model, settings or staleness differ from those of last time."""
+        try:
+            view = self._answerer.view(request, settings)
+        except Exception as error:  # a message that the middleware cannot read
+            self._outputs.fail(error)
+            return False  # the next frame will do
+        return self._memory.is_new_view(request, view)
+
+    def _draw(self, detail: Detail, frame: Frame | None) -> None:
+        """Publish the picture after the detail, while somebody looks and no question waits."""
+        if frame is None or self.worker.waiting:
+            return
+        try:
+            if self._outputs.picture_wanted:
+                self._outputs.draw(detail, frame)
+        except Exception as error:  # the answer is out; a picture is not worth a question
+            self._outputs.fail(error)
+
+    def _bare(self, item: Asked, reason: str) -> Detail:
+        return without_answer(item.request, Status.INACTIVE, reason,
+                              self._models.pick(self._settings.model))
