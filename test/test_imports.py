@@ -1,5 +1,6 @@
 """Who may import whom: seen in sys.modules after importing, and in the sources' text."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 from helpers.sources import (
     PACKAGE,
+    ROOT,
     circles,
     edges,
     imports,
@@ -141,3 +143,16 @@ def test_core_names_numpy_opencv_and_yaml_only():
     files = python_files(PACKAGE / 'core')
     assert len(files) >= 11
     assert set().union(*map(third_party, files)) == {'numpy', 'cv2', 'yaml'}
+
+
+def test_only_open_pipeline_goes_from_a_bundle_to_a_pipeline():
+    files = [*python_files(PACKAGE), *python_files(ROOT / 'test'), *python_files(ROOT / 'launch')]
+    assert len(files) >= 200
+    makers = {str(path.relative_to(ROOT)) for path in files if 'Pipeline' in called(path)}
+    assert makers == {'latent_vqa_ros/backends/__init__.py'}
+
+
+def called(path):
+    """Return the last name of everything that a file calls."""
+    return {ast.unparse(node.func).rpartition('.')[2]
+            for node in ast.walk(ast.parse(path.read_text('utf-8'))) if isinstance(node, ast.Call)}

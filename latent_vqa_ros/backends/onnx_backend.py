@@ -1,68 +1,29 @@
-"""Runs a bundle's two graphs with ONNX Runtime on the CPU. Knows nothing of words or frames."""
+"""Runs graphs with ONNX Runtime on the CPU. Knows nothing of words or frames."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.backends.onnx_safety import GraphError, check, limit_memory
-from latent_vqa_ros.core.bundle import (
-    ANSWERER,
-    IMAGE_ENCODER,
-    Bundle,
-    BundleError,
-    check_attention,
-)
+from latent_vqa_ros.backends.onnx_safety import limit_memory
+from latent_vqa_ros.core.bundle import BundleError
 
 Array = NDArray[Any]
 
 
 class OnnxBackend:
-    """``image``: uint8 (H, W, 3) -> features, distance; ``features``, ``tokens`` -> logits.
+    """Executes ONNX files, given as {name: content}."""
 
-    An answerer with a second output, ``attention``, says too where each token looked.
-    """
+    def __init__(self, graphs: Mapping[str, bytes], num_threads: int = 1) -> None:
+        self.sessions = {name: _session(name, graph, num_threads)
+                         for name, graph in graphs.items()}
 
-    name = 'onnxruntime'
-
-    def __init__(self, image_encoder: bytes, answerer: bytes, num_threads: int = 1) -> None:
-        self._image_encoder = _session(IMAGE_ENCODER, image_encoder, num_threads)
-        self._answerer = _session(ANSWERER, answerer, num_threads)
-        outputs = [output.name for output in self._answerer.get_outputs()]
-        self._attention = outputs.index('attention') if 'attention' in outputs else None
-
-    @classmethod
-    def from_bundle(cls, bundle: Bundle, num_threads: int = 1) -> OnnxBackend:
-        """Load the int8 graphs and try them once, so that a wrong graph fails here."""
-        backend = cls(bundle.content(IMAGE_ENCODER), bundle.content(ANSWERER), num_threads)
-        size = bundle.manifest.preprocess
-        try:
-            features, _ = backend.encode(np.zeros((size.height, size.width, 3), np.uint8))
-            logits, attention = backend.answer(features, np.ones(2, np.int64))
-        except Exception as error:  # ONNX Runtime has no common error class
-            raise BundleError(f'{bundle.path}: the graphs do not run: '
-                              f'{str(error).splitlines()[0]}') from None
-        if logits.shape != (len(bundle.manifest.answers),):
-            raise BundleError(f'{bundle.path}: the graphs give {logits.shape[-1]} answers, the '
-                              f'manifest lists {len(bundle.manifest.answers)}')
-        check_attention(bundle, attention)
-        return backend
-
-    def encode(self, image_hwc: Array) -> tuple[Array, float]:
-        """Return one image's features (positions, channels) and familiarity distance."""
-        features_nc, distance = self._image_encoder.run(None, {'image': image_hwc})
-        return features_nc, float(distance)
-
-    def answer(self, features_nc: Array, tokens_t: Array) -> tuple[Array, Array | None]:
-        """Return one question's logits (answers,) and where each token looked (tokens, positions).
-
-        The second is None where the graph has no such output.
-        """
-        outputs = self._answerer.run(None, {'features': features_nc, 'tokens': tokens_t})
-        attention_tn = None if self._attention is None else np.asarray(outputs[self._attention])
-        return np.asarray(outputs[0]), attention_tn
+    def run(self, graph: str, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Return the named outputs of a graph."""
+        found: list[Array] = self.sessions[graph].run(outputs, feeds)
+        return found
 
 
 def _session(name: str, graph: bytes, num_threads: int) -> Any:
@@ -71,10 +32,6 @@ def _session(name: str, graph: bytes, num_threads: int) -> Any:
     except ImportError as error:
         raise BundleError(f'onnxruntime does not load ({error}): pip install onnxruntime'
                           ) from None
-    try:
-        check(graph)
-    except GraphError as error:
-        raise BundleError(f'{name}: {error}') from None
     limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads

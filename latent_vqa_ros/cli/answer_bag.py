@@ -72,6 +72,7 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
 
     Raises BagError, BundleError and OSError.
     """
+    from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.bags.answer import answers, choose_topics, clean_question
     from latent_vqa_ros.bags.answer_output import open_output
     from latent_vqa_ros.bags.read import BagReader
@@ -80,7 +81,7 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
     with BagReader(args.bag) as bag:
         topics = choose_topics(bag.topics, args.topics)
         log.info('answering about %s', ', '.join(topics))
-        pipeline = make_pipeline(args.model)
+        pipeline = open_pipeline(args.model)
         warn_of_questions(pipeline, questions)
         job = describe_job(bag, pipeline, topics, questions, args.every)
         with open_output(args.out, job) as output, counting(bag.message_count, 'msg') as done:
@@ -91,17 +92,6 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
                                     lambda: done(1)):
                 output.write(answered)
     return output.tally, resumed
-
-
-def make_pipeline(model: str) -> Pipeline:
-    """Return the runtime's pipeline with a bundle, on one thread; BundleError if unusable."""
-    from latent_vqa_ros.backends import load as load_backend
-    from latent_vqa_ros.core import bundle as bundles
-    from latent_vqa_ros.core.models import find_model
-    from latent_vqa_ros.core.pipeline import Pipeline
-
-    bundle = bundles.load(find_model(model))
-    return Pipeline(bundle, load_backend(bundle))
 
 
 def warn_of_questions(pipeline: Pipeline, questions: list[str]) -> None:

@@ -45,16 +45,13 @@ def run(args: argparse.Namespace) -> int:
 
 def answer(image: Path, questions: list[str], model: str) -> list[Detail]:
     """Return a Detail per question; BundleError and OSError for unusable files."""
-    from latent_vqa_ros.backends import load as load_backend
-    from latent_vqa_ros.core import bundle as bundles
+    from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.core.image_formats import compressed_to_rgb
-    from latent_vqa_ros.core.models import find_model
-    from latent_vqa_ros.core.pipeline import Frame, Pipeline
+    from latent_vqa_ros.core.pipeline import Frame
     from latent_vqa_ros.core.questions import Request, plain
 
     content = read_picture(image)
-    bundle = bundles.load(find_model(model))
-    pipeline = Pipeline(bundle, load_backend(bundle))
+    pipeline = open_pipeline(model)
     frame = Frame(lambda: (compressed_to_rgb(content), None))
     return [pipeline.respond(Request(plain(question.strip())), frame) for question in questions]
 

@@ -39,7 +39,7 @@ from latent_vqa_ros.cli.common import (
 
 if TYPE_CHECKING:
     from latent_vqa_ros.core.bundle import Bundle
-    from latent_vqa_ros.core.pipeline import Backend, Frame, Pipeline
+    from latent_vqa_ros.core.pipeline import Frame, Pipeline
 
 HEIGHT, WIDTH = 480, 640
 STEPS = ('decode', 'encode', 'answer', 'total')
@@ -84,71 +84,57 @@ def bench(model: str, repeat: int, beside: str | None = None) -> dict[str, Any]:
     """
     import cv2
 
-    from latent_vqa_ros.backends import load as load_backend
-    from latent_vqa_ros.core import bundle as bundles
-    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.core.process import resident_mb
 
-    folder, start = find_model(model), time.perf_counter()
-    bundle = bundles.load(folder)
-    int8 = load_backend(bundle)
+    start = time.perf_counter()
+    int8 = open_pipeline(model)
     load_ms = (time.perf_counter() - start) * 1e3
     cv2.setNumThreads(1)
-    ask(make_pipeline(bundle, int8), make_frame(), 0)
-    rss_mb = resident_mb()  # before torch comes in: what a runtime needs
-    pipelines = {name: make_pipeline(bundle, backend)
-                 for name, backend in {'int8': int8, **references(bundle)}.items()}
+    int8.max_distance = None
+    ask(int8, make_frame(), 0)
+    rss_mb = resident_mb()  # before torch comes in: all that a runtime needs
+    bundle = int8.bundle
+    pipelines = {'int8': int8, **references(bundle)}
     if beside is not None:
-        other = bundles.load(find_model(beside))
-        pipelines[other.manifest.name] = make_pipeline(other, load_backend(other))
+        other = open_pipeline(beside)
+        pipelines[other.bundle.manifest.name] = other
+    for pipeline in pipelines.values():
+        pipeline.max_distance = None  # the frame is noise, which is not familiar
     times = measure(pipelines, repeat)
     return {'input': [HEIGHT, WIDTH], 'threads': 1, 'repeat': repeat,
             'model': bundle.manifest.name, 'runs': {name: summary(t) for name, t in times.items()},
             'ratios': ratios(times), 'rss_mb': rss_mb, 'load_ms': round(load_ms, 1)}
 
 
-def references(bundle: Bundle) -> dict[str, Backend]:
-    """Return the float and torch backends that can be had here; log what is left out."""
-    from latent_vqa_ros.core.bundle import WEIGHTS
+def references(bundle: Bundle) -> dict[str, Pipeline]:
+    """Return the float and torch pipelines that can be had here; log what is left out."""
+    from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.core.manifest import WEIGHTS
 
     if WEIGHTS not in bundle.contents:
         log.warning('float and torch are left out: the bundle has no %s', WEIGHTS)
         return {}
-    found: dict[str, Backend] = {}
+    found: dict[str, Pipeline] = {}
     for name, needs in (('float', ('torch', 'onnx', 'onnxscript', 'safetensors')),
                         ('torch', ('torch', 'safetensors'))):
         missing = [module for module in needs if find_spec(module) is None]
         if missing:
             log.warning('%s is left out: pip install %s', name, ' '.join(missing))
         else:
-            found[name] = load_float(bundle) if name == 'float' else load_torch(bundle)
+            found[name] = (open_float(bundle) if name == 'float'
+                           else open_pipeline(bundle.path, 'torch', device='cpu'))
     return found
 
 
-def load_torch(bundle: Bundle) -> Backend:
-    """Return the torch backend on the processor, as the others run, where there is CUDA too."""
-    from latent_vqa_ros.backends.torch_backend import TorchBackend
-
-    backend: Backend = TorchBackend.from_bundle(bundle, device='cpu')
-    return backend
-
-
-def load_float(bundle: Bundle) -> Backend:
-    """Export the bundle's float weights to ONNX and load them."""
-    from latent_vqa_ros.backends.onnx_backend import OnnxBackend
-    from latent_vqa_ros.training.export import export_float
+def open_float(bundle: Bundle) -> Pipeline:
+    """Export the bundle's float weights to ONNX and open them."""
+    from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.training.export import float_bundle
 
     with tempfile.TemporaryDirectory(prefix='latent_vqa_') as folder:
-        encoder, answerer = export_float(bundle, Path(folder))
-        return OnnxBackend(Path(encoder).read_bytes(), Path(answerer).read_bytes())
-
-
-def make_pipeline(bundle: Bundle, backend: Backend) -> Pipeline:
-    """Return the runtime's own pipeline; noise is no familiar image, so that limit is lifted."""
-    from latent_vqa_ros.core.pipeline import Pipeline
-
-    manifest = replace(bundle.manifest, max_distance=None)
-    return Pipeline(replace(bundle, manifest=manifest), backend)
+        float_bundle(bundle, Path(folder))
+        return open_pipeline(folder)
 
 
 def make_frame() -> Frame:

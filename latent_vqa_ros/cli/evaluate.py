@@ -84,25 +84,23 @@ def run_data(args: argparse.Namespace) -> int:
 
 def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the report and the reliability curves."""
-    from latent_vqa_ros import backends, datasets
-    from latent_vqa_ros.core.bundle import load
-    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros import datasets
+    from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.evaluation import evaluate, familiarity
 
     photographs = Path(args.unfamiliar) if args.unfamiliar else None
     if photographs is not None:
         familiarity.pictures(photographs)  # said before minutes of work, not after
-    bundle = load(find_model(args.model))
+    pipeline = open_pipeline(args.model, args.backend)
+    backend, manifest = pipeline.backend, pipeline.bundle.manifest
     dataset = datasets.load(args.data, (args.split,))
     records = dataset.split(args.split)
     blind = [record for record in dataset.records if record.split == dataset.blind] or records
-    backend = backends.load(bundle, args.backend)
-    found = evaluate.predict(backend, bundle.manifest, records)
-    document = evaluate.report(found, bundle.manifest, records, blind, dataset.name, args.split)
+    found = evaluate.predict(backend, manifest, records)
+    document = evaluate.report(found, manifest, records, blind, dataset.name, args.split)
     if args.unfamiliar is not None:
-        document['familiarity'] = familiarity.measure(
-            backend, bundle.manifest, records, photographs)
-    return document, evaluate.reliability(found, bundle.manifest)
+        document['familiarity'] = familiarity.measure(backend, manifest, records, photographs)
+    return document, evaluate.reliability(found, manifest)
 
 
 def prepare_report(folder: Path) -> None:
@@ -143,11 +141,8 @@ def run_bag(args: argparse.Namespace) -> int:
 
 def follow(args: argparse.Namespace) -> Timeline:
     """Ask about the bag; say once which questions will get no answer."""
-    from latent_vqa_ros import backends
+    from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.cli.answer_bag import warn_of_questions
-    from latent_vqa_ros.core.bundle import load
-    from latent_vqa_ros.core.models import find_model
-    from latent_vqa_ros.core.pipeline import Pipeline
     from latent_vqa_ros.datasets.record import DatasetError
     from latent_vqa_ros.evaluation import timeline
     from latent_vqa_ros.simulation.language import episode_questions
@@ -155,8 +150,7 @@ def follow(args: argparse.Namespace) -> Timeline:
     for option in ('unfamiliar', 'split'):
         if getattr(args, option) is not None:
             raise DatasetError(f'--{option} needs a dataset, not a bag')
-    bundle = load(find_model(args.model))
-    pipeline = Pipeline(bundle, backends.load(bundle, args.backend))
+    pipeline = open_pipeline(args.model, args.backend)
     asked = episode_questions.read(args.questions) if args.questions else ()
     found = timeline.follow(pipeline, args.data, args.rate or RATE, asked)
     warn_of_questions(pipeline, [row.question for row in found.rows])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from latent_vqa_ros.cli.common import add_json, add_model, add_verb
 
 if TYPE_CHECKING:
-    from latent_vqa_ros.core.bundle import FileEntry, Manifest
+    from latent_vqa_ros.core.manifest import FileEntry, Manifest
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from latent_vqa_ros.cli.common import add_json, add_model, add_verb
 
 if TYPE_CHECKING:
-    from latent_vqa_ros.core.bundle import Manifest
+    from latent_vqa_ros.core.manifest import Manifest
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

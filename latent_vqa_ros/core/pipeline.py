@@ -1,7 +1,11 @@
 """The way of a question: tokenize, find the frame, decode, encode once, answer.
 
-``Pipeline.respond`` turns a request and a frame into a ``Detail`` and produces every status that
-depends on them; it never raises on bad input. Knows no ROS, no threads and no graph runtime.
+    encoded = pipeline.encode(frame)                  # ImageError where it cannot be decoded
+    detail = pipeline.answer(request, encoded)        # any number of them about one encoding
+    detail = pipeline.respond(request, frame)         # both; a camera's last frame is kept
+
+``respond`` and ``answer`` give every status that depends on request and frame; they never raise
+on bad input. Knows no ROS, no threads and no graph runtime.
 """
 
 from __future__ import annotations
@@ -47,9 +51,10 @@ class Frame:
 
     ``decode`` returns pixels uint8 (H, W[, channels]) and the OpenCV code that makes them RGB
     after the resize, None where they are (as ``image_formats.raw_to_view``); or ImageError.
-    Times are nanoseconds of the node's clock; ``stamp_ns`` 0 means that the camera sets none,
-    the age then counts from ``received_ns``, which is 0 where it is not known. ``arrived_s``, by
-    time.monotonic(), holds where the node's clock is set; None where time is not the wall's.
+    ``stamp_ns`` and ``received_ns`` are nanoseconds of the node's clock. 0 means that the camera
+    sets no stamp, or that the arrival is not known; without a stamp the age counts from the
+    arrival. ``arrived_s`` is the arrival by time.monotonic(), which nobody can set back; it is
+    None under simulated time.
     """
 
     decode: Callable[[], Pixels]
@@ -76,8 +81,9 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A frame's features, its height and width, and what it cost to make them."""
+    """A frame with its features; whoever made it may hold it. ``size`` is height and width."""
 
+    frame: Frame
     features_nc: Array
     distance: float
     size: tuple[int, int]
@@ -85,8 +91,19 @@ class Encoded:
     encode_ms: float
 
 
+class Refused(Exception):
+    """Why a question gets no answer; it never leaves the pipeline."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
 class Pipeline:
-    """Answers requests about frames with one bundle. Use it from one thread at a time."""
+    """Answers requests about frames with one bundle. Use it from one thread at a time.
+
+    ``top_k``, ``min_confidence``, ``max_age_s`` and ``max_distance`` may be set at any time.
+    """
 
     def __init__(self, bundle: Bundle, backend: Backend, top_k: int = 3,
                  min_confidence: float | None = None, max_age_s: float = 0.0) -> None:
@@ -97,65 +114,107 @@ class Pipeline:
         self.min_confidence = (bundle.manifest.min_confidence if min_confidence is None
                                else min_confidence)
         self.max_age_s = max_age_s
+        self.max_distance = bundle.manifest.max_distance
         self._tokenizer = bundle.manifest.tokenizer
         config = bundle.manifest.evidence
         self._nouns = frozenset(config.words if config else ())
-        self._encoded: dict[str, tuple[Frame, Encoded]] = {}
+        self._encoded: dict[str, Encoded] = {}
 
     def respond(self, request: Request, frame: Frame | None, now_ns: int = 0,
                 absent: str = 'no image has arrived yet') -> Detail:
-        """Answer one request; ``frame`` None means no camera image, ``absent`` says why."""
+        """Answer one request; ``frame`` None means no camera image, ``absent`` says why.
+
+        The last frame of each camera is kept: any number of questions about it encode it once.
+        """
         start = time.perf_counter()
         found: dict[str, Any] = {}  # fields of the detail; made once, as each copy costs 4 us
         latency: dict[str, float] = {}
-        status, reason = self._respond(request, frame, now_ns, absent, found, latency)
+        try:
+            tokens_t = self._check(request, frame, now_ns, absent, found)
+            assert frame is not None
+            encoded = self._encoded.get(frame.camera)
+            found['encoding_reused'] = encoded is not None and encoded.frame is frame
+            if encoded is None or encoded.frame is not frame:
+                encoded = self._encoded[frame.camera] = self._encode(frame)
+                latency.update(decode=encoded.decode_ms, encode=encoded.encode_ms)
+            self._answer(request, tokens_t, encoded, found, latency)
+        except Refused as refused:
+            found.update(status=refused.status, reason=refused.reason)
+        return self._detail(request, found, latency, start)
+
+    def encode(self, frame: Frame) -> Encoded:
+        """Return the frame's features for any number of calls of ``answer``; raises ImageError."""
+        start = time.perf_counter()
+        pixels, code = frame.decode()
+        image_hwc = finish_rgb(prepare(pixels, self.bundle.manifest.preprocess), code)
+        decoded = time.perf_counter()
+        features, distance = self.backend.encode(image_hwc)
+        done = time.perf_counter()
+        return Encoded(frame, features, distance, pixels.shape[:2], (decoded - start) * 1e3,
+                       (done - decoded) * 1e3)
+
+    def answer(self, request: Request, encoded: Encoded, now_ns: int = 0) -> Detail:
+        """Answer one request about a frame that ``encode`` of this pipeline has encoded."""
+        start = time.perf_counter()
+        found: dict[str, Any] = {'encoding_reused': True}
+        latency: dict[str, float] = {}
+        try:
+            tokens_t = self._check(request, encoded.frame, now_ns, '', found)
+            self._answer(request, tokens_t, encoded, found, latency)
+        except Refused as refused:
+            found.update(status=refused.status, reason=refused.reason)
+        return self._detail(request, found, latency, start)
+
+    def _detail(self, request: Request, found: dict[str, Any], latency: dict[str, float],
+                start: float) -> Detail:
         latency['total'] = (time.perf_counter() - start) * 1e3
-        return Detail(status, request.question, request.id, request.camera, reason,
+        return Detail(question=request.question, id=request.id, camera=request.camera,
                       latency_ms=Latency(**latency), model=self.bundle.identity, **found)
 
-    def _respond(self, request: Request, frame: Frame | None, now_ns: int, absent: str,
-                 found: dict[str, Any], latency: dict[str, float]) -> tuple[Status, str]:
-        """Return status and reason; put what else is known into ``found`` and ``latency``."""
+    def _check(self, request: Request, frame: Frame | None, now_ns: int, absent: str,
+               found: dict[str, Any]) -> Array:
+        """Return the question's tokens; Refused where that, or the frame's age, rules it out."""
         if request.error:
-            return Status.BAD_QUESTION, request.error
+            raise Refused(Status.BAD_QUESTION, request.error)
         try:
             tokens_t = self._tokenizer.encode(request.question)
         except UnknownWordsError as error:
-            return Status.UNKNOWN_WORDS, str(error)
+            raise Refused(Status.UNKNOWN_WORDS, str(error)) from None
         except QuestionError as error:
-            return Status.BAD_QUESTION, str(error)
+            raise Refused(Status.BAD_QUESTION, str(error)) from None
         if frame is None:
-            return Status.NO_IMAGE, absent
+            raise Refused(Status.NO_IMAGE, absent)
         found.update(stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
                      image_age_ms=frame.age_s(now_ns) * 1e3)
         old_s = frame.outdated_s(now_ns)
         if self.max_age_s and old_s > self.max_age_s:
-            return Status.STALE_IMAGE, (
+            raise Refused(Status.STALE_IMAGE, (
                 f'the newest image is {old_s:.1f} s old, at most {self.max_age_s:g} s are taken; '
-                'does the camera still run, does use_sim_time fit its stamps?')
-        return self._look(frame, request.question, tokens_t, found, latency)
+                'does the camera still run, does use_sim_time fit its stamps?'))
+        return tokens_t
 
-    def _look(self, frame: Frame, question: str, tokens_t: Array, found: dict[str, Any],
-              latency: dict[str, float]) -> tuple[Status, str]:
+    def _encode(self, frame: Frame) -> Encoded:
         try:
-            encoded, reused = self.encode(frame)
+            return self.encode(frame)
         except ImageError as error:
-            return Status.BAD_IMAGE, str(error)
-        found['encoding_reused'] = reused
-        if not reused:
-            latency.update(decode=encoded.decode_ms, encode=encoded.encode_ms)
-        limit = self.bundle.manifest.max_distance
+            raise Refused(Status.BAD_IMAGE, str(error)) from None
+
+    def _answer(self, request: Request, tokens_t: Array, encoded: Encoded, found: dict[str, Any],
+                latency: dict[str, float]) -> None:
+        """Put answer, status and evidence into ``found``, and the time into ``latency``."""
+        limit = self.max_distance
         if limit is not None and not encoded.distance <= limit:
-            return Status.UNFAMILIAR_IMAGE, (
+            raise Refused(Status.UNFAMILIAR_IMAGE, (
                 'the image is unlike what the model was trained on (distance '
-                f'{encoded.distance:.3g}, limit {limit:.3g})')
+                f'{encoded.distance:.3g}, limit {limit:.3g})'))
         start = time.perf_counter()
         logits, attention_tn = self.backend.answer(encoded.features_nc, tokens_t)
         latency['answer'] = (time.perf_counter() - start) * 1e3
         config = self.bundle.manifest.evidence
         if config is not None and attention_tn is not None:
-            found['evidence'] = self._evidence(question, attention_tn, config.grid, encoded.size)
-        return self._judge(logits, found)
+            found['evidence'] = self._evidence(request.question, attention_tn, config.grid,
+                                               encoded.size)
+        self._judge(logits, found)
 
     def _evidence(self, question: str, attention_tn: Array, grid: tuple[int, int],
                   size: tuple[int, int]) -> tuple[Evidence, ...]:
@@ -164,32 +223,13 @@ class Pipeline:
             Evidence(phrase, to_source(cells, grid, *size, rule))
             for phrase, cells in evidence.find(words(question), attention_tn, self._nouns, grid))
 
-    def _judge(self, logits: Array, found: dict[str, Any]) -> tuple[Status, str]:
+    def _judge(self, logits: Array, found: dict[str, Any]) -> None:
         manifest = self.bundle.manifest
         p = softmax(logits, manifest.temperature)
         order = np.argsort(-p, kind='stable')[:max(1, self.top_k)]
         top = tuple((manifest.answers[i], float(p[i])) for i in order)
         answer, confidence = top[0]
-        found.update(answer=answer, confidence=confidence, top=top)
+        found.update(answer=answer, confidence=confidence, top=top, status=Status.OK)
         if not confidence >= self.min_confidence:  # not a number: logits of a damaged bundle
-            return Status.UNSURE, f'confidence {confidence:.2f} is below {self.min_confidence:g}'
-        return Status.OK, ''
-
-    def encode(self, frame: Frame) -> tuple[Encoded, bool]:
-        """Return the frame's features and whether they were reused; raises ImageError.
-
-        The last frame of each camera is kept: any number of questions about it encode it once.
-        """
-        last = self._encoded.get(frame.camera)
-        if last is not None and last[0] is frame:
-            return last[1], True
-        start = time.perf_counter()
-        pixels, code = frame.decode()
-        image_hwc = finish_rgb(prepare(pixels, self.bundle.manifest.preprocess), code)
-        decoded = time.perf_counter()
-        features, distance = self.backend.encode(image_hwc)
-        done = time.perf_counter()
-        encoded = Encoded(features, distance, pixels.shape[:2], (decoded - start) * 1e3,
-                          (done - decoded) * 1e3)
-        self._encoded[frame.camera] = (frame, encoded)
-        return encoded, False
+            raise Refused(Status.UNSURE,
+                          f'confidence {confidence:.2f} is below {self.min_confidence:g}')

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
+from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
 from latent_vqa_ros.evaluation import evaluate, mistakes, plots
 
 RELIABILITY, WRONG = 'reliability.png', 'wrong.png'

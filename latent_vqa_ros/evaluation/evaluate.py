@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from latent_vqa_ros.core.answer import softmax
-from latent_vqa_ros.core.bundle import Manifest
+from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.tokenizer import QuestionError

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.core.bundle import Manifest
+from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.datasets.record import DatasetError, Record

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.core.answer import softmax
-from latent_vqa_ros.core.bundle import Manifest
+from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.datasets.record import Question, Record, questions_of
 from latent_vqa_ros.evaluation.evaluate import Predictions
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latent_vqa_ros.core.config import ModelConfig
+from latent_vqa_ros.model.config import ModelConfig
 from latent_vqa_ros.model.latent_attention import LatentBlock, LatentCrossAttention
 from latent_vqa_ros.model.packing import Packing
 

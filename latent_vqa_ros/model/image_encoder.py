@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.model.config import ModelConfig
 from latent_vqa_ros.model.latent_attention import LatentTower, Pool, positions
 
 

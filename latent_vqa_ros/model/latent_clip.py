@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.tokenizer import PAD
+from latent_vqa_ros.model.config import ModelConfig
 from latent_vqa_ros.model.image_encoder import ImageEncoder
 from latent_vqa_ros.model.text_encoder import TextEncoder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from latent_vqa_ros.core.config import ModelConfig
+from latent_vqa_ros.model.config import ModelConfig
 from latent_vqa_ros.model.latent_attention import LatentTower, positions
 
 

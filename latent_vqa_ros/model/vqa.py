@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.tokenizer import PAD
+from latent_vqa_ros.model.config import ModelConfig
 from latent_vqa_ros.model.fusion import Fusion
 from latent_vqa_ros.model.latent_attention import init_weights
 from latent_vqa_ros.model.latent_clip import LatentClip

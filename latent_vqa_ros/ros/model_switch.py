@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import threading
 
-from latent_vqa_ros import backends
-from latent_vqa_ros.core import bundle
-from latent_vqa_ros.core.models import find_model
+from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.pipeline import Pipeline
 from latent_vqa_ros.ros.parameters import Settings
 
 
 def load(model: str, settings: Settings) -> Pipeline:
     """Return the verified bundle, ready to answer; BundleError says what is wrong with it."""
-    loaded = bundle.load(find_model(model))
-    return Pipeline(loaded, backends.load(loaded, settings.backend, settings.num_threads))
+    return open_pipeline(model, settings.backend, settings.num_threads)
 
 
 class ModelSwitch:

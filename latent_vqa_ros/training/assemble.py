@@ -16,13 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latent_vqa_ros.backends.onnx_backend import OnnxBackend
-from latent_vqa_ros.core.bundle import (
+from latent_vqa_ros.backends.network import Network
+from latent_vqa_ros.core.config import to_mapping
+from latent_vqa_ros.core.manifest import (
     ANSWERER,
     IMAGE_ENCODER,
     WEIGHTS,
     EvidenceConfig,
     Manifest,
+    vqa_graphs,
 )
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.datasets.record import Record, questions_of
@@ -57,14 +59,17 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     errors = quantize_graphs(recipe, data, floats, work)
     begun = start.begun_with(work.parent)
     draft = Manifest(
-        name=recipe.name, version=recipe.version, license=recipe.license, model=recipe.model,
-        preprocess=recipe.preprocess, vocabulary=data.tokenizer.vocabulary, answers=data.answers,
-        questions=examples(data.questions), evidence=found,
+        name=recipe.name, version=recipe.version, license=recipe.license,
+        preprocess=recipe.preprocess, graphs=vqa_graphs(found is not None),
+        max_tokens=recipe.model.max_tokens, vocabulary=data.tokenizer.vocabulary,
+        answers=data.answers, questions=examples(data.questions), evidence=found,
+        architecture=to_mapping(recipe.model),
         training={'data': data.name, 'recipe': recipe.file, 'recipe_sha256': recipe.sha256,
                   'seed': recipe.seed, 'false_alarms': recipe.false_alarms,
                   **({'start': begun, 'start_share': recipe.start_share} if begun else {})})
-    backends = {'float': _backend(*floats),
-                'int8': _backend(work / IMAGE_ENCODER, work / ANSWERER)}
+    looks = found is not None
+    backends = {'float': export.load_graphs(*floats, looks),
+                'int8': export.load_graphs(work / IMAGE_ENCODER, work / ANSWERER, looks)}
     limit = calibrate.fit_max_distance(
         backends['int8'], calibrate.variants(val_images, recipe, _VARIANTS), recipe.false_alarms)
     manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
@@ -98,7 +103,7 @@ def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
                     work: Path) -> dict[str, float]:
     """Write both int8 graphs to ``work``; return the worst error of each weight."""
     images, tokens = calibration_inputs(recipe, data)
-    backend = _backend(*floats)
+    backend = export.load_graphs(*floats)
     answerer_feeds = []
     for image, asked in zip(images, tokens, strict=True):
         features = backend.encode(image)[0].copy()  # else it holds the graphs' bounded memory
@@ -108,10 +113,6 @@ def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
     errors |= quantize.quantize_graph(floats[1], work / ANSWERER, answerer_feeds)
     quantize.feed_pixels(work / IMAGE_ENCODER, recipe.preprocess)
     return errors
-
-
-def _backend(image_encoder: Path, answerer: Path) -> OnnxBackend:
-    return OnnxBackend(image_encoder.read_bytes(), answerer.read_bytes())
 
 
 def calibration_inputs(recipe: Recipe, data: Data) -> tuple[
@@ -128,7 +129,7 @@ def calibration_inputs(recipe: Recipe, data: Data) -> tuple[
 
 
 def measure(draft: Manifest, data: Data,
-            backends: dict[str, OnnxBackend]) -> tuple[Manifest, Json]:
+            backends: dict[str, Network]) -> tuple[Manifest, Json]:
     """Fit the temperature on validation, then report on the test split."""
     val = evaluate.predict(backends['int8'], draft, data.val, 'calibrate')
     temperature = calibrate.fit_temperature(torch.from_numpy(val.logits),

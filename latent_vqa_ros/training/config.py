@@ -13,7 +13,8 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from latent_vqa_ros.core.config import ConfigError, ModelConfig, PreprocessConfig, from_mapping
+from latent_vqa_ros.core.config import ConfigError, PreprocessConfig, from_mapping
+from latent_vqa_ros.model.config import ModelConfig
 
 
 @dataclass(frozen=True)

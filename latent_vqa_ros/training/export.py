@@ -17,10 +17,12 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from latent_vqa_ros.backends.network import Network
 from latent_vqa_ros.backends.onnx_backend import OnnxBackend
-from latent_vqa_ros.backends.torch_backend import TorchBackend
-from latent_vqa_ros.core.bundle import MANIFEST, WEIGHTS, Bundle, Manifest, describe_file
+from latent_vqa_ros.backends.torch_backend import load_model
+from latent_vqa_ros.core.bundle import MANIFEST, Bundle, describe_file
 from latent_vqa_ros.core.config import ConfigError, PreprocessConfig
+from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
 from latent_vqa_ros.core.tokenizer import CLS
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import checkpoint
@@ -63,8 +65,14 @@ def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: in
     outputs = ['logits', 'attention'] if evidence else ['logits']
     _export(_Half(model, 'look' if evidence else 'answer'), (features, tokens), paths[1],
             ['features', 'tokens'], outputs, {'inputs': (None, {0: length})})
-    check_graphs(model, preprocess, max_tokens, *paths)
+    check_graphs(model, preprocess, max_tokens, load_graphs(*paths, evidence))
     return paths
+
+
+def load_graphs(image_encoder: Path, answerer: Path, evidence: bool = False) -> Network:
+    """Return two graphs that training has just made, ready to run with ONNX Runtime."""
+    return Network('onnxruntime', OnnxBackend({IMAGE_ENCODER: image_encoder.read_bytes(),
+                                               ANSWERER: answerer.read_bytes()}), evidence)
 
 
 def _export(half: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str],
@@ -90,12 +98,11 @@ def forget_origins(model: onnx.ModelProto) -> None:
 
 @torch.no_grad()
 def check_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int,
-                 image_encoder: Path, answerer: Path) -> float:
+                 backend: Network) -> float:
     """Return the largest difference between torch and ONNX on random inputs.
 
     Relative to the largest value of an output, or to 1. ExportError where it is above 1e-4.
     """
-    backend = OnnxBackend(image_encoder.read_bytes(), answerer.read_bytes())
     rng, worst = np.random.default_rng(0), 0.0
     for _ in range(_TRIALS):
         shape = preprocess.height, preprocess.width, 3
@@ -126,17 +133,19 @@ def save_weights(model: LatentVqa, folder: Path) -> None:
     checkpoint.save_tensors(folder / WEIGHTS, model.state_dict(), {})
 
 
-def load_model(bundle: Bundle) -> LatentVqa:
-    """Return the float model of a bundle, in evaluation mode."""
-    model: LatentVqa = TorchBackend.from_bundle(bundle).model
-    return model.cpu()
-
-
 def export_float(bundle: Bundle, folder: Path) -> tuple[Path, Path]:
     """Write the float graphs of a bundle into a folder, for comparisons."""
     manifest = bundle.manifest
-    return export_graphs(load_model(bundle), manifest.preprocess, manifest.model.max_tokens,
-                         folder, manifest.evidence is not None)
+    return export_graphs(load_model(bundle), manifest.preprocess, manifest.max_tokens, folder,
+                         manifest.evidence is not None)
+
+
+def float_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle whose graphs are the float ones, to run beside the int8 one."""
+    graphs = export_float(bundle, folder)
+    for path, name in zip(graphs, (IMAGE_ENCODER, ANSWERER), strict=True):
+        path.rename(folder / name)
+    write_manifest(folder, bundle.manifest, (IMAGE_ENCODER, ANSWERER))
 
 
 def write_manifest(folder: Path, manifest: Manifest, names: tuple[str, ...]) -> None:

@@ -17,10 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latent_vqa_ros.backends.torch_backend import TorchBackend
+from latent_vqa_ros.backends.torch_backend import load_model
 from latent_vqa_ros.core import bundle
-from latent_vqa_ros.core.config import ConfigError, ModelConfig
+from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.model.config import ModelConfig, architecture
 from latent_vqa_ros.model.image_encoder import ResidualBlock, first_layer
 from latent_vqa_ros.model.latent_attention import LatentBlock
 from latent_vqa_ros.model.vqa import LatentVqa
@@ -75,18 +76,18 @@ def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
     its name, version and digest.
     """
     found = bundle.load(Path(recipe.start))
-    theirs, ours = found.manifest.model, recipe.model
+    theirs, ours = architecture(found.manifest), recipe.model
     seen = found.manifest.preprocess
-    for key, wanted, more in (
-            ('model', _as_deep_as(theirs, ours),
+    for key, has, wanted, more in (
+            ('model', theirs, _as_deep_as(theirs, ours),
              ' (stem_residuals and image_blocks may grow, image_pool may differ, '
              'count_dim may be new)'),
-            ('preprocess', replace(recipe.preprocess, height=seen.height, width=seen.width),
+            ('preprocess', seen, replace(recipe.preprocess, height=seen.height, width=seen.width),
              ' (height and width may differ)')):
-        if getattr(found.manifest, key) != wanted:
+        if has != wanted:
             raise ConfigError(f'start: {recipe.start} has another section {key}; copy it from its '
-                              f'manifest{more}: {getattr(found.manifest, key)}')
-    trained = TorchBackend.from_bundle(found, recipe.threads).model
+                              f'manifest{more}: {has}')
+    trained = load_model(found)
     weights = {_renamed(name, theirs, ours): tensor
                for name, tensor in trained.state_dict().items()}
     weights[_POSITION] = _resized(weights[_POSITION], trained.clip.image_encoder.grid,

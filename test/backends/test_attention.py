@@ -7,33 +7,29 @@ import pytest
 from helpers import fake_bundle
 
 from latent_vqa_ros import backends
-from latent_vqa_ros.backends.onnx_backend import OnnxBackend
+from latent_vqa_ros.backends.network import Network
 from latent_vqa_ros.core import bundle
-from latent_vqa_ros.core.bundle import (
-    MANIFEST,
-    WEIGHTS,
-    BundleError,
-    EvidenceConfig,
-    describe_file,
-)
-from latent_vqa_ros.core.config import ModelConfig
+from latent_vqa_ros.core.bundle import MANIFEST, BundleError, describe_file
+from latent_vqa_ros.core.config import to_mapping
+from latent_vqa_ros.core.manifest import WEIGHTS, EvidenceConfig
+from latent_vqa_ros.model.config import ModelConfig
 
 ROWS, COLUMNS = fake_bundle.GRID
 FEATURES = np.zeros((1, 3), np.float32)
 TOKENS = np.arange(1, 6)
 
 
-def test_onnx_gives_logits_and_the_graphs_attention():
-    logits, attention_tn = OnnxBackend(
-        fake_bundle.image_encoder(), fake_bundle.answerer(looking=True)).answer(FEATURES, TOKENS)
+def test_onnx_gives_logits_and_the_graphs_attention(tmp_path):
+    folder = fake_bundle.write_looking(tmp_path / 'm')
+    logits, attention_tn = backends.load(bundle.load(folder)).answer(FEATURES, TOKENS)
     assert logits.shape == (len(fake_bundle.ANSWERS),)
     assert attention_tn.shape == (len(TOKENS), ROWS * COLUMNS)
     assert np.allclose(attention_tn.sum(axis=1), 1)
 
 
-def test_onnx_gives_no_attention_where_the_graph_has_none():
-    logits, attention_tn = OnnxBackend(
-        fake_bundle.image_encoder(), fake_bundle.answerer()).answer(FEATURES, TOKENS)
+def test_onnx_gives_no_attention_where_the_graph_has_none(tmp_path):
+    folder = fake_bundle.write(tmp_path / 'm')
+    logits, attention_tn = backends.load(bundle.load(folder)).answer(FEATURES, TOKENS)
     assert logits.shape == (len(fake_bundle.ANSWERS),)
     assert attention_tn is None
 
@@ -43,7 +39,7 @@ def test_onnx_gives_no_attention_where_the_graph_has_none():
 def test_a_graph_that_does_not_keep_the_manifests_promise_is_refused(tmp_path, looking, grid):
     folder = fake_bundle.write(tmp_path / 'm', fake_bundle.answerer(looking),
                                evidence=EvidenceConfig(grid, fake_bundle.WORDS))
-    with pytest.raises(BundleError, match=f'evidence.*attention .tokens, {grid[0] * grid[1]}'):
+    with pytest.raises(BundleError, match='attention'):
         backends.load(bundle.load(folder))
 
 
@@ -58,9 +54,9 @@ def test_torch_looks_only_where_it_is_told_to():
         def look(self, features_nc, ids_t):
             return torch.ones(3), torch.full((len(ids_t), 32), 1 / 32)
 
-    cpu = torch.device('cpu')
-    assert TorchBackend(Model(), cpu).answer(FEATURES, TOKENS)[1] is None
-    logits, attention_tn = TorchBackend(Model(), cpu, looks=True).answer(FEATURES, TOKENS)
+    executor = TorchBackend(Model(), device='cpu')
+    assert Network('torch', executor).answer(FEATURES, TOKENS)[1] is None
+    logits, attention_tn = Network('torch', executor, looks=True).answer(FEATURES, TOKENS)
     assert logits.shape == (3,)
     assert isinstance(attention_tn, np.ndarray)
     assert attention_tn.shape == (len(TOKENS), 32)
@@ -88,7 +84,7 @@ def torch_bundle(folder, evidence):
 
     config = ModelConfig(width=16, latent_dim=8, heads=2, stem_channels=(8, 8, 8),
                          stem_residuals=(0, 0, 0), image_blocks=1, embed_dim=8)
-    fake_bundle.write(folder, model=config, evidence=evidence)
+    fake_bundle.write(folder, architecture=to_mapping(config), evidence=evidence)
     manifest = bundle.load(folder).manifest
     model = LatentVqa(config, manifest.preprocess, manifest.tokenizer.size, len(manifest.answers))
     (folder / WEIGHTS).write_bytes(save(model.state_dict()))

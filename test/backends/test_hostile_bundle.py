@@ -21,14 +21,12 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.backends import onnx_safety  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
-from latent_vqa_ros.core.bundle import (  # noqa: E402
+from latent_vqa_ros.core.bundle import MANIFEST, BundleError, describe_file  # noqa: E402
+from latent_vqa_ros.core.manifest import (  # noqa: E402
     ANSWERER,
     IMAGE_ENCODER,
-    MANIFEST,
     WEIGHTS,
-    BundleError,
     FileEntry,
-    describe_file,
 )
 from latent_vqa_ros.core.models import find_model  # noqa: E402
 

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from latent_vqa_ros.core import bundle
-from latent_vqa_ros.core.bundle import ANSWERER, MANIFEST, BundleError
+from latent_vqa_ros.core.bundle import MANIFEST, BundleError
+from latent_vqa_ros.core.manifest import ANSWERER, EvidenceConfig
 from latent_vqa_ros.core.models import find_model
 
 MODEL = find_model('easy_vqa')
@@ -62,20 +63,25 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path):
     assert 'is this a bundle folder?' in refused(tmp_path)
 
 
-def test_a_newer_schema_asks_for_an_update(copy):
-    rewrite(copy, lambda d: d.update(schema=2))
-    assert 'update latent_vqa_ros' in refused(copy)
-
-
 @pytest.mark.parametrize(('change', 'said'), [
     (lambda d: d['files'].update({'../evil': {'bytes': 1, 'sha256': 'x'}}), 'plain file name'),
     (lambda d: d['files'].update({'/etc/passwd': {'bytes': 1, 'sha256': 'x'}}), 'plain file name'),
     (lambda d: d['files'].update({'big': {'bytes': 1 << 40, 'sha256': 'x'}}), 'at most'),
     (lambda d: d['files'].update({'neg': {'bytes': -1, 'sha256': 'x'}}), 'at most'),
-    (lambda d: d['files'].pop(ANSWERER), ANSWERER),
-    (lambda d: d['model'].update(width=0), 'model.width'),
-    (lambda d: d['model'].update(latent_dim='wide'), 'manifest'),
-    (lambda d: d['preprocess'].update(height=60), 'stride'),
+    (lambda d: d['files'].pop(ANSWERER), f'files: {ANSWERER} is not listed'),
+    (lambda d: d['preprocess'].update(height=4), 'preprocess.height'),
+    (lambda d: d.update(architecture='wide'), 'architecture: expected a mapping'),
+    (lambda d: d.update(max_tokens=3), 'max_tokens: 3 is not from 4 to 256'),
+    (lambda d: d.update(max_tokens=True), 'max_tokens: expected a whole number'),
+    (lambda d: d.pop('max_tokens'), 'max_tokens'),
+    (lambda d: d.pop('graphs'), 'graphs: expected a mapping'),
+    (lambda d: d['graphs'].pop(ANSWERER), f'graphs: {ANSWERER} is not listed'),
+    (lambda d: d['graphs'].update(more=1), 'graphs.more: expected a mapping'),
+    (lambda d: d['graphs'].update({'../x': {}}), 'plain file name'),
+    (lambda d: d['graphs'].update({'x.onnx': {'inputs': [], 'outputs': []}}), 'x.onnx is not'),
+    (lambda d: d['graphs'][ANSWERER].update(outputs=['attention']), 'logits is not listed'),
+    (lambda d: d['graphs'][ANSWERER].update(outputs=['logits'] * 2), 'duplicates'),
+    (lambda d: d['graphs'][ANSWERER].update(outputs=None), 'expected a list of strings'),
     (lambda d: d.update(answers=[True, False]), 'quote yes and no'),
     (lambda d: d.update(answers=['yes', 'yes']), 'duplicates'),
     (lambda d: d.update(answers=[]), 'empty'),
@@ -116,7 +122,10 @@ def test_an_unknown_name_says_where_was_looked():
 
 
 def with_evidence(**changes):
-    return lambda d: d.update(evidence={'grid': [8, 4], 'words': ['red', 'circle']} | changes)
+    def change(d):
+        d.update(evidence={'grid': [8, 4], 'words': ['red', 'circle']} | changes)
+        d['graphs'][ANSWERER].update(outputs=['logits', 'attention'])
+    return change
 
 
 def test_evidence_is_read_and_survives_a_round_trip_and_is_written_only_where_there_is_some(copy):
@@ -126,7 +135,7 @@ def test_evidence_is_read_and_survives_a_round_trip_and_is_written_only_where_th
     assert 'evidence' not in yaml.safe_load(without.to_yaml())
     rewrite(copy, with_evidence())
     manifest = bundle.load(copy).manifest
-    assert manifest.evidence == bundle.EvidenceConfig((8, 4), ('red', 'circle'))
+    assert manifest.evidence == EvidenceConfig((8, 4), ('red', 'circle'))
     assert bundle.parse_manifest(manifest.to_yaml().encode(), 'again') == manifest
 
 

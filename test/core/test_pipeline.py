@@ -5,11 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from latent_vqa_ros import backends
-from latent_vqa_ros.core import bundle
+from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.image_formats import ImageError
-from latent_vqa_ros.core.models import find_model
-from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 
@@ -17,15 +15,9 @@ ASK = Request('what shape is present?', id=4, camera='front')
 SECOND = 1_000_000_000
 
 
-@pytest.fixture(scope='module')
-def loaded():
-    found = bundle.load(find_model('easy_vqa'))
-    return found, backends.load(found)
-
-
 @pytest.fixture
-def pipeline(loaded):
-    return Pipeline(*loaded)
+def pipeline():
+    return open_pipeline('easy_vqa')
 
 
 def frame(red_circle, stamp_ns=5 * SECOND, **values):
@@ -70,6 +62,33 @@ def test_another_frame_is_encoded_anew_even_with_the_same_stamp(pipeline, red_ci
     assert not pipeline.respond(ASK, frame(red_circle)).encoding_reused
 
 
+def test_an_encoding_that_is_held_is_answered_about_after_other_frames(pipeline, red_circle):
+    held = pipeline.encode(frame(red_circle))
+    before = pipeline.answer(ASK, held)
+    pipeline.respond(ASK, frame(np.full_like(red_circle, 240)))
+    after = pipeline.answer(ASK, held)
+    assert (after.status, after.answer, after.stamp_ns) == (Status.OK, 'circle', 5 * SECOND)
+    assert after.top == before.top == pipeline.respond(ASK, held.frame).top
+    assert after.encoding_reused
+    assert after.latency_ms.encode is None
+
+
+def test_a_held_encoding_keeps_to_the_rules_of_questions_age_and_familiarity(red_circle):
+    pipeline = open_pipeline('easy_vqa', max_age_s=1.0)
+    held = pipeline.encode(frame(red_circle))
+    assert pipeline.answer(ASK, held, 7 * SECOND).status is Status.STALE_IMAGE
+    assert pipeline.answer(Request('?'), held, 5 * SECOND).status is Status.BAD_QUESTION
+    pipeline.max_distance = held.distance / 2
+    assert pipeline.answer(ASK, held, 5 * SECOND).status is Status.UNFAMILIAR_IMAGE
+
+
+def test_encoding_what_cannot_be_decoded_raises_for_who_holds_it(pipeline):
+    def broken():
+        raise ImageError('step 3 is too small')
+    with pytest.raises(ImageError, match='step 3'):
+        pipeline.encode(Frame(broken))
+
+
 def test_cameras_keep_their_encodings_apart(pipeline, red_circle):
     front, rear = frame(red_circle, camera='front'), frame(red_circle, camera='rear')
     reused = [pipeline.respond(ASK, f).encoding_reused for f in (front, rear, front, rear)]
@@ -96,21 +115,21 @@ def test_no_frame_is_no_image_with_the_callers_reason(pipeline):
     assert (detail.status, detail.reason) == (Status.NO_IMAGE, 'no publisher on /x')
 
 
-def test_an_old_frame_is_stale_and_a_fresh_one_is_not(loaded, red_circle):
-    pipeline = Pipeline(*loaded, max_age_s=1.0)
+def test_an_old_frame_is_stale_and_a_fresh_one_is_not(red_circle):
+    pipeline = open_pipeline('easy_vqa', max_age_s=1.0)
     assert pipeline.respond(ASK, frame(red_circle), 7 * SECOND).status is Status.STALE_IMAGE
     assert pipeline.respond(ASK, frame(red_circle), 5 * SECOND).status is Status.OK
 
 
-def test_without_a_stamp_the_age_counts_from_the_arrival(loaded, red_circle):
-    pipeline = Pipeline(*loaded, max_age_s=1.0)
+def test_without_a_stamp_the_age_counts_from_the_arrival(red_circle):
+    pipeline = open_pipeline('easy_vqa', max_age_s=1.0)
     arrived = frame(red_circle, 0, received_ns=9 * SECOND)
     assert pipeline.respond(ASK, arrived, 11 * SECOND).status is Status.STALE_IMAGE
     assert pipeline.respond(ASK, arrived, 9 * SECOND).status is Status.OK
 
 
-def test_a_camera_whose_clock_runs_ahead_goes_stale_when_frames_stop(loaded, red_circle):
-    pipeline = Pipeline(*loaded, max_age_s=1.0)
+def test_a_camera_whose_clock_runs_ahead_goes_stale_when_frames_stop(red_circle):
+    pipeline = open_pipeline('easy_vqa', max_age_s=1.0)
     ahead = frame(red_circle, 100 * SECOND, received_ns=9 * SECOND)
     fresh, dead = (pipeline.respond(ASK, ahead, at * SECOND) for at in (9, 11))
     assert (fresh.status, dead.status) == (Status.OK, Status.STALE_IMAGE)
@@ -118,8 +137,8 @@ def test_a_camera_whose_clock_runs_ahead_goes_stale_when_frames_stop(loaded, red
     assert '2.0 s old' in dead.reason
 
 
-def test_a_dead_camera_goes_stale_although_the_wall_clock_was_set_back(loaded, red_circle):
-    pipeline = Pipeline(*loaded, max_age_s=1.0)
+def test_a_dead_camera_goes_stale_although_the_wall_clock_was_set_back(red_circle):
+    pipeline = open_pipeline('easy_vqa', max_age_s=1.0)
     now_s = time.monotonic()
     taken = {'stamp_ns': 100 * SECOND, 'received_ns': 100 * SECOND}
     fresh, dead = (pipeline.respond(ASK, frame(red_circle, **taken, arrived_s=at_s), 40 * SECOND)
@@ -136,8 +155,8 @@ def test_an_undecodable_frame_is_a_bad_image_with_its_reason(pipeline, red_circl
     assert pipeline.respond(ASK, frame(red_circle)).status is Status.OK
 
 
-def test_below_the_threshold_the_answer_is_unsure_and_still_told(loaded, red_circle):
-    pipeline = Pipeline(*loaded, min_confidence=1.0)
+def test_below_the_threshold_the_answer_is_unsure_and_still_told(red_circle):
+    pipeline = open_pipeline('easy_vqa', min_confidence=1.0)
     detail = pipeline.respond(ASK, frame(red_circle))
     assert detail.status is Status.UNSURE
     assert detail.top[0][0] == 'circle'
@@ -145,11 +164,11 @@ def test_below_the_threshold_the_answer_is_unsure_and_still_told(loaded, red_cir
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])
-def test_logits_that_are_no_numbers_give_no_answer_and_valid_json(loaded, red_circle, value):
-    found, backend = loaded
-    logits = np.full(len(found.manifest.answers), value)
-    damaged = SimpleNamespace(encode=backend.encode, answer=lambda *_: (logits, None))
-    detail = Pipeline(found, damaged).respond(ASK, frame(red_circle))
+def test_logits_that_are_no_numbers_give_no_answer_and_valid_json(pipeline, red_circle, value):
+    logits = np.full(len(pipeline.bundle.manifest.answers), value)
+    pipeline.backend = SimpleNamespace(encode=pipeline.backend.encode,
+                                       answer=lambda *_: (logits, None))
+    detail = pipeline.respond(ASK, frame(red_circle))
     assert detail.status is Status.UNSURE
 
     def refuse(constant):
@@ -158,8 +177,8 @@ def test_logits_that_are_no_numbers_give_no_answer_and_valid_json(loaded, red_ci
     assert document['confidence'] is None
 
 
-def test_top_k_bounds_the_list_of_answers(loaded, red_circle):
-    pipeline = Pipeline(*loaded, top_k=5)
+def test_top_k_bounds_the_list_of_answers(red_circle):
+    pipeline = open_pipeline('easy_vqa', top_k=5)
     top = pipeline.respond(ASK, frame(red_circle)).top
     assert len(top) == 5
     assert [p for _, p in top] == sorted((p for _, p in top), reverse=True)

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from helpers import fake_bundle
 
-from latent_vqa_ros import backends
-from latent_vqa_ros.backends.onnx_backend import OnnxBackend
-from latent_vqa_ros.core import bundle, evidence
+from latent_vqa_ros.backends import open_pipeline
+from latent_vqa_ros.core import evidence
 from latent_vqa_ros.core.answer import Evidence
 from latent_vqa_ros.core.config import PreprocessConfig
-from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 
@@ -18,8 +17,7 @@ HEIGHT, WIDTH = 480, 640
 
 
 def respond(folder, question=QUESTION, **settings):
-    loaded = bundle.load(folder)
-    pipeline = Pipeline(loaded, backends.load(loaded), **settings)
+    pipeline = open_pipeline(folder, **settings)
     image_hwc = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
     return pipeline.respond(Request(question), Frame(lambda: (image_hwc, None)))
 
@@ -59,9 +57,8 @@ def test_a_bundle_without_evidence_does_none_of_the_work(tmp_path, monkeypatch, 
 
 
 def test_a_backend_that_cannot_look_answers_without_evidence(tmp_path):
-    loaded = bundle.load(fake_bundle.write_looking(tmp_path / 'm'))
-    blind = OnnxBackend(fake_bundle.image_encoder(), fake_bundle.answerer())
+    pipeline = open_pipeline(fake_bundle.write_looking(tmp_path / 'm'))
+    pipeline.backend = open_pipeline(fake_bundle.write(tmp_path / 'blind')).backend
     image_hwc = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
-    detail = Pipeline(loaded, blind).respond(
-        Request(QUESTION), Frame(lambda: (image_hwc, None)))
+    detail = pipeline.respond(Request(QUESTION), Frame(lambda: (image_hwc, None)))
     assert (detail.status, detail.evidence) == (Status.OK, ())

@@ -11,6 +11,7 @@ from helpers import fake_bundle
 pytest.importorskip('matplotlib', reason='needs matplotlib: pip install matplotlib')
 
 from latent_vqa_ros.core import bundle  # noqa: E402
+from latent_vqa_ros.core.manifest import WEIGHTS  # noqa: E402
 from latent_vqa_ros.datasets.record import Phrase, Question, Record, Region  # noqa: E402
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
 
@@ -23,7 +24,7 @@ SIDE = 10 / 64  # of the named thing, 10 pixels of the model's input
 def made(tmp_path_factory):
     """A card of 36 questions about 6 pictures; the n-th picture has n things."""
     out = fake_bundle.write(tmp_path_factory.mktemp('card') / 'fake', evidence=None)
-    (out / bundle.WEIGHTS).write_bytes(b'')
+    (out / WEIGHTS).write_bytes(b'')
     manifest = replace(bundle.load(out).manifest, training={
         'data': 'tabletop', 'seed': 3, 'false_alarms': 0.005, 'recipe': 'more.yaml',
         'start': 'tabletop 0.1.0', 'start_share': 0.3})
@@ -132,7 +133,7 @@ def test_wrong_answers_are_counted_by_things_and_by_size(made):
 def test_a_card_without_mistakes_has_no_sheet(made, tmp_path):
     out, manifest, report, _ = made
     beside = fake_bundle.write(tmp_path / 'fake')
-    for name in (bundle.WEIGHTS, card.WRONG):
+    for name in (WEIGHTS, card.WRONG):
         (beside / name).write_bytes((out / name).read_bytes())
     card.write(beside, manifest, {**report, 'mistakes': [], 'more': {}, 'stages': {}})
     written = (beside / 'README.md').read_text('utf-8')

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_vqa_ros.core.bundle import EvidenceConfig, Manifest
-from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.manifest import EvidenceConfig, Manifest
 from latent_vqa_ros.datasets.record import Phrase, Question, Record
 from latent_vqa_ros.evaluation import evaluate
 
@@ -108,7 +108,7 @@ class Pointing:
 
 
 MANIFEST = Manifest(
-    name='x', version='1', license='MIT', model=ModelConfig(), preprocess=PreprocessConfig(),
+    name='x', version='1', license='MIT', preprocess=PreprocessConfig(), graphs={}, max_tokens=16,
     vocabulary=('is', 'it', 'red', 'what'), answers=('no', 'yes'),
     evidence=EvidenceConfig(GRID, ('red',)))
 

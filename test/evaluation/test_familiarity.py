@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latent_vqa_ros import backends, datasets
+from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.models import find_model
-from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.record import DatasetError
@@ -60,8 +61,8 @@ def test_half_of_a_picture_is_covered_and_the_other_half_stays_as_it_was():
 @pytest.mark.parametrize('damage', [familiarity.noise, familiarity.black])
 def test_an_unfamiliar_frame_gets_no_answer_and_says_why(loaded, damage):
     image = damage(np.zeros((480, 640, 3), np.uint8), np.random.default_rng(1))
-    detail = Pipeline(*loaded).respond(Request('what shape is present?'),
-                                       Frame(lambda: (image, None)))
+    detail = open_pipeline('easy_vqa').respond(Request('what shape is present?'),
+                                               Frame(lambda: (image, None)))
     assert detail.status is Status.UNFAMILIAR_IMAGE
     assert detail.answer is None
     assert 'unlike' in detail.reason

@@ -11,12 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from latent_vqa_ros.backends import load as load_backend
+from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.bags.answer import answers, choose_topics
 from latent_vqa_ros.bags.answer_output import open_output
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.write import BagWriter
-from latent_vqa_ros.core import bundle as bundles
 from latent_vqa_ros.core.pipeline import Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +30,7 @@ JOB = {'bag': 'a', 'questions': [COLOUR]}
 @lru_cache(maxsize=1)
 def shipped_pipeline() -> Pipeline:
     """Return the pipeline with the shipped bundle."""
-    bundle = bundles.load(ROOT / 'models' / 'easy_vqa')
-    return Pipeline(bundle, load_backend(bundle))
+    return open_pipeline(ROOT / 'models' / 'easy_vqa')
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from latent_vqa_ros.core import bundle as bundles
-from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig
+from latent_vqa_ros.core import manifest as manifests
+from latent_vqa_ros.core.config import PreprocessConfig
 
 onnx = pytest.importorskip('onnx', reason='needs onnx to make graphs: pip install onnx')
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -88,20 +89,45 @@ def _looks() -> np.ndarray:
 def write(folder: Path, graph: bytes | None = None, **changes: Any) -> Path:
     """Make the bundle in a new folder; ``graph`` is the answerer, ``changes`` the manifest's."""
     folder.mkdir()
-    (folder / bundles.IMAGE_ENCODER).write_bytes(image_encoder())
-    (folder / bundles.ANSWERER).write_bytes(graph or answerer())
-    files = {name: bundles.describe_file(folder / name) for name in bundles.REQUIRED}
+    (folder / manifests.IMAGE_ENCODER).write_bytes(image_encoder())
+    (folder / manifests.ANSWERER).write_bytes(graph or answerer())
+    files = {name: bundles.describe_file(folder / name)
+             for name in manifests.GRAPHS[manifests.VQA]}
     values = {
-        'name': 'fake', 'version': '7', 'license': 'Apache-2.0', 'model': ModelConfig(),
-        'preprocess': PreprocessConfig(), 'vocabulary': VOCABULARY, 'answers': ANSWERS,
+        'name': 'fake', 'version': '7', 'license': 'Apache-2.0', 'preprocess': PreprocessConfig(),
+        'graphs': manifests.vqa_graphs(changes.get('evidence') is not None),
+        'max_tokens': 16, 'vocabulary': VOCABULARY, 'answers': ANSWERS,
         'questions': ('what shape is this', 'what color is this'), 'max_distance': 250.0,
         'metrics': {'accuracy': 1.0, 'modules': MODULES}, 'files': files}
-    manifest = bundles.Manifest(**values | changes)
+    manifest = manifests.Manifest(**values | changes)
     (folder / bundles.MANIFEST).write_text(manifest.to_yaml())
     return folder
 
 
 def write_looking(folder: Path, **changes: Any) -> Path:
     """Make the bundle with evidence."""
-    evidence = bundles.EvidenceConfig(GRID, WORDS)
+    evidence = manifests.EvidenceConfig(GRID, WORDS)
     return write(folder, answerer(looking=True), **{'evidence': evidence} | changes)
+
+
+GROUPS = {'color': 1, 'rows': 64}  # outputs of the bundle of features: number of vectors
+
+
+def write_features(folder: Path, graph: bytes | None = None, **changes: Any) -> Path:
+    """Make a bundle of kind features, 64×64: the mean colour, and the mean colour of each row."""
+    folder.mkdir()
+    graph = graph or model(
+        [helper.make_node('Cast', ['image'], ['float'], to=TensorProto.FLOAT),
+         helper.make_node('ReduceMean', ['float'], ['rows'], axes=[1], keepdims=0),
+         helper.make_node('ReduceMean', ['rows'], ['color'], axes=[0], keepdims=1)],
+        [('image', TensorProto.UINT8, [64, 64, 3])],
+        [('color', TensorProto.FLOAT, [1, 3]), ('rows', TensorProto.FLOAT, [64, 3])], {})
+    (folder / manifests.IMAGE_ENCODER).write_bytes(graph)
+    values = {
+        'name': 'fake_features', 'version': '1', 'license': 'Apache-2.0',
+        'preprocess': PreprocessConfig(), 'kind': manifests.FEATURES,
+        'graphs': {manifests.IMAGE_ENCODER: manifests.GraphEntry(('image',), tuple(GROUPS))},
+        'files': {manifests.IMAGE_ENCODER:
+                  bundles.describe_file(folder / manifests.IMAGE_ENCODER)}}
+    (folder / bundles.MANIFEST).write_text(manifests.Manifest(**values | changes).to_yaml())
+    return folder

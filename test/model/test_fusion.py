@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
-from latent_vqa_ros.core.config import ModelConfig  # noqa: E402
+from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
 from latent_vqa_ros.model.fusion import CellCount, Fusion, coordinates  # noqa: E402
 from latent_vqa_ros.model.packing import Packing  # noqa: E402
 

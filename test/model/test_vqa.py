@@ -3,8 +3,9 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
-from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig  # noqa: E402
+from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
+from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
 from latent_vqa_ros.model.count import count  # noqa: E402
 from latent_vqa_ros.model.vqa import NAMING_BLOCKS, LatentVqa  # noqa: E402
 

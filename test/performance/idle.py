@@ -42,14 +42,12 @@ SHARE = 0.1  # of receiving each frame, at most
 
 def infer():
     """Return a callback that answers a question about each frame, as nodes of peers do."""
-    from latent_vqa_ros import backends
-    from latent_vqa_ros.core import bundle
-    from latent_vqa_ros.core.pipeline import Frame, Pipeline
+    from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.core.pipeline import Frame
     from latent_vqa_ros.core.questions import Request
     from latent_vqa_ros.ros.conversions import image_to_rgb
 
-    loaded = bundle.load(MODEL)
-    pipeline, request = Pipeline(loaded, backends.load(loaded)), Request(QUESTION)
+    pipeline, request = open_pipeline(MODEL), Request(QUESTION)
 
     def answer(message: Image) -> None:
         rgb_hwc = image_to_rgb(message)

@@ -11,7 +11,7 @@ pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscri
 
 from latent_vqa_ros import backends, datasets  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
-from latent_vqa_ros.core.bundle import ANSWERER  # noqa: E402
+from latent_vqa_ros.core.manifest import ANSWERER  # noqa: E402
 from latent_vqa_ros.evaluation import evaluate  # noqa: E402
 from latent_vqa_ros.training import assemble, train  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402

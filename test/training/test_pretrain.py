@@ -5,9 +5,10 @@ import pytest
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 from helpers import squares  # noqa: E402
 
-from latent_vqa_ros.core.config import ModelConfig, PreprocessConfig, from_mapping  # noqa: E402
+from latent_vqa_ros.core.config import PreprocessConfig, from_mapping  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.datasets import folder as adapter  # noqa: E402
+from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
 from latent_vqa_ros.training import loop, pretrain  # noqa: E402
 from latent_vqa_ros.training.batches import Split  # noqa: E402

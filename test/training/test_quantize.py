@@ -12,9 +12,9 @@ pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscri
 from dataclasses import replace  # noqa: E402
 
 from latent_vqa_ros import backends, datasets  # noqa: E402
-from latent_vqa_ros.backends.onnx_backend import OnnxBackend  # noqa: E402
+from latent_vqa_ros.backends.torch_backend import load_model  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
-from latent_vqa_ros.core.bundle import ANSWERER, IMAGE_ENCODER  # noqa: E402
+from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER  # noqa: E402
 from latent_vqa_ros.core.models import find_model  # noqa: E402
 from latent_vqa_ros.evaluation import evaluate  # noqa: E402
 from latent_vqa_ros.training import export, quantize  # noqa: E402
@@ -44,7 +44,7 @@ def test_torch_float_onnx_and_int8_give_the_same_answers(shipped, floats, record
     manifest = shipped.manifest
     runs = {
         'torch': backends.load(shipped, 'torch'), 'int8': backends.load(shipped),
-        'float': OnnxBackend(*(path.read_bytes() for path in floats))}
+        'float': export.load_graphs(*floats)}
     found = {name: evaluate.predict(run, manifest, records) for name, run in runs.items()}
     assert len(found['int8'].truth) > 500
     assert np.abs(found['torch'].logits - found['float'].logits).max() < 1e-3
@@ -127,12 +127,13 @@ def test_quantizing_leaves_the_logging_of_the_program_as_it_was(floats, tmp_path
 
 def test_export_refuses_a_graph_that_is_not_the_model(shipped, floats):
     import torch
-    other = export.load_model(shipped)
+    other = load_model(shipped)
     with torch.no_grad():
         other.project_answer.weight[0] += 0.5
     manifest = shipped.manifest
     with pytest.raises(export.ExportError, match='differ'):
-        export.check_graphs(other, manifest.preprocess, manifest.model.max_tokens, *floats)
+        export.check_graphs(other, manifest.preprocess, manifest.max_tokens,
+                            export.load_graphs(*floats))
 
 
 def test_onnx_files_are_small_enough_for_a_robot(shipped):

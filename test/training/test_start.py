@@ -12,10 +12,12 @@ torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from latent_vqa_ros.backends.torch_backend import TorchBackend  # noqa: E402
+from latent_vqa_ros.backends.torch_backend import load_model  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
-from latent_vqa_ros.core.config import ConfigError, ModelConfig  # noqa: E402
+from latent_vqa_ros.core.config import ConfigError  # noqa: E402
+from latent_vqa_ros.core.manifest import WEIGHTS  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
+from latent_vqa_ros.model.config import ModelConfig, architecture  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
 from latent_vqa_ros.training import export  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
@@ -25,7 +27,7 @@ from latent_vqa_ros.training.start import _FITTED, _as_deep_as, begun_with, mix,
 @pytest.fixture
 def recipe(bundle_path):
     manifest = bundle.load(bundle_path).manifest
-    return Recipe('x', 'x', model=manifest.model, preprocess=manifest.preprocess,
+    return Recipe('x', 'x', model=architecture(manifest), preprocess=manifest.preprocess,
                   start=str(bundle_path))
 
 
@@ -37,7 +39,7 @@ def fresh(recipe, tokenizer):
 @torch.no_grad()
 def test_known_words_mean_the_same_and_new_ones_begin_anew(bundle_path, recipe, tmp_path):
     old = bundle.load(bundle_path)
-    theirs = TorchBackend.from_bundle(old).model
+    theirs = load_model(old)
     kept = [word for word in old.manifest.vocabulary if word != 'yellow']
     tokenizer = Tokenizer(tuple(sorted([*kept, 'aardvark', 'zebra'])), recipe.model.max_tokens)
     model = fresh(recipe, tokenizer)
@@ -69,15 +71,14 @@ def test_a_bundle_of_another_size_is_refused_by_its_section(recipe, tmp_path):
 
 @torch.no_grad()
 def test_larger_pictures_keep_what_was_learned_about_places(bundle_path, recipe, tmp_path):
-    rows, columns = TorchBackend.from_bundle(
-        bundle.load(bundle_path)).model.clip.image_encoder.grid
+    rows, columns = load_model(bundle.load(bundle_path)).clip.image_encoder.grid
     pre = recipe.preprocess
     larger = replace(recipe, preprocess=replace(pre, height=2 * pre.height, width=3 * pre.width))
     tokenizer = bundle.load(bundle_path).manifest.tokenizer
     model = fresh(larger, tokenizer)
     take_over(model, larger, tokenizer, tmp_path)
     theirs = torch.nn.functional.normalize(load_file(
-        bundle_path / bundle.WEIGHTS)['clip.image_encoder.position'], dim=1)
+        bundle_path / WEIGHTS)['clip.image_encoder.position'], dim=1)
     ours = torch.nn.functional.normalize(model.clip.image_encoder.position, dim=1)
     nearest = (ours @ theirs.T).argmax(1).view(2 * rows, 3 * columns)
     wanted = torch.arange(rows * columns).view(rows, columns)
@@ -90,7 +91,7 @@ def test_keys_may_be_pooled_that_were_not(bundle_path, recipe, tmp_path):
     tokenizer = bundle.load(bundle_path).manifest.tokenizer
     model = fresh(pooled, tokenizer)
     take_over(model, pooled, tokenizer, tmp_path)
-    theirs = load_file(bundle_path / bundle.WEIGHTS)
+    theirs = load_file(bundle_path / WEIGHTS)
     name = 'clip.image_encoder.tower.blocks.0.attention.compress.weight'
     assert torch.equal(model.state_dict()[name], theirs[name])
 
@@ -98,9 +99,9 @@ def test_keys_may_be_pooled_that_were_not(bundle_path, recipe, tmp_path):
 def test_weights_that_are_not_those_of_the_manifest_are_refused(bundle_path, recipe, tmp_path):
     path = tmp_path / 'foreign'
     shutil.copytree(bundle_path, path)
-    weights = load_file(path / bundle.WEIGHTS)
+    weights = load_file(path / WEIGHTS)
     save_file({name.replace('stem.0', 'stem.77'): tensor for name, tensor in weights.items()},
-              path / bundle.WEIGHTS)
+              path / WEIGHTS)
     manifest = bundle.load(bundle_path).manifest
     export.write_manifest(path, manifest, tuple(manifest.files))
     other = replace(recipe, start=str(path))
@@ -111,7 +112,7 @@ def test_weights_that_are_not_those_of_the_manifest_are_refused(bundle_path, rec
 @torch.no_grad()
 def test_a_deeper_model_begins_with_the_answers_of_the_bundle(bundle_path, recipe, tmp_path):
     old = bundle.load(bundle_path)
-    theirs = TorchBackend.from_bundle(old).model
+    theirs = load_model(old)
     grown = tuple(1 + count for count in recipe.model.stem_residuals)
     deeper = replace(recipe, model=replace(recipe.model, stem_residuals=grown,
                                            image_blocks=recipe.model.image_blocks + 1))
@@ -135,7 +136,7 @@ def test_a_model_that_counts_begins_with_the_answers_of_a_bundle_that_does_not(b
     image = torch.randint(0, 256, size, dtype=torch.uint8)
     ids = torch.from_numpy(old.manifest.tokenizer.encode('what color is the shape'))
     summaries = [each.fusion(each.clip.text_encoder(ids), each.encode(image)[0])
-                 for each in (model, TorchBackend.from_bundle(old).model)]
+                 for each in (model, load_model(old))]
     assert torch.allclose(summaries[0][0], summaries[1][0], atol=1e-5)
     assert [each[2] is None for each in summaries] == [False, True]
 
@@ -182,7 +183,7 @@ def test_a_bundle_has_its_share_of_the_start(trained, tmp_path):
                '--device', 'cpu', '--folder', tmp_path / 'run']
     subprocess.run(command, check=True, capture_output=True)
     name = 'fusion.blocks.0.block.mlp.0.weight'
-    begun, made = (load_file(folder / bundle.WEIGHTS)[name]
+    begun, made = (load_file(folder / WEIGHTS)[name]
                    for folder in (start, tmp_path / 'run' / 'bundle'))
     learned = load_file(tmp_path / 'run' / 'finetune.safetensors')[f'model.{name}']
     assert (learned - begun).abs().max() > 1e-3

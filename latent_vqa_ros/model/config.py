@@ -1,0 +1,108 @@
+"""How a network is built: a bundle's ``architecture``, a recipe's section ``model``.
+
+Opaque to the runtime; training and the torch backend read it. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latent_vqa_ros.core.config import (
+    ConfigError,
+    PreprocessConfig,
+    UnknownKeyError,
+    from_mapping,
+    require,
+)
+from latent_vqa_ros.core.manifest import MAX_TOKENS, MIN_TOKENS, UPDATE, Manifest
+
+PLACEMENTS = ('per_block', 'stem')
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The latent CLIP-VQA model. ``width`` is d and ``latent_dim`` is r of the attention blocks.
+
+    ``latent_dim: null`` with ``placement: per_block`` is the dense twin.
+    ``stem_channels`` lists the stride-2 stages of the convolutional stem, the image tower's grid
+    is the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
+    ``image_pool``: the image tower's keys and values are means over so many by so many cells.
+    ``coordinates`` tells the fusion where in the picture each image token is.
+    ``count_dim``: the fusion also sums, over all cells, how well each fits the question, compared
+    in so many dimensions; 0 leaves the sum out.
+    """
+
+    width: int = 128
+    latent_dim: int | None = 32
+    placement: str = 'per_block'
+    heads: int = 4
+    mlp_ratio: int = 2
+    stem_channels: tuple[int, ...] = (32, 64, 128)
+    stem_residuals: tuple[int, ...] = (0, 1, 1)
+    image_blocks: int = 3
+    image_pool: int = 1
+    text_blocks: int = 1
+    fusion_blocks: int = 2
+    embed_dim: int = 64
+    max_tokens: int = 16
+    coordinates: bool = False
+    count_dim: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'image_pool', 'fusion_blocks'):
+            value = getattr(self, name)
+            require(value > 0, f'model.{name}: {value!r} is not above 0')
+        for name in ('image_blocks', 'text_blocks', 'count_dim'):
+            value = getattr(self, name)
+            require(value >= 0, f'model.{name}: {value!r} is below 0')
+        require(MIN_TOKENS <= self.max_tokens <= MAX_TOKENS,
+                f'model.max_tokens: {self.max_tokens} is not from {MIN_TOKENS} to {MAX_TOKENS}')
+        self._check_stem()
+        self._check_latent()
+
+    def _check_stem(self) -> None:
+        require(1 <= len(self.stem_channels) <= 6 and min(self.stem_channels) > 0,
+                'model.stem_channels: one to six channel counts above 0')
+        require(len(self.stem_residuals) == len(self.stem_channels),
+                'model.stem_residuals: one count per entry of stem_channels')
+
+    def _check_latent(self) -> None:
+        require(self.placement in PLACEMENTS,
+                f'model.placement: {self.placement!r} is none of {", ".join(PLACEMENTS)}')
+        latent = self.latent_dim
+        require(latent is not None or self.placement == 'per_block',
+                'model.latent_dim: null (the dense twin) goes with placement per_block only')
+        require(latent is None or 0 < latent < self.width,
+                f'model.latent_dim: {latent} must be above 0 and below width {self.width}')
+        require(self.attention_dim % self.heads == 0,
+                f'model.heads: {self.heads} does not divide the attention width '
+                f'{self.attention_dim}')
+
+    @property
+    def attention_dim(self) -> int:
+        """The width in which attention happens: r, or d in the dense twin."""
+        return self.width if self.latent_dim is None else self.latent_dim
+
+    def check_input(self, preprocess: PreprocessConfig) -> None:
+        """Refuse an input size that the stem's strides, or squares of cells, do not divide."""
+        stride = 2 ** len(self.stem_channels)
+        for name in ('height', 'width'):
+            size = getattr(preprocess, name)
+            require(size % stride == 0,
+                    f'preprocess.{name}: {size} is not a multiple of the stem stride {stride}')
+            require(size // stride % self.image_pool == 0,
+                    f'preprocess.{name}: {size // stride} cells are not a multiple of '
+                    f'model.image_pool {self.image_pool}')
+
+
+def architecture(manifest: Manifest) -> ModelConfig:
+    """Return how a bundle's network is built; ConfigError where this version cannot build it."""
+    try:
+        config = from_mapping(ModelConfig, dict(manifest.architecture), 'architecture')
+    except UnknownKeyError as error:
+        raise ConfigError(f'{error}; {UPDATE}') from None
+    config.check_input(manifest.preprocess)
+    if config.max_tokens != manifest.max_tokens:
+        raise ConfigError(f'architecture.max_tokens: {config.max_tokens}, and the bundle takes '
+                          f'{manifest.max_tokens}')
+    return config
