@@ -94,16 +94,19 @@ def _truth(path: Path, limit: int | None) -> dict[str, list[_Thing]]:
     for where, line in islice(_lines(path, ('image',)), limit) if path.exists() else ():
         try:
             width, height = line['width'], line['height']
-            found[line['image']] = [_thing(thing, width, height) for thing in line['things']]
+            sized = line.get('world') != 'wide'  # there the distance varies too much
+            found[line['image']] = [_thing(thing, width, height, sized)
+                                    for thing in line['things']]
         except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
             raise DatasetError(f'{where}: not the truth of a picture: {error!r}') from None
     return found
 
 
-def _thing(thing: dict[str, Any], width: int, height: int) -> _Thing:
+def _thing(thing: dict[str, Any], width: int, height: int, sized: bool) -> _Thing:
+    names = (thing['size'] if sized else '', thing['color'], thing['shape'])
     seen = thing['visible'] >= _MIN_VISIBLE
     x, y, w, h = thing['box']
-    return _Thing(f'{thing["size"]} {thing["color"]} {thing["shape"]}' if seen else '',
+    return _Thing(' '.join(filter(None, names)) if seen else '',
                   (thing['center'][0] / width, thing['center'][1] / height),
                   (x / width, y / height, w / width, h / height))
 

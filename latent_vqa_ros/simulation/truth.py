@@ -18,10 +18,11 @@ MIN_VISIBLE = 0.3  # share of an object that must be seen for it to be asked abo
 
 @dataclass(frozen=True)
 class Thing:
-    """One object. Positions are metres in the camera's ground frame: x right, y away, z up.
+    """One object. An attribute is '' where a person could not name it from the picture.
 
-    ``visible`` is the share of the object's own pixels that nothing hides; ``box`` is x, y,
-    width, height of what is seen, in pixels, ``center`` the centroid of the seen pixels.
+    Positions are metres in the camera's ground frame: x right, y away, z up. ``visible`` is the
+    share of the object's own pixels that nothing hides; ``box`` is x, y, width, height of what is
+    seen, in pixels, ``center`` the centroid of the seen pixels.
     """
 
     shape: str
@@ -54,6 +55,8 @@ class Scene:
     tray_visible: bool
     gripper_visible: bool
     image: str = ''  # file name within its dataset
+    world: str = 'workcell'  # which simulation drew it: workcell or wide
+    edge_visible: bool = True  # of the table
 
     @cached_property
     def counted(self) -> tuple[tuple[int, Thing], ...]:

@@ -1,6 +1,7 @@
 """Answers by trying every world that could look like the scene: slow, and written from scratch.
 
-A thing that is mostly hidden may be absent or anything of its colour; a relation that ground and
+A thing that is mostly hidden may be absent or anything of its colour; an attribute that nobody
+could name may be any; a relation that ground and
 picture do not agree on may hold or not. A question may be asked if all worlds answer alike.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from latent_vqa_ros.simulation.truth import SHAPES, SIZES
+from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES
 
 ILL = 'ill-formed'
 FLAG = {'gripper': 'held', 'tray': 'in_tray', 'edge': 'at_edge'}
@@ -24,11 +25,13 @@ def worlds(scene):
     """Yield dicts from index to thing."""
     options = []
     for thing in scene.things:
+        colors = [thing.color] if thing.color else COLORS
         if thing.visible >= 0.3:
-            options.append([thing])
+            options.append([replace(thing, color=color, size=size) for color in colors
+                            for size in ([thing.size] if thing.size else SIZES)])
         else:
-            options.append([None, *(replace(thing, shape=shape, size=size)
-                                    for shape in SHAPES for size in SIZES)])
+            options.append([None, *(replace(thing, color=color, shape=shape, size=size)
+                                    for color in colors for shape in SHAPES for size in SIZES)])
     for chosen in itertools.product(*options):
         yield {i: thing for i, thing in enumerate(chosen) if thing is not None}
 
@@ -71,7 +74,7 @@ def of_unique(scene, world, meaning, found):
     if kind == 'tray_the':
         return {yes(thing.in_tray) if scene.tray_visible else ILL}
     if kind == 'edge_the':
-        return {yes(thing.at_edge)}
+        return {yes(thing.at_edge) if scene.edge_visible else ILL}
     if kind == 'relation':
         a, b = found
         return {ILL} if a == b else {yes(v) for v in may_hold(scene, a, meaning.relation, b)}
@@ -93,7 +96,8 @@ def of_unique(scene, world, meaning, found):
 def at_place(scene, world, meaning, place):
     what = meaning.kind.split('_')[1]
     there = [t for t in world.values() if getattr(t, FLAG[place])]
-    seen = {'gripper': scene.gripper_visible, 'tray': scene.tray_visible, 'edge': True}[place]
+    seen = {'gripper': scene.gripper_visible, 'tray': scene.tray_visible,
+            'edge': scene.edge_visible}[place]
     if what == 'seen':
         return yes(seen)
     if not seen:

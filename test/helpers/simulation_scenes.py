@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene, Thing
 
@@ -32,3 +33,16 @@ def random_scene(seed: int) -> Scene:
             (int(center[0]) - 4, int(center[1]) - 4, 8, 8), center, below, in_tray, held,
             not held and not in_tray and below is None and rng.random() < 0.15))
     return Scene(seed, 'train', SIZE, SIZE, tuple(things), tray, gripper)
+
+
+def untold_scene(seed: int) -> Scene:
+    """Return a scene as the wide world has them: some sizes, a colour, an edge cannot be told."""
+    rng = random.Random(seed)
+    scene = random_scene(seed)
+    things = list(scene.things)
+    if rng.random() < 0.5:
+        things = [replace(thing, size='') for thing in things]
+    if rng.random() < 0.7:
+        index = rng.randrange(len(things))
+        things[index] = replace(things[index], color='')
+    return replace(scene, world='wide', things=tuple(things), edge_visible=rng.random() < 0.5)

@@ -108,13 +108,13 @@ def _about_the(scene: Scene, meaning: Meaning, things: Sequence[int]) -> Outcome
     """Answer about things that exist and are unique."""
     kind, first = meaning.kind, scene.things[things[0]]
     if kind in ATTRIBUTES:
-        return Outcome(getattr(first, kind), group_of(meaning))
+        return _told(getattr(first, kind), meaning)
     if kind in VERIFIES:
         value = getattr(first, kind.removeprefix('is_'))
-        return Outcome(_yes(value == meaning.value), group_of(meaning))
+        return _told(value and _yes(value == meaning.value), meaning)
     if kind in ('tray_the', 'edge_the'):
         place = kind.partition('_')[0]
-        if place == 'tray' and not scene.tray_visible:
+        if not (scene.tray_visible if place == 'tray' else scene.edge_visible):
             return None
         return Outcome(_yes(getattr(first, PLACES[place])), group_of(meaning))
     if kind == 'relation':
@@ -138,7 +138,12 @@ def _about_related(scene: Scene, meaning: Meaning, to: int) -> Outcome | None:
     # "the thing left of" presupposes that there is exactly one
     if len(sure) != 1:
         return Outcome(SEVERAL if sure else NONE, PRESUPPOSITION_RELATED, tuple(sure))
-    return Outcome(scene.things[sure[0]].color, group_of(meaning), tuple(sure))
+    return _told(scene.things[sure[0]].color, meaning, sure)
+
+
+def _told(answer: str, meaning: Meaning, targets: Sequence[int] = ()) -> Outcome | None:
+    """Return an answer, None where it is '': an attribute that nobody could name."""
+    return Outcome(answer, group_of(meaning), tuple(targets)) if answer else None
 
 
 def _what(scene: Scene, found: Sequence[int], attribute: str) -> str:
@@ -151,7 +156,8 @@ def _what(scene: Scene, found: Sequence[int], attribute: str) -> str:
 def _at_place(scene: Scene, meaning: Meaning, place: str, what: str) -> Outcome | None:
     """Answer about what is held, in the tray or at the edge."""
     sure, hidden = placed(scene, PLACES[place])
-    seen = {'gripper': scene.gripper_visible, 'tray': scene.tray_visible, 'edge': True}[place]
+    seen = {'gripper': scene.gripper_visible, 'tray': scene.tray_visible,
+            'edge': scene.edge_visible}[place]
     if not seen and (sure or hidden):
         return None  # the place is there, but nothing of it is in the picture
     found: str | None
@@ -163,7 +169,8 @@ def _at_place(scene: Scene, meaning: Meaning, place: str, what: str) -> Outcome 
         found = (None if hidden and not sure else _yes(bool(sure) == (what == 'any')))
     elif what == 'a':
         fitting = [i for i in matches(scene, meaning.about[0])[0] if i in sure]
-        found = YES if fitting else None if hidden else NO
+        maybe = hidden or any(meaning.about[0].might_fit(scene.things[i]) for i in sure)
+        found = YES if fitting else None if maybe else NO
         sure = fitting
     elif hidden:
         found = None
@@ -173,7 +180,7 @@ def _at_place(scene: Scene, meaning: Meaning, place: str, what: str) -> Outcome 
         found = scene.things[sure[0]].color if len(sure) == 1 else SEVERAL if sure else NONE
     else:
         found = _what(scene, sure, 'shape')
-    return None if found is None else Outcome(found, group_of(meaning), tuple(sure))
+    return _told(found or '', meaning, sure)
 
 
 def _yes(value: bool) -> str:

@@ -41,7 +41,7 @@ def caption_words() -> tuple[str, ...]:
 
 
 def _name(thing: Thing) -> str:
-    return f'{thing.size} {thing.color} {thing.shape}'
+    return ' '.join(word for word in (thing.size, thing.color, thing.shape) if word)
 
 
 def _a(thing: Thing) -> str:

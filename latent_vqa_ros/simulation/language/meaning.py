@@ -2,7 +2,8 @@
 
 Answers come from what can be seen. A thing that is hidden too much (`Thing.counts` is False) is
 never asked about: its colour may be seen, its shape and size may not, so it *may be* anything of
-its colour. Where that could change the answer, the question has no answer (None) and is not asked.
+its colour. An attribute that nobody could name ('') may be any. Where that could change the
+answer, the question has no answer (None) and is not asked.
 A reference that fits nothing is answered `none`, one that fits several things `several`.
 
 Relations are half planes in the camera's frame, as in CLEVR (Johnson et al. 2017), and hold only
@@ -35,7 +36,14 @@ class Description(NamedTuple):
 
     def may_fit(self, hidden: Thing) -> bool:
         """Whether a thing that is mostly hidden could be meant, by what is seen of it."""
-        return not self.color or self.color == hidden.color
+        return self.color in ('', hidden.color) or not hidden.color
+
+    def might_fit(self, thing: Thing) -> bool:
+        """Whether a thing that does not surely fit would, if its unnamed attributes were right."""
+        untold = self.size and not thing.size or self.color and not thing.color
+        return bool(untold and self.shape in ('', thing.shape)
+                    and (not self.size or thing.size in ('', self.size))
+                    and (not self.color or thing.color in ('', self.color)))
 
 
 @cache
@@ -45,7 +53,7 @@ def signature(said: Description) -> tuple[str, ...]:
 
 
 def describe(thing: Thing, names: tuple[str, ...]) -> Description:
-    """Return what is true of the thing, naming only these attributes."""
+    """Return what is true of the thing, naming only these attributes, those that can be named."""
     return Description(**{name: getattr(thing, name) for name in names})
 
 
@@ -65,7 +73,8 @@ def matches(scene: Scene, said: Description) -> tuple[tuple[int, ...], bool]:
         size, color, shape = said  # no call for each thing
         sure = [i for i, thing in scene.counted if (not size or size == thing.size)
                 and (not color or color == thing.color) and (not shape or shape == thing.shape)]
-        maybe = bool(scene.hidden) and any(said.may_fit(thing) for thing in scene.hidden)
+        maybe = (any(said.may_fit(thing) for thing in scene.hidden)
+                 or any(said.might_fit(thing) for _, thing in scene.counted))
         found = scene.fitting[said] = tuple(sure), maybe
     return found
 

@@ -75,7 +75,7 @@ def _claims(scene: Scene, kind: str, chooser: Random) -> list[Meaning]:
     name = kind.removeprefix('is_')
     signature = chooser.choice(_NAMING[name])
     said = _descriptions(scene, signature, chooser)
-    values = {getattr(thing, name): None for thing in scene.things}
+    values = {value: None for thing in scene.things if (value := getattr(thing, name))}
     values[chooser.choice(VALUES[name])] = None
     return [Meaning(kind, (one,), value=value) for one in said for value in values]
 
@@ -103,7 +103,7 @@ def _pairs(scene: Scene, chooser: Random) -> list[Meaning]:
 def _comparisons(scene: Scene, kind: str, chooser: Random) -> list[Meaning]:
     """Return comparisons of numbers by colour or by shape, some with what is not there."""
     name = chooser.choice(('color', 'shape', 'shape'))
-    values = {getattr(thing, name): None for thing in scene.things}
+    values = {value: None for thing in scene.things if (value := getattr(thing, name))}
     values[chooser.choice(VALUES[name])] = None
     said = [Description(**{name: value}) for value in values]
     return [Meaning(kind, (a, b)) for a in said for b in said if a != b]

@@ -183,7 +183,8 @@ def _shortcut(scene: Scene, question: Question) -> str | None:
         return question.answer  # what is in the picture decides
     others = _others(scene, meaning)
     if what in ('color', 'shape', 'what'):
-        values = [thing.color if what == 'color' else thing.shape for thing in others]
+        values = [name for thing in others
+                  if (name := thing.color if what == 'color' else thing.shape)]
         empty = NONE if what == 'color' else NOTHING
         return Counter(values).most_common(1)[0][0] if values else empty
     if what == 'count':

@@ -26,6 +26,7 @@ class Camera:
     distance: float
     fovy: float
     roll: float
+    aspect: float = 1.0  # width of the picture by its height
 
     @cached_property
     def axes(self) -> Floats:
@@ -44,11 +45,30 @@ class Camera:
         """Return the place of the lens in the world, (3,)."""
         return np.asarray(self.target + self.distance * self.axes[2])
 
-    def project(self, points_world: Floats, size: int) -> Floats:
-        """Return pixels (n, 2) of world points (n, 3) in a size × size picture; y grows down."""
+    def project(self, points_world: Floats, height: int) -> Floats:
+        """Return pixels (n, 2) of world points (n, 3) in a picture of ``height`` rows.
+
+        x grows to the right, y down.
+        """
         seen = (points_world - self.position) @ self.axes.T
-        focal = size / (2 * math.tan(math.radians(self.fovy) / 2))
-        return np.asarray(size / 2 + focal * seen[:, :2] / -seen[:, 2:] * (1, -1))
+        focal = height / (2 * math.tan(math.radians(self.fovy) / 2))
+        middle = np.array([height * self.aspect, height]) / 2
+        return np.asarray(middle + focal * seen[:, :2] / -seen[:, 2:] * (1, -1))
+
+    def depth(self, points_world: Floats) -> Floats:
+        """Return how far world points (n, 3) lie before the lens, (n,) metres along its axis."""
+        return np.asarray((self.position - points_world) @ self.axes[2])
+
+    def ground_at(self, u: float, v: float, z: float) -> Floats | None:
+        """Return the world point (3,) at height z that is seen at (u, v), shares of the picture.
+
+        None where the ray meets that height nowhere before the camera.
+        """
+        reach = 2 * math.tan(math.radians(self.fovy) / 2)
+        ray = np.array([(u - 0.5) * reach * self.aspect, (0.5 - v) * reach, -1.0]) @ self.axes
+        if ray[2] > -0.05:
+            return None
+        return np.asarray(self.position + (z - self.position[2]) / ray[2] * ray)
 
     def ground(self, point_world: Floats) -> tuple[float, float, float]:
         """Return a world point (3,) in the camera's ground frame."""
