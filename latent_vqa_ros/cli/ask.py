@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 def answer(image: Path, questions: list[str], model: str) -> list[Detail]:
     """Return a Detail per question; BundleError and OSError for unusable files."""
     from latent_vqa_ros.backends import open_pipeline
-    from latent_vqa_ros.core.image_formats import compressed_to_rgb
+    from latent_vqa_ros.core.compressed import compressed_to_rgb
     from latent_vqa_ros.core.pipeline import Frame
     from latent_vqa_ros.core.questions import Request, plain
 

@@ -1,16 +1,15 @@
-"""Image messages, compressed pictures and coloured point clouds → RGB arrays.
+"""Image messages and coloured point clouds → RGB arrays.
 
-Use `raw_to_rgb` for sensor_msgs/Image, `compressed_to_rgb` for the bytes of a JPEG or PNG,
-`cloud_to_rgb` for an organized sensor_msgs/PointCloud2. Where a resize follows, `raw_to_view`
-leaves the colour conversion for after it. Whatever is wrong with the input is an `ImageError` of
-one line, raised before anything large is allocated. The input is never written to.
+Use `raw_to_rgb` for sensor_msgs/Image, `cloud_to_rgb` for an organized sensor_msgs/PointCloud2
+(JPEG and PNG: `core.compressed`). Where a resize follows, `raw_to_view` leaves the colour
+conversion for after it. Whatever is wrong with the input is an `ImageError` of one line, raised
+before anything large is allocated. The input is never written to.
 
 Refuses to know ROS: a message is anything with the right fields (rclpy's, rosbags', your own).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +21,6 @@ Rgb = NDArray[np.uint8]
 Pixels = tuple[NDArray[np.uint8], int | None]  # and the cv2 code that makes them RGB, if any
 
 MAX_PIXELS = 64 * 1024 * 1024  # 8192 x 8192; a frame beyond is a broken header, not a camera
-MAX_JPEG_SEGMENTS = 4096  # before the frame header; an ICC profile takes 255 at most
 FLOAT32, UINT32 = 7, 6  # sensor_msgs/PointField
 
 
@@ -62,7 +60,9 @@ class CloudLike(Protocol):
 
 
 @dataclass(frozen=True)
-class _Format:
+class Format:
+    """How an encoding lies in memory, and how it becomes RGB."""
+
     channels: int  # values per pixel in a row
     code: int | None  # cv2.cvtColor code that makes RGB; None: it is RGB
     item: int = 1  # bytes per value
@@ -80,30 +80,31 @@ _PATTERNS = {
     'gbrg': cv2.COLOR_BayerGR2RGB,
     'grbg': cv2.COLOR_BayerGB2RGB,
 }
-_RGB, _BGR = _Format(3, None, defer=True), _Format(3, cv2.COLOR_BGR2RGB, defer=True)
-_MONO = _Format(1, cv2.COLOR_GRAY2RGB, defer=True)
-_BGRA = _Format(4, cv2.COLOR_BGRA2RGB, defer=True)
-_MONO16, _BGR16 = _Format(1, cv2.COLOR_GRAY2RGB, 2), _Format(3, cv2.COLOR_BGR2RGB, 2)
-_BGRA16 = _Format(4, cv2.COLOR_BGRA2RGB, 2)
-_UYVY = _Format(2, cv2.COLOR_YUV2RGB_UYVY, multiple=(1, 2))
-_YUYV = _Format(2, cv2.COLOR_YUV2RGB_YUY2, multiple=(1, 2))
+_RGB, _BGR = Format(3, None, defer=True), Format(3, cv2.COLOR_BGR2RGB, defer=True)
+_MONO = Format(1, cv2.COLOR_GRAY2RGB, defer=True)
+_BGRA = Format(4, cv2.COLOR_BGRA2RGB, defer=True)
+_MONO16, _BGR16 = Format(1, cv2.COLOR_GRAY2RGB, 2), Format(3, cv2.COLOR_BGR2RGB, 2)
+_BGRA16 = Format(4, cv2.COLOR_BGRA2RGB, 2)
+_UYVY = Format(2, cv2.COLOR_YUV2RGB_UYVY, multiple=(1, 2))
+_YUYV = Format(2, cv2.COLOR_YUV2RGB_YUY2, multiple=(1, 2))
 
-_FORMATS = {
+FORMATS = {
     'rgb8': _RGB, 'bgr8': _BGR, '8UC3': _BGR,
-    'rgba8': _Format(4, cv2.COLOR_RGBA2RGB, defer=True), 'bgra8': _BGRA, '8UC4': _BGRA,
+    'rgba8': Format(4, cv2.COLOR_RGBA2RGB, defer=True), 'bgra8': _BGRA, '8UC4': _BGRA,
     'mono8': _MONO, '8UC1': _MONO,
-    'rgb16': _Format(3, None, 2), 'bgr16': _BGR16, '16UC3': _BGR16,
-    'rgba16': _Format(4, cv2.COLOR_RGBA2RGB, 2), 'bgra16': _BGRA16, '16UC4': _BGRA16,
+    'rgb16': Format(3, None, 2), 'bgr16': _BGR16, '16UC3': _BGR16,
+    'rgba16': Format(4, cv2.COLOR_RGBA2RGB, 2), 'bgra16': _BGRA16, '16UC4': _BGRA16,
     'mono16': _MONO16, '16UC1': _MONO16,
     'yuv422': _UYVY, 'uyvy': _UYVY, 'yuv422_yuy2': _YUYV, 'yuyv': _YUYV,
-    'nv12': _Format(1, cv2.COLOR_YUV2RGB_NV12, multiple=(2, 2), half_rows=3),
-    'nv21': _Format(1, cv2.COLOR_YUV2RGB_NV21, multiple=(2, 2), half_rows=3),
-    'nv24': _Format(1, cv2.COLOR_YUV2RGB_UYVY, half_rows=6),
-    **{f'bayer_{name}8': _Format(1, code, least=3) for name, code in _PATTERNS.items()},
-    **{f'bayer_{name}16': _Format(1, code, 2, least=3) for name, code in _PATTERNS.items()},
+    'nv12': Format(1, cv2.COLOR_YUV2RGB_NV12, multiple=(2, 2), half_rows=3),
+    'nv21': Format(1, cv2.COLOR_YUV2RGB_NV21, multiple=(2, 2), half_rows=3),
+    'nv24': Format(1, cv2.COLOR_YUV2RGB_UYVY, half_rows=6),
+    **{f'bayer_{name}8': Format(1, code, least=3) for name, code in _PATTERNS.items()},
+    **{f'bayer_{name}16': Format(1, code, 2, least=3) for name, code in _PATTERNS.items()},
 }  # fmt: skip
-KNOWN_ENCODINGS = tuple(_FORMATS)
-DEFERRED = frozenset(name for name, fmt in _FORMATS.items() if fmt.defer)
+KNOWN_ENCODINGS = tuple(FORMATS)
+_DEPTH = frozenset({'32FC1', '64FC1'})  # metres
+DEFERRED = frozenset(name for name, fmt in FORMATS.items() if fmt.defer)
 
 
 def raw_to_rgb(image: ImageLike) -> Rgb:
@@ -134,17 +135,19 @@ def raw_to_view(image: ImageLike) -> Pixels:
 
 def finish_rgb(pixels: NDArray[np.uint8], code: int | None) -> Rgb:
     """Turn what `raw_to_view` gave, resized or not, into (height, width, 3) RGB."""
-    return pixels if code is None else _u8(cv2.cvtColor(pixels, code))
+    return pixels if code is None else u8(cv2.cvtColor(pixels, code))
 
 
 def check_image(image: ImageLike) -> int:
     """Return the bytes that a row takes without padding; raise ImageError for a bad message."""
-    fmt = _FORMATS.get(image.encoding)
+    fmt = FORMATS.get(image.encoding)
+    if image.encoding in _DEPTH:
+        raise ImageError(f'{image.encoding} is a depth image; a colour image is needed')
     if fmt is None:
         raise ImageError(
             f'unknown encoding {image.encoding!r:.40}; known: {", ".join(KNOWN_ENCODINGS)}'
         )
-    _check_size(image.height, image.width, fmt.least)
+    check_size(image.height, image.width, fmt.least)
     if image.height % fmt.multiple[0] or image.width % fmt.multiple[1]:
         raise ImageError(
             f'{image.encoding} needs an even {"size" if fmt.multiple[0] > 1 else "width"}, '
@@ -156,31 +159,32 @@ def check_image(image: ImageLike) -> int:
             f'step {image.step} is too small: {image.width} pixels of {image.encoding} '
             f'take {row_bytes} bytes'
         )
-    _check_length(image.data, image.step * (image.height * fmt.half_rows // 2), image.encoding)
+    _check_length(image.data, image.step, image.height * fmt.half_rows // 2, 'step')
     return row_bytes
 
 
-def _view(image: ImageLike) -> tuple[_Format, NDArray[Any]]:
+def _view(image: ImageLike) -> tuple[Format, NDArray[Any]]:
     """Return the format and a read-only view (rows, width[, channels]) without a copy."""
     check_image(image)
-    fmt = _FORMATS[image.encoding]
+    fmt = FORMATS[image.encoding]
     dtype = np.uint8 if fmt.item == 1 else np.dtype('>u2' if image.is_bigendian else '<u2')
     shape = (image.height * fmt.half_rows // 2, image.width, fmt.channels)
     strides = (image.step, fmt.channels * fmt.item, fmt.item)
-    view: NDArray[Any] = np.ndarray(shape, dtype, _flat(image.data), strides=strides)
+    view: NDArray[Any] = np.ndarray(shape, dtype, flat(image.data), strides=strides)
     view.flags.writeable = False
     return fmt, view[:, :, 0] if fmt.channels == 1 else view
 
 
-def _convert(view: NDArray[Any], fmt: _Format) -> Rgb:
+def _convert(view: NDArray[Any], fmt: Format) -> Rgb:
     if fmt.item == 2:  # OpenCV wants native, aligned 16-bit values
         view = np.require(view, np.uint16, ['C', 'A'])
     rgb: Any = view if fmt.code is None else cv2.cvtColor(view, fmt.code)
-    return _to_8_bit(rgb) if fmt.item == 2 else _u8(rgb)
+    return to_8_bit(rgb) if fmt.item == 2 else u8(rgb)
 
 
-def _to_8_bit(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    return _u8(cv2.convertScaleAbs(values, alpha=255 / 65535))
+def to_8_bit(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Scale as cv_bridge does: round(value / 257)."""
+    return u8(cv2.convertScaleAbs(values, alpha=255 / 65535))
 
 
 def _nv24_as_uyvy(view: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
@@ -194,97 +198,6 @@ def _nv24_as_uyvy(view: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
     return packed.reshape(height, 2 * width, 2)
 
 
-def compressed_to_rgb(data: Any, format_: str = '') -> Rgb:
-    """Decode the bytes of a JPEG or PNG into a (height, width, 3) RGB array.
-
-    The content decides, not the format string (drivers fill it freely); it only names what is
-    refused, and the pattern of a Bayer mosaic that was compressed as it is. EXIF orientation is
-    ignored, as in ROS; alpha is dropped; a 16-bit PNG is scaled as a 16-bit raw image is. The size
-    is checked before decoding. Raises ImageError.
-    """
-    if 'compressedDepth' in format_:
-        raise ImageError('compressedDepth is a depth image; a colour image is needed')
-    content = _flat(data).tobytes()
-    deep = False
-    if content.startswith(b'\xff\xd8'):
-        kind, size, whole = 'JPEG', *_jpeg_size(content)
-    elif content.startswith(b'\x89PNG\r\n\x1a\n'):
-        kind, size, whole = 'PNG', *_png_size(content)
-        deep = content[24] == 16  # bits per channel
-    else:
-        raise ImageError(f'not a JPEG or PNG picture but {_name(content, format_)}')
-    _check_size(*size)
-    if not whole:
-        raise ImageError(f'truncated {kind}: its end marker is missing')
-    return _unmosaic(_decode(content, kind, size, deep), format_)
-
-
-def _unmosaic(rgb: Rgb, format_: str) -> Rgb:
-    """Return the colours of a mosaic that image_transport compressed without converting it.
-
-    Its format is then "bayer_rggb8; png compressed ", with nothing after the last word.
-    """
-    encoding, _, made = (part.strip() for part in format_.partition(';'))
-    fmt = _FORMATS.get(encoding)
-    if fmt is None or not encoding.startswith('bayer_') or not made.endswith('compressed'):
-        return rgb
-    if min(rgb.shape[:2]) < fmt.least or not np.array_equal(rgb[..., 0], rgb[..., 2]):
-        return rgb  # too small for a pattern, or in colours already
-    return _u8(cv2.cvtColor(np.ascontiguousarray(rgb[..., 0]), fmt.code or 0))
-
-
-def _decode(content: bytes, kind: str, size: tuple[int, int], deep: bool) -> Rgb:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        bgr: Any = cv2.imdecode(
-            np.frombuffer(content, np.uint8), flags | (cv2.IMREAD_ANYDEPTH if deep else 0)
-        )
-    except cv2.error as error:
-        raise ImageError(f'broken {kind}: {" ".join(str(error).split())[:160]}') from error
-    if bgr is None or bgr.shape[:2] != size:
-        raise ImageError(f'broken {kind}: OpenCV cannot decode it')
-    return _u8(cv2.cvtColor(_to_8_bit(bgr) if bgr.dtype == np.uint16 else bgr, cv2.COLOR_BGR2RGB))
-
-
-def _jpeg_size(content: bytes) -> tuple[tuple[int, int], bool]:
-    """Return (height, width) from the SOF segment and whether an EOI follows (ITU T.81, B.2)."""
-    marker = re.compile(rb'\xff+([^\xff])', re.DOTALL)
-    at = 2
-    for _ in range(MAX_JPEG_SEGMENTS):
-        found = marker.match(content, at)
-        if found is None or found[1] in b'\xd9\xda':  # end or scan before a frame header
-            break
-        at, code = found.end(), found[1][0]
-        if code == 0x01 or 0xD0 <= code <= 0xD7:  # stands alone
-            continue
-        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC) and len(content) >= at + 7:
-            height, width = (int.from_bytes(content[at + i : at + i + 2], 'big') for i in (3, 5))
-            return (height, width), content.find(b'\xff\xd9', at) >= 0
-        at += max(2, int.from_bytes(content[at : at + 2], 'big'))
-    raise ImageError('broken or truncated JPEG: it has no frame header')
-
-
-def _png_size(content: bytes) -> tuple[tuple[int, int], bool]:
-    """Return (height, width) from IHDR and whether the IEND chunk is there."""
-    if content[12:16] != b'IHDR' or len(content) < 33:
-        raise ImageError('broken or truncated PNG: it has no IHDR chunk')
-    width, height = (int.from_bytes(content[i : i + 4], 'big') for i in (16, 20))
-    return (height, width), b'IEND\xaeB`\x82' in content
-
-
-def _name(content: bytes, format_: str) -> str:
-    """Name a content that is refused: by its first bytes, else by the message's format."""
-    if not content:
-        return 'empty data'
-    for magic, name in ((b'GIF8', 'GIF'), (b'BM', 'BMP'), (b'II*\0', 'TIFF'), (b'MM\0*', 'TIFF'),
-                        (b'\0\0\0\x0cjP', 'JPEG 2000')):  # fmt: skip
-        if content.startswith(magic):
-            return name
-    if content[:4] == b'RIFF' and content[8:12] == b'WEBP':
-        return 'WebP'
-    return f'something that starts with {content[:4].hex()} (format {format_!r:.40})'
-
-
 def cloud_to_rgb(cloud: CloudLike) -> Rgb:
     """Return the (height, width, 3) colours of an organized point cloud.
 
@@ -293,7 +206,7 @@ def cloud_to_rgb(cloud: CloudLike) -> Rgb:
     """
     field = check_cloud(cloud)
     shape, strides = (cloud.height, cloud.width, 4), (cloud.row_step, cloud.point_step, 1)
-    packed: Rgb = np.ndarray(shape, np.uint8, _flat(cloud.data), field.offset, strides)
+    packed: Rgb = np.ndarray(shape, np.uint8, flat(cloud.data), field.offset, strides)
     return (packed[:, :, 1:] if cloud.is_bigendian else packed[:, :, 2::-1]).copy()
 
 
@@ -301,7 +214,7 @@ def check_cloud(cloud: CloudLike) -> FieldLike:
     """Return the colour field of an organized cloud; raise ImageError for what has none."""
     if cloud.height == 1:
         raise ImageError('the point cloud is not organized: its height is 1')
-    _check_size(cloud.height, cloud.width)
+    check_size(cloud.height, cloud.width)
     fields = {field.name: field for field in cloud.fields}
     field: FieldLike | None = fields.get('rgb', fields.get('rgba'))
     if field is None:
@@ -312,24 +225,33 @@ def check_cloud(cloud: CloudLike) -> FieldLike:
         raise ImageError(f'cloud field {field.name} does not fit in point_step {cloud.point_step}')
     if cloud.row_step < cloud.width * cloud.point_step:
         raise ImageError(f'row_step {cloud.row_step} is too small for {cloud.width} points')
-    _check_length(cloud.data, cloud.row_step * cloud.height, 'point cloud')
+    _check_length(cloud.data, cloud.row_step, cloud.height, 'row_step')
     return field
 
 
-def _check_size(height: int, width: int, least: int = 1) -> None:
+def check_size(height: int, width: int, least: int = 1) -> None:
+    """Raise ImageError for a size that no camera has, before anything is allocated."""
     if min(height, width) < least:
         raise ImageError(f'size {width}x{height} is too small: at least {least}x{least}')
     if height * width > MAX_PIXELS:
         raise ImageError(f'size {width}x{height} is over the limit of {MAX_PIXELS} pixels')
 
 
-def _check_length(data: Any, need: int, what: str) -> None:
-    have = _flat(data).size
+def _check_length(data: Any, step: int, rows: int, name: str) -> None:
+    """Refuse data that is not ``rows`` times ``step`` bytes: longer ones have other rows."""
+    have, need = flat(data).size, step * rows
     if have < need:
-        raise ImageError(f'data is too short: {what} of this size takes {need} bytes, got {have}')
+        raise ImageError(
+            f'data is too short: {rows} rows of {name} {step} take {need} bytes, got {have}'
+        )
+    if have > need:
+        raise ImageError(
+            f'data is too long: {rows} rows of {name} {step} take {need} bytes, got {have}; '
+            f'a wrong {name} would shear the picture'
+        )
 
 
-def _flat(data: Any) -> NDArray[np.uint8]:
+def flat(data: Any) -> NDArray[np.uint8]:
     """Return the bytes as a flat array over the same memory."""
     try:
         return np.frombuffer(data, np.uint8)
@@ -337,6 +259,6 @@ def _flat(data: Any) -> NDArray[np.uint8]:
         raise ImageError(f'data must be contiguous bytes, not {type(data).__name__}') from error
 
 
-def _u8(array: Any) -> NDArray[np.uint8]:
+def u8(array: Any) -> NDArray[np.uint8]:
     """Tell the type checker what OpenCV's stubs leave open."""
     return array  # type: ignore[no-any-return]

@@ -31,7 +31,8 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from latent_vqa_ros.core.answer import NANO
-from latent_vqa_ros.core.image_formats import Pixels, compressed_to_rgb
+from latent_vqa_ros.core.compressed import compressed_to_rgb
+from latent_vqa_ros.core.image_formats import Pixels
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.ros import rclpy_private
 from latent_vqa_ros.ros.conversions import cloud_to_rgb, image_to_pixels

@@ -1,4 +1,4 @@
-"""Facts about raw images, against a reference that converts one pixel at a time."""
+"""Raw images and clouds, against references that convert one pixel or point at a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from latent_vqa_ros.core.image_formats import (
     KNOWN_ENCODINGS,
     MAX_PIXELS,
     ImageError,
+    cloud_to_rgb,
     finish_rgb,
     raw_to_rgb,
     raw_to_view,
@@ -113,7 +114,7 @@ def messages(draw, encoding):
     height += height % 2 if kind in ('nv12', 'nv21') else 0
     step = width * per_pixel * item + draw(st.integers(0, 9))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    size = int(step * height * rows) + draw(st.integers(0, 5))
+    size = int(step * height * rows)
     return SimpleNamespace(
         height=height, width=width, encoding=encoding, step=step,
         is_bigendian=draw(st.integers(0, 1)),
@@ -123,7 +124,8 @@ def messages(draw, encoding):
 
 def image(encoding='bgr8', height=4, width=6, step=None, data=None, is_bigendian=0):
     step = width * 3 if step is None else step
-    data = bytes(range(256)) * 4 if data is None else data
+    if data is None:
+        data = bytes(i % 256 for i in range(min(step * height, 1024)))
     return SimpleNamespace(
         height=height, width=width, encoding=encoding, step=step, data=data,
         is_bigendian=is_bigendian,
@@ -164,7 +166,7 @@ def test_resizing_before_the_colour_conversion_gives_the_same_pixels(encoding, d
 
 @pytest.mark.parametrize('encoding', DEFERRED)
 def test_view_of_a_packed_image_copies_nothing_and_cannot_be_written(encoding):
-    message = image(encoding, data=np.arange(256, dtype=np.uint8), step=25)
+    message = image(encoding, data=np.arange(100, dtype=np.uint8), step=25)
     pixels, _ = raw_to_view(message)
     assert np.shares_memory(pixels, message.data)
     assert not pixels.flags.writeable
@@ -178,7 +180,9 @@ def test_all_65536_values_of_mono16_are_rounded_to_the_nearest_of_256(is_bigendi
 
 
 BAD_IMAGES = {
-    'unknown': (image('32FC1'), "unknown encoding '32FC1'; known: rgb8, bgr8"),
+    'unknown': (image('32SC1'), "unknown encoding '32SC1'; known: rgb8, bgr8"),
+    'depth': (image('32FC1'), '32FC1 is a depth image'),
+    'deeper': (image('64FC1'), '64FC1 is a depth image'),
     'nameless': (image(''), "unknown encoding ''"),
     'long name': (image('x\n' * 10**6), 'unknown encoding'),
     'no rows': (image(height=0), 'size 6x0 is too small'),
@@ -187,10 +191,12 @@ BAD_IMAGES = {
     'step': (image(step=17), 'step 17 is too small: 6 pixels of bgr8 take 18 bytes'),
     'step 16 bit': (image('mono16', step=11), 'step 11 is too small'),
     'step 0': (image(step=0), 'step 0 is too small'),
-    'short': (image(data=bytes(71)), 'takes 72 bytes, got 71'),
-    'empty': (image(data=b''), 'takes 72 bytes, got 0'),
-    'short nv12': (image('nv12', step=6, data=bytes(35)), 'takes 36 bytes, got 35'),
-    'short nv24': (image('nv24', step=6, data=bytes(71)), 'takes 72 bytes, got 71'),
+    'short': (image(data=bytes(71)), 'take 72 bytes, got 71'),
+    'empty': (image(data=b''), 'take 72 bytes, got 0'),
+    'short nv12': (image('nv12', step=6, data=bytes(35)), 'take 36 bytes, got 35'),
+    'short nv24': (image('nv24', step=6, data=bytes(71)), 'take 72 bytes, got 71'),
+    'long': (image(data=bytes(73)), 'take 72 bytes, got 73; a wrong step would shear'),
+    'long nv12': (image('nv12', step=6, data=bytes(37)), 'take 36 bytes, got 37'),
     'gigantic': (image(height=2**32 - 1, width=2**32 - 1), f'limit of {MAX_PIXELS} pixels'),
     'gigantic step': (image(step=2**32 - 1), 'got 1024'),
     'odd uyvy': (image('uyvy', width=5), 'uyvy needs an even width, got 5x4'),
@@ -212,6 +218,17 @@ def test_impossible_image_is_refused_with_one_clear_line(name):
         assert len(text) < 600
 
 
+@pytest.mark.parametrize('encoding', PROMISED)
+@settings(max_examples=10, deadline=None)
+@given(data=st.data(), padding=st.integers(1, 64))
+def test_rows_that_are_longer_than_their_step_are_refused_not_sheared(encoding, data, padding):
+    message = data.draw(messages(encoding))
+    rows = len(message.data) // message.step
+    message.data = bytes(message.data) + bytes(rows * padding)
+    with pytest.raises(ImageError, match='data is too long'):
+        raw_to_rgb(message)
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(PROMISED), st.integers(0, 40), st.integers(0, 40), st.integers(0, 200),
@@ -224,3 +241,68 @@ def test_arbitrary_fields_give_rgb_or_an_image_error(encoding, height, width, st
     except ImageError:
         return
     assert rgb.shape == (height, width, 3)
+
+
+def field(name, offset=0, datatype=7):
+    return SimpleNamespace(name=name, offset=offset, datatype=datatype, count=1)
+
+
+def cloud(height=2, width=3, point_step=8, row_step=None, data=None, fields=None, big=0):
+    row_step = width * point_step if row_step is None else row_step
+    return SimpleNamespace(
+        height=height, width=width, point_step=point_step, row_step=row_step, is_bigendian=big,
+        fields=[field('x'), field('rgb', 4)] if fields is None else fields,
+        data=bytes(row_step * height) if data is None else data,
+    )  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(2, 6), st.integers(1, 6), st.integers(0, 20), st.integers(0, 7), st.integers(0, 9),
+    st.sampled_from(['rgb', 'rgba']), st.sampled_from([6, 7]), st.integers(0, 1),
+    st.sampled_from(BUFFERS), st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_cloud_colours_agree_with_a_reference_point_by_point(
+    height, width, offset, after, padding, name, datatype, big, buffer, random
+):
+    point_step = offset + 4 + after
+    row_step = width * point_step + padding
+    data = random.randbytes(row_step * height)
+    message = cloud(
+        height, width, point_step, row_step, buffer(data), [field(name, offset, datatype)], big
+    )
+    rgb = cloud_to_rgb(message)
+    assert rgb.flags.c_contiguous
+    assert rgb.dtype == np.uint8
+    assert bytes(message.data) == data
+    for y in range(height):
+        for x in range(width):
+            start = y * row_step + x * point_step + offset
+            packed = int.from_bytes(data[start : start + 4], 'big' if big else 'little')
+            assert rgb[y, x].tolist() == [packed >> 16 & 255, packed >> 8 & 255, packed & 255]
+
+
+def test_cloud_prefers_rgb_to_rgba():
+    data = bytes([1, 2, 3, 0, 4, 5, 6, 0]) * 2
+    message = cloud(2, 1, data=data, fields=[field('rgba', 4), field('rgb', 0)])
+    assert cloud_to_rgb(message).tolist() == [[[3, 2, 1]]] * 2
+
+
+@pytest.mark.parametrize(('message', 'words'), [
+    (cloud(height=1), 'not organized: its height is 1'),
+    (cloud(height=0), 'too small'),
+    (cloud(width=0), 'too small'),
+    (cloud(fields=[field('x'), field('intensity')]), "no field rgb or rgba, only ['x', 'int"),
+    (cloud(fields=[]), 'no field rgb or rgba'),
+    (cloud(fields=[field('rgb', 4, 8)]), 'must be float32 or uint32'),
+    (cloud(fields=[field('rgb', 5)]), 'does not fit in point_step 8'),
+    (cloud(row_step=23), 'row_step 23 is too small for 3 points'),
+    (cloud(data=bytes(47)), 'take 48 bytes, got 47'),
+    (cloud(data=bytes(49)), 'take 48 bytes, got 49; a wrong row_step would shear'),
+    (cloud(2**32 - 1, 2**32 - 1, data=b''), 'over the limit'),
+])  # fmt: skip
+def test_cloud_without_usable_colours_is_refused_by_name(message, words):
+    with pytest.raises(ImageError) as error:
+        cloud_to_rgb(message)
+    assert words in str(error.value)
+    assert '\n' not in str(error.value)
