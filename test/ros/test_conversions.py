@@ -48,7 +48,7 @@ def message(encoding, height, width, padding=0, big=0):
     named = {'3': 3, '4': 4}.get(encoding[-1], 1)  # 8UC3, 16UC4
     per_pixel = next((n for start, n in starts if encoding.startswith(start)), named)
     row_bytes = width * per_pixel * (2 if '16' in encoding else 1)
-    rows = height * 3 if encoding.startswith('nv') else height
+    rows = height * {'nv24': 6, 'nv12': 3, 'nv21': 3}.get(encoding, 2) // 2
     size = (row_bytes + padding) * rows
     data = np.random.default_rng(height).integers(0, 256, size, np.uint8).tobytes()
     return Image(
