@@ -60,11 +60,12 @@ def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: in
     with torch.no_grad():
         features, _ = model.encode(image)
     paths = folder / FLOAT_IMAGE_ENCODER, folder / FLOAT_ANSWERER
-    _export(_Half(model, 'encode'), (image,), paths[0], ['image'], ['features', 'distance'], None)
+    export_graph(_Half(model, 'encode'), (image,), paths[0], ['image'],
+                 ['features', 'distance'], None)
     length = torch.export.Dim('tokens', min=2, max=max_tokens)
     outputs = ['logits', 'attention'] if evidence else ['logits']
-    _export(_Half(model, 'look' if evidence else 'answer'), (features, tokens), paths[1],
-            ['features', 'tokens'], outputs, {'inputs': (None, {0: length})})
+    export_graph(_Half(model, 'look' if evidence else 'answer'), (features, tokens), paths[1],
+                 ['features', 'tokens'], outputs, {'inputs': (None, {0: length})})
     check_graphs(model, preprocess, max_tokens, load_graphs(*paths, evidence))
     return paths
 
@@ -75,8 +76,9 @@ def load_graphs(image_encoder: Path, answerer: Path, evidence: bool = False) -> 
                                                ANSWERER: answerer.read_bytes()}), evidence)
 
 
-def _export(half: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str],
-            outputs: list[str], dynamic: Any) -> None:
+def export_graph(half: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str],
+                 outputs: list[str], dynamic: Any) -> None:
+    """Write a module as a float graph; ``dynamic`` are torch.export's dynamic shapes."""
     for noisy in ('torch.onnx', 'onnxscript', 'onnx_ir'):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -29,10 +29,13 @@ _QUANTIZED = ('Conv', 'Gemm', 'MatMul')
 
 
 def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
-                   keep_float: Sequence[str] = ()) -> dict[str, float]:
+                   keep_float: Sequence[str] = (), also: Sequence[str] = (),
+                   narrow: bool = False) -> dict[str, float]:
     """Write the int8 twin of a float graph; return the worst error of each weight.
 
-    ``keep_float`` names weights that stay float.
+    ``keep_float`` names weights that stay float, ``also`` further operators that become int8.
+    ``narrow`` keeps weights within 64 steps of zero: products of larger ones saturate on x86
+    without VNNI.
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -54,8 +57,9 @@ def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-            op_types_to_quantize=[*_QUANTIZED, 'Relu'], activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8, nodes_to_exclude=_float_nodes(prepared, keep_float),
+            op_types_to_quantize=[*_QUANTIZED, 'Relu', *also], reduce_range=narrow,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            nodes_to_exclude=_float_nodes(prepared, keep_float),
             extra_options={'OpTypesToExcludeOutputQuantization': ['Gemm', 'MatMul']})
         return weight_errors(prepared, target)
 
