@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from latent_vqa_ros.core.tokenizer import words
@@ -56,8 +57,10 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         if truth and image not in truth and line.get('phrases'):
             raise DatasetError(f'{where}: has phrases, but {image} is not in truth.jsonl')
         phrases = _phrases(line, truth.get(image), where)
-        questions[image].append(Question(line['question'], line['answer'], group, phrases,
-                                         line.get('shortcut')))
+        shortcut = line.get('shortcut')
+        questions[image].append(Question(
+            intern(line['question']), intern(line['answer']), intern(group), phrases,
+            intern(shortcut) if isinstance(shortcut, str) else shortcut))
     captions = _captions(folder / 'captions.jsonl', None if limit is None else splits)
     for name, told in (('truth', truth), ('captions', captions)):
         unasked = [image for image in told if image not in splits]
@@ -77,7 +80,7 @@ def _captions(path: Path, wanted: Collection[str] | None) -> dict[str, list[str]
     for _, line in _lines(path, ('image', 'caption')) if path.exists() else ():
         if wanted is not None and line['image'] not in wanted:
             break
-        found[line['image']].append(line['caption'])
+        found[line['image']].append(intern(line['caption']))
     return found
 
 
@@ -106,7 +109,7 @@ def _thing(thing: dict[str, Any], width: int, height: int, sized: bool) -> _Thin
     names = (thing['size'] if sized else '', thing['color'], thing['shape'])
     seen = thing['visible'] >= _MIN_VISIBLE
     x, y, w, h = thing['box']
-    return _Thing(' '.join(filter(None, names)) if seen else '',
+    return _Thing(intern(' '.join(filter(None, names))) if seen else '',
                   (thing['center'][0] / width, thing['center'][1] / height),
                   (x / width, y / height, w / width, h / height))
 
@@ -127,11 +130,7 @@ def _phrases(line: dict[str, Any], things: list[_Thing] | None, where: str) -> t
 
 
 def _lines(path: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f'{path}: cannot be read: {error}') from None
-    for number, line in enumerate(text.split('\n'), start=1):
+    for number, line in enumerate(_texts(path), start=1):
         if not line.strip():
             continue
         where = f'{path}:{number}'
@@ -144,6 +143,15 @@ def _lines(path: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, A
         if wrong:
             raise DatasetError(f'{where}: no text under {", ".join(wrong)}')
         yield where, value
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Yield the lines one by one: a file of millions is never in memory as a whole."""
+    try:
+        with path.open(encoding='utf-8', newline='\n') as file:
+            yield from file
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f'{path}: cannot be read: {error}') from None
 
 
 def _inside(folder: Path, image: str) -> Path:

@@ -16,7 +16,7 @@ class DatasetError(ValueError):
 Point = tuple[float, float]  # x and y as shares of the picture, from its top left corner
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Phrase:
     """Words ``start`` to ``stop`` (exclusive) of a question, and where the thing is they mean.
 
@@ -31,7 +31,7 @@ class Phrase:
     named: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question with its true answer; ``group`` is the kind of question, for reports.
 
@@ -45,7 +45,7 @@ class Question:
     shortcut: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Region:
     """A thing in a picture. No caption: it is hidden too much to be described."""
 
@@ -53,7 +53,7 @@ class Region:
     center: Point
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """An image file, what is asked about it, and texts that describe it."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from latent_vqa_ros.datasets import folder
+from latent_vqa_ros.datasets import folder, images
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
 from latent_vqa_ros.simulation.version import VERSION
 
@@ -44,8 +44,7 @@ def load(splits: Iterable[str] | None = None, limit: int | None = None) -> Datas
 
 def cache() -> Path:
     """Return the folder of the drawn splits."""
-    root = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(root) / 'latent_vqa_ros' / f'tabletop-{VERSION}'
+    return images.cache() / f'tabletop-{VERSION}'
 
 
 def ready(name: str, limit: int | None = None) -> Path:

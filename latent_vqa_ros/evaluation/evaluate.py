@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -20,6 +19,7 @@ from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.tokenizer import QuestionError
+from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import (
     DatasetError,
     Phrase,
@@ -81,15 +81,6 @@ def points_at(attention_tn: NDArray[Any], phrase: Phrase, grid: tuple[int, int])
     x, y, width, height = phrase.box
     return bool(x * grid[1] < column + 1 and (x + width) * grid[1] > column
                 and y * grid[0] < row + 1 and (y + height) * grid[0] > row)
-
-
-def read_rgb(record: Record) -> NDArray[np.uint8]:
-    """Return a record's picture as RGB uint8 (H, W, 3), not turned: the node ignores EXIF, too."""
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imread(str(record.image), flags)
-    if picture is None:
-        raise DatasetError(f'{record.image}: not a picture')
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def blind_answers(train: Sequence[Record], asked: Sequence[Record]) -> list[str]:

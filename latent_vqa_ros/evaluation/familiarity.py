@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import DatasetError, Record
-from latent_vqa_ros.evaluation.evaluate import Predictions, predict, read_rgb
+from latent_vqa_ros.evaluation.evaluate import Predictions, predict
 
 Image = NDArray[np.uint8]
 FALSE_ALARMS = 0.01

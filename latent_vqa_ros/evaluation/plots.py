@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from latent_vqa_ros.evaluation.evaluate import read_rgb
+from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.evaluation.mistakes import Mistake
 
 _COLUMNS = 5  # of the contact sheet

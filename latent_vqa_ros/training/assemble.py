@@ -27,12 +27,12 @@ from latent_vqa_ros.core.manifest import (
     vqa_graphs,
 )
 from latent_vqa_ros.core.tokenizer import words
+from latent_vqa_ros.datasets.images import load_images
 from latent_vqa_ros.datasets.record import Record, questions_of
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate, export, quantize, start
-from latent_vqa_ros.training.batches import load_images
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.train import Data, bank_ids, summary
 

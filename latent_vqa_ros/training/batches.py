@@ -1,13 +1,14 @@
-"""Records to tensors: images in memory, questions as indices, batches from a seed.
+"""Records to tensors: pictures from their file, questions as indices, batches from a seed.
 
 Batches are a pure function of (seed, epoch, step), so that a resumed training sees what an
-uninterrupted one sees.
+uninterrupted one sees, also from the middle of an epoch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -16,10 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latent_vqa_ros.core.config import PreprocessConfig
-from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.datasets.images import Pictures
 from latent_vqa_ros.datasets.record import Record
-from latent_vqa_ros.evaluation.evaluate import read_rgb
 from latent_vqa_ros.training import distributed
 from latent_vqa_ros.training.config import AugmentConfig
 from latent_vqa_ros.training.losses import IGNORED
@@ -48,58 +48,52 @@ class Batch:
         return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
-def load_images(records: Sequence[Record], preprocess: PreprocessConfig) -> NDArray[np.uint8]:
-    """Return all images as the model sees them: (N, height, width, 3) RGB uint8."""
-    images = np.empty((len(records), preprocess.height, preprocess.width, 3), np.uint8)
-    for slot, record in zip(images, records, strict=True):
-        slot[:] = prepare(read_rgb(record), preprocess)
-    return images
-
-
 class Split:
     """One split of a dataset, ready for batches."""
 
     def __init__(self, records: Sequence[Record], preprocess: PreprocessConfig,
                  tokenizer: Tokenizer, answers: Sequence[str], grid: tuple[int, int]) -> None:
         self.records = records
-        self.images = load_images(records, preprocess)
+        self.pictures = Pictures(records, preprocess)
         texts = sorted({q.text for record in records for q in record.questions})
         captions = sorted({text for record in records for text in record.captions})
         ids_ut = tokenizer.encode_batch(texts)
         self._question_ids = np.concatenate([ids_ut, mirrored(ids_ut, tokenizer)])
         self.caption_ids_ut = (tokenizer.encode_batch(captions) if captions
                                else np.zeros((0, 1), np.int64))
-        text_at = {text: i for i, text in enumerate(texts)}
-        caption_at = {text: i for i, text in enumerate(captions)}
-        answer_at = {answer: i for i, answer in enumerate(answers)}
-        self._asked = [np.array([(text_at[q.text], answer_at[q.answer]) for q in r.questions],
-                                np.int64).reshape(-1, 2) for r in records]
-        self.captions = [[caption_at[text] for text in r.captions] for r in records]
+        self._text_at = {text: i for i, text in enumerate(texts)}
+        self._caption_at = {text: i for i, text in enumerate(captions)}
+        self._answer_at = {answer: i for i, answer in enumerate(answers)}
         self.placed = PlacedRecords(records, tokenizer, grid)
 
     def __len__(self) -> int:
         return len(self.records)
 
+    def captions(self, row: int) -> list[int]:
+        """Return the captions of a record, as rows of ``caption_ids_ut``."""
+        return [self._caption_at[text] for text in self.records[row].captions]
+
     def batch(self, rows: Sequence[int], rng: np.random.Generator | None = None,
               augment: AugmentConfig | None = None) -> Batch:
         """Return the batch of these records, augmented where both extras are given."""
-        images, flipped = self.images[np.asarray(rows)], np.zeros(len(rows), np.bool_)
+        images, flipped = self.pictures.take(rows), np.zeros(len(rows), np.bool_)
         if rng is not None and augment is not None:
             if augment.mirror:
                 flipped = rng.random(len(rows)) < 0.5
                 images[flipped] = images[flipped][:, :, ::-1]
             images = augmented(images, rng, augment)
-        most = max(1, *(len(self._asked[row]) for row in rows))
+        most = max(1, *(len(self.records[row].questions) for row in rows))
         question = np.zeros((len(rows), most), np.int64)
         answer = np.full((len(rows), most), IGNORED)
         caption = np.full(len(rows), -1)
         for i, row in enumerate(rows):
-            asked = self._asked[row]
-            question[i, :len(asked)], answer[i, :len(asked)] = asked.T
-            question[i] += len(self._question_ids) // 2 * flipped[i]
-            if self.captions[row] and not flipped[i]:
-                pick = 0 if rng is None else int(rng.integers(len(self.captions[row])))
-                caption[i] = self.captions[row][pick]
+            asked = self.records[row].questions
+            question[i, :len(asked)] = [self._text_at[q.text] for q in asked]
+            answer[i, :len(asked)] = [self._answer_at[q.answer] for q in asked]
+            question[i] += len(self._text_at) * flipped[i]
+            captions = self.captions(row)
+            if captions and not flipped[i]:
+                caption[i] = captions[0 if rng is None else int(rng.integers(len(captions)))]
         used, question = np.unique(question, return_inverse=True)
         present, index = np.unique(caption[caption >= 0], return_inverse=True)
         caption[caption >= 0] = index
@@ -121,13 +115,14 @@ class Split:
 
 
 def augmented_epoch(split: Split, seed: Sequence[int], size: int, augment: AugmentConfig,
-                    device: torch.device) -> Iterator[Batch]:
-    """Yield the augmented batches of one epoch, a pure function of ``seed`` and process.
+                    device: torch.device, first: int = 0) -> Iterator[Batch]:
+    """Yield the augmented batches of one epoch from step ``first`` on.
 
-    ``size`` counts the images of all processes.
+    Each is a pure function of ``seed``, step and process. ``size`` counts the images of all
+    processes.
     """
     rank, world = distributed.rank(), distributed.world()
-    for step, rows in enumerate(split.epoch(seed, size)):
+    for step, rows in islice(enumerate(split.epoch(seed, size)), first, None):
         rng = np.random.default_rng((*seed, step, rank) if rank else (*seed, step))
         yield split.batch(rows[rank::world], rng, augment).to(device)
 

@@ -31,9 +31,9 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: T
     config = recipe.finetune
     numbers_a = torch.tensor([float(a) if a.isdecimal() else math.nan for a in answers])
 
-    def epoch(number: int) -> Iterator[Batch]:
+    def epoch(number: int, first: int) -> Iterator[Batch]:
         seed = (recipe.seed, _SEED, number)
-        return augmented_epoch(train, seed, config.batch, recipe.augment, device)
+        return augmented_epoch(train, seed, config.batch, recipe.augment, device, first)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
         with autocast(recipe, device):

@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,15 +24,19 @@ from latent_vqa_ros.training.config import Recipe, StageConfig
 T = TypeVar('T')
 METRICS = 'metrics.jsonl'  # in the run folder
 _CLIP = 1.0  # highest norm of a gradient
+_SAVE_EVERY = 600.0  # seconds, within an epoch
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a stage trains: batches of an epoch, the losses of a batch, the validation score."""
+    """What a stage trains: batches of an epoch, the losses of a batch, the validation score.
+
+    ``epoch`` yields the batches of an epoch from a step on.
+    """
 
     name: str
     steps: int  # of one epoch
-    epoch: Callable[[int], Iterator[Any]]
+    epoch: Callable[[int, int], Iterator[Any]]
     losses: Callable[[Any], dict[str, Tensor]]  # 'loss' is what is minimized
     score: Callable[[], dict[str, float]]  # 'score' is compared with stop_at
 
@@ -86,67 +90,90 @@ def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16)
 
 
+@dataclass
+class Progress:
+    """How far a stage is, and what its present epoch has summed up; stands in a checkpoint."""
+
+    epoch: int = 0
+    done: bool = False
+    step: int = 0  # of the epoch
+    seconds: float = 0.0  # of the epoch
+    sums: dict[str, float] = field(default_factory=dict)  # of the losses of the epoch
+
+
 def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
         metrics: Metrics) -> None:
     """Train one stage, or go on from its checkpoint; a finished stage is loaded and left.
 
-    ConfigError where training diverges; the last whole epoch is kept.
+    ConfigError where training diverges; the last checkpoint is kept.
     """
     optimizer = make_optimizer(model, config)
     path = folder / f'{task.name}.safetensors'
-    first, done = _resume(path, model, optimizer)
-    metrics.forget(task.name, first)
+    at = _resume(path, model, optimizer)
+    metrics.forget(task.name, at.epoch)
     task = replace(task, losses=distributed.shared(model, task.losses))
-    for epoch in range(first, 0 if done else config.epochs):
-        start = time.perf_counter()
-        means = _train_epoch(task, model, optimizer, config, epoch)
+    while not at.done:
+        start = time.perf_counter() - at.seconds
+        _train_epoch(task, model, optimizer, config, at, path)
         model.eval()
         # batch statistics differ between processes, and with them the scores
         scores = distributed.first(task.score())
+        means = {name: value / task.steps for name, value in at.sums.items()}
+        metrics.write(task.name, at.epoch, {**means, **scores, 'processes': distributed.world(),
+                                            'seconds': time.perf_counter() - start})
         stop = config.stop_at is not None and scores['score'] >= config.stop_at
-        done = stop or epoch + 1 == config.epochs
-        seconds = time.perf_counter() - start
-        metrics.write(task.name, epoch, {**means, **scores, 'seconds': seconds,
-                                         'processes': distributed.world()})
-        if distributed.rank() == 0:
-            checkpoint.save_tensors(path, checkpoint.training_state(model, optimizer),
-                                    {'epoch': epoch + 1, 'done': done})
-        if done:
-            break
+        at = Progress(at.epoch + 1, stop or at.epoch + 1 == config.epochs)
+        _save(path, model, optimizer, at)
     model.eval()
 
 
-def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
+def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     if not path.exists():
-        return 0, False
+        return Progress()
     state, about = checkpoint.load_tensors(path)
     checkpoint.restore(state, model, optimizer)
-    return int(about['epoch']), bool(about['done'])
+    return Progress(**about)
+
+
+def _save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, at: Progress) -> None:
+    if distributed.rank() == 0:
+        checkpoint.save_tensors(path, checkpoint.training_state(model, optimizer), asdict(at))
 
 
 def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
-                 config: StageConfig, epoch: int) -> dict[str, float]:
+                 config: StageConfig, at: Progress, path: Path) -> None:
+    """Train the rest of an epoch; ``at`` moves on with each step and is saved now and then."""
     model.train()
-    sums: dict[str, float] = {}
-    total = config.epochs * task.steps
-    bar = tqdm(task.epoch(epoch), f'{task.name} {epoch + 1}/{config.epochs}', task.steps,
-               leave=False, mininterval=1, disable=distributed.rank() > 0)
-    for step, batch in enumerate(bar):
-        rate = config.learning_rate * schedule(epoch * task.steps + step, total, config.warmup)
-        for group in optimizer.param_groups:
-            group['lr'] = rate
+    total, begun = config.epochs * task.steps, time.perf_counter() - at.seconds
+    saved = time.perf_counter()
+    bar = tqdm(task.epoch(at.epoch, at.step), f'{task.name} {at.epoch + 1}/{config.epochs}',
+               task.steps, initial=at.step, leave=False, mininterval=1,
+               disable=distributed.rank() > 0)
+    for batch in bar:
+        done = at.epoch * task.steps + at.step
+        _set_rate(optimizer, config.learning_rate * schedule(done, total, config.warmup))
         losses = task.losses(batch)
         optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()
         if not nn.utils.clip_grad_norm_(model.parameters(), _CLIP).isfinite():
-            raise ConfigError(f'{task.name}, epoch {epoch + 1}, step {step + 1}: the gradient is '
-                              f'not finite; a learning_rate below {config.learning_rate:g} or a '
-                              'longer warmup may help (then in another --folder)')
+            raise ConfigError(f'{task.name}, epoch {at.epoch + 1}, step {at.step + 1}: the '
+                              'gradient is not finite; a learning_rate below '
+                              f'{config.learning_rate:g} or a longer warmup may help (then in '
+                              'another --folder)')
         optimizer.step()
+        at.step += 1
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        bar.set_postfix(loss=f'{sums["loss"] / (step + 1):.3f}', refresh=False)
-    return {name: value / task.steps for name, value in sums.items()}
+            at.sums[name] = at.sums.get(name, 0.0) + float(value.detach())
+        bar.set_postfix(loss=f'{at.sums["loss"] / at.step:.3f}', refresh=False)
+        if time.perf_counter() - saved >= _SAVE_EVERY:
+            saved = time.perf_counter()
+            at.seconds = saved - begun
+            _save(path, model, optimizer, at)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group['lr'] = rate
 
 
 def schedule(step: int, total: int, warmup: float) -> float:

@@ -47,10 +47,7 @@ class PlacedRecords:
         at = {'': -1, **{text: i for i, text in enumerate(texts, start=1)}}
         self.regions = [_rows(((self.cell(r.center), at[r.caption]) for r in record.regions), 2)
                         for record in records]
-        self._words = [_rows(((q, token, self.cell(p.center), int(p.named))
-                              for q, asked in enumerate(record.questions) for p in asked.phrases
-                              for token in range(p.start + 1, p.stop + 1)), 4)
-                       for record in records]
+        self._records = records
 
     def cell(self, at: Point) -> int:
         """Return the cell that a point (shares of the picture) lies in."""
@@ -71,8 +68,10 @@ class PlacedRecords:
                         for cell in self._empty(self.regions[row][:, 0], rng)]
         region_r3 = np.array(regions, np.int64).reshape(-1, 3)
         used, region_r3[:, 2] = np.unique(region_r3[:, 2], return_inverse=True)
-        word_w5 = np.concatenate([np.insert(self._words[row], 0, i, axis=1)
-                                  for i, row in enumerate(rows)])
+        word_w5 = _rows(((i, q, token, self.cell(p.center), int(p.named))
+                         for i, row in enumerate(rows)
+                         for q, asked in enumerate(self._records[row].questions)
+                         for p in asked.phrases for token in range(p.start + 1, p.stop + 1)), 5)
         for found, column in ((region_r3, 1), (word_w5, 3)):
             turned = flipped[found[:, 0]]
             found[turned, column] = self._mirrored(found[turned, column])

@@ -31,9 +31,9 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split,
     """
     config = recipe.pretrain
 
-    def epoch(number: int) -> Iterator[Batch]:
+    def epoch(number: int, first: int) -> Iterator[Batch]:
         seed = (recipe.seed, _SEED, number)
-        return augmented_epoch(train, seed, config.batch, recipe.augment, device)
+        return augmented_epoch(train, seed, config.batch, recipe.augment, device, first)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
         with autocast(recipe, device):
@@ -81,13 +81,13 @@ def recall(model: LatentVqa, split: Split, device: torch.device) -> float:
     caption_ue = model.clip.embed_text(torch.from_numpy(split.caption_ids_ut).to(device))
     for start in range(0, len(split), _EVAL_BATCH):
         rows = range(start, min(start + _EVAL_BATCH, len(split)))
-        image = torch.from_numpy(split.images[rows.start:rows.stop]).to(device)
+        image = torch.from_numpy(split.pictures.take(rows)).to(device)
         image_be = model.clip.embed_image(model.clip.image_encoder(image))
         nearest = (image_be @ caption_ue.T).argmax(dim=1).tolist()
         for row, found in zip(rows, nearest, strict=True):
-            if split.captions[row]:
-                hits += found in split.captions[row]
-                total += 1
+            captions = split.captions(row)
+            hits += found in captions
+            total += bool(captions)
     return hits / max(1, total)
 
 
@@ -98,7 +98,7 @@ def region_recall(model: LatentVqa, split: Split, device: torch.device) -> float
     caption_ue = model.clip.embed_text(torch.from_numpy(split.placed.caption_ids).to(device))
     for start in range(0, len(split), _EVAL_BATCH):
         rows = range(start, min(start + _EVAL_BATCH, len(split)))
-        image = torch.from_numpy(split.images[rows.start:rows.stop]).to(device)
+        image = torch.from_numpy(split.pictures.take(rows)).to(device)
         tokens_bnd = model.clip.image_encoder(image)
         for row, tokens_nd in zip(rows, tokens_bnd, strict=True):
             cell, caption = torch.from_numpy(split.placed.regions[row]).to(device).T

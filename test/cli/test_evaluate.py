@@ -43,8 +43,8 @@ def test_a_word_that_the_model_does_not_know_is_one_line(latent_vqa, write):
 
 
 def test_pictures_are_not_turned(latent_vqa, write):
+    from latent_vqa_ros.datasets.images import read_rgb
     from latent_vqa_ros.datasets.record import Record
-    from latent_vqa_ros.evaluation.evaluate import read_rgb
     content = cv2.imencode('.jpg', np.zeros((20, 40, 3), np.uint8))[1].tobytes()
     exif = (b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0')
     turned = content[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + content[2:]

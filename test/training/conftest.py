@@ -15,8 +15,16 @@ ROOT = Path(__file__).parents[2]
 COUNTS = {'train': 64, 'val': 16, 'test': 16}
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _own_cache(tmp_path_factory):
+    """Keep decoded pictures of tests out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
 @pytest.fixture(scope='session')
-def torchrun():
+def torchrun(_own_cache):
     """Run a Python program in two processes on this machine; returns what they print."""
     path = os.pathsep.join([str(ROOT), str(ROOT / 'test')])
     environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}

@@ -12,7 +12,7 @@ pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscri
 from latent_vqa_ros import backends, datasets  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.manifest import ANSWERER  # noqa: E402
-from latent_vqa_ros.evaluation import evaluate  # noqa: E402
+from latent_vqa_ros.datasets.images import read_rgb  # noqa: E402
 from latent_vqa_ros.training import assemble, train  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
 
@@ -46,7 +46,7 @@ def test_the_answerer_has_a_second_output_that_is_where_each_word_looked(made, t
     found = {}
     for name in ('onnxruntime', 'torch'):
         backend = backends.load(made, name)
-        features, _ = backend.encode(evaluate.read_rgb(record))
+        features, _ = backend.encode(read_rgb(record))
         logits, attention = backend.answer(features, tokens)
         assert logits.shape == (len(made.manifest.answers),)
         assert attention.shape == (len(tokens), 16)

@@ -18,10 +18,17 @@ pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')
 from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
+from latent_vqa_ros.datasets.images import Pictures  # noqa: E402
 from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
 from latent_vqa_ros.training import loop  # noqa: E402
+from latent_vqa_ros.training.batches import Split, augmented_epoch  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
-from latent_vqa_ros.training.config import AugmentConfig, Recipe, load_recipe  # noqa: E402
+from latent_vqa_ros.training.config import (  # noqa: E402
+    AugmentConfig,
+    Recipe,
+    StageConfig,
+    load_recipe,
+)
 from latent_vqa_ros.training.loop import schedule  # noqa: E402
 from latent_vqa_ros.training.train import load_data, train  # noqa: E402
 
@@ -67,7 +74,8 @@ def test_a_killed_run_goes_on_to_the_same_result(finished, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert load_tensors(checkpoint)[1] == {'epoch': 1, 'done': False}
+    about = load_tensors(checkpoint)[1]
+    assert (about['epoch'], about['done']) == (1, False)
     _, err = (again := start(tmp_path)).communicate(timeout=300)
     assert again.returncode == 0, err
     for name in ('model.safetensors', 'image_encoder.onnx', 'answerer.onnx'):
@@ -122,7 +130,7 @@ def test_a_training_that_diverges_keeps_its_last_epoch(small, tmp_path):
     with pytest.raises(ConfigError, match='pretrain, epoch 2, step 1: .* learning_rate below 1e'):
         train(recipe, data, run, torch.device('cpu'))
     state, about = load_tensors(run / 'pretrain.safetensors')
-    assert about == {'epoch': 1, 'done': False}
+    assert (about['epoch'], about['step'], about['done']) == (1, 0, False)
     assert all(tensor.isfinite().all() for tensor in state.values())
 
 
@@ -263,3 +271,73 @@ def test_the_learning_rate_rises_then_falls_to_zero():
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[100] == pytest.approx(0, abs=1e-3)
+
+
+class Killed(Exception):
+    pass
+
+
+def saved_within_an_epoch(folder, task, made, monkeypatch, at):
+    """Run a stage that saves after every step, and dies before this step."""
+    monkeypatch.setattr(loop, '_SAVE_EVERY', 0.0)
+    monkeypatch.setattr(loop, 'schedule', lambda step, total, warmup: (
+        schedule(step, total, warmup) if step < at else (_ for _ in ()).throw(Killed)))
+    with pytest.raises(Killed):
+        loop.run(task(made), made, STAGE, folder, loop.Metrics(folder))
+    monkeypatch.undo()
+
+
+STAGE = StageConfig(epochs=2, batch=1, learning_rate=0.1)
+
+
+@pytest.mark.parametrize('at', [1, 3, 5])
+def test_a_stage_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(tmp_path, monkeypatch, at):
+    generator = torch.Generator().manual_seed(7)
+    batches = [torch.randn(8, 3, generator=generator) for _ in range(4)]
+    given = []
+
+    def task(made):
+        return loop.Task('stage', 4, lambda epoch, first: (
+            given.append((epoch, step)) or batches[step] + epoch for step in range(first, 4)),
+            lambda x: {'loss': made(x).square().mean()}, lambda: {'score': 0.0})
+
+    def model():
+        torch.manual_seed(0)
+        return torch.nn.Linear(3, 2)
+
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    for folder in (whole, cut):
+        folder.mkdir()
+    expected = model()
+    loop.run(task(expected), expected, STAGE, whole, loop.Metrics(whole))
+    saved_within_an_epoch(cut, task, model(), monkeypatch, at)
+    about = load_tensors(cut / 'stage.safetensors')[1]
+    assert (about['epoch'], about['step']) == divmod(at, 4)
+    given.clear()
+    resumed = model()
+    loop.run(task(resumed), resumed, STAGE, cut, loop.Metrics(cut))
+    assert given[0] == divmod(at, 4)
+    assert torch.equal(resumed.weight, expected.weight)
+    rows = [[{**row, 'seconds': 0} for row in loop.Metrics.read(folder)]
+            for folder in (whole, cut)]
+    assert rows[0] == rows[1]
+
+
+def test_the_batches_of_the_rest_of_an_epoch_are_those_of_the_whole(small):
+    recipe, _ = small
+    data = load_data(recipe)
+    split = Split(data.train, recipe.preprocess, data.tokenizer, data.answers, (4, 4))
+    whole, rest = (list(augmented_epoch(split, (0, 1), 2, recipe.augment, torch.device('cpu'),
+                                        first)) for first in (0, 2))
+    assert (len(whole), len(rest)) == (4, 2)
+    for one, other in zip(whole[2:], rest, strict=True):
+        assert torch.equal(one.image_bhwc, other.image_bhwc)
+        assert torch.equal(one.question_bq, other.question_bq)
+
+
+def test_a_finished_training_decodes_no_picture(small, tmp_path, monkeypatch):
+    recipe, _ = small
+    data, run = load_data(recipe), tmp_path / 'run'
+    train(recipe, data, run, torch.device('cpu'))
+    monkeypatch.setattr(Pictures, 'take', None)
+    train(recipe, data, run, torch.device('cpu'))
