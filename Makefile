@@ -7,15 +7,21 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 VQA := $(RUN) -m latent_vqa_ros.cli.main
 RECIPE ?= config/train/easy_vqa.yaml
+MACHINE := $(shell uname -m)
+ifeq ($(MACHINE),x86_64)
 # What a shell that has sourced another ROS must not bring in: its Python modules would be mixed
 # with those of $(VENV).
 CLEAN_ENV := env -u PYTHONPATH -u AMENT_PREFIX_PATH
+else
+# The package index has ROS wheels for x86-64 only: here the ROS that the shell has sourced is used.
+SOURCED_ROS := ros
+endif
 
 # The simulation draws through it where there is no GPU.
 INSTALL_OSMESA := { test "$$(id -u)" = 0 && apt-get -qq update && \
   apt-get -qq install -y libosmesa6 >/dev/null; }
 
-.PHONY: help demo test lint train bench clean
+.PHONY: help demo test lint train bench clean ros
 .DELETE_ON_ERROR:
 
 help:
@@ -26,10 +32,10 @@ help:
 	@echo 'make bench   time and memory of an answer: int8, float, torch'
 	@echo 'make clean   remove $(VENV), runs/ (trainings!) and caches'
 
-demo: $(VENV)/demo.stamp
+demo: $(SOURCED_ROS) $(VENV)/demo.stamp
 	@$(CLEAN_ENV) $(VQA) demo
 
-test: $(VENV)/test.stamp
+test: $(SOURCED_ROS) $(VENV)/test.stamp
 	@$(CLEAN_ENV) $(RUN) -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/test.stamp
@@ -45,6 +51,13 @@ bench: $(VENV)/test.stamp
 clean:
 	rm -rf $(VENV) runs build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf *.egg-info
+
+ros:
+	@test -x $(RUN) && python=$(RUN) || python=$(PYTHON); \
+	  why=$$($$python -c 'import rclpy.node' 2>&1) || { \
+	  echo "no ROS 2 wheels for $(MACHINE): install ROS 2 Jazzy or later (ros-jazzy-ros-base)," \
+	    "source /opt/ros/jazzy/setup.bash and take the Python it is built for (PYTHON=python3.12);" \
+	    "now $$($$python --version) says: $$(echo "$$why" | tail -n 1)" >&2; exit 1; }
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { \

@@ -172,3 +172,37 @@ def test_make_names_the_missing_debian_package(tmp_path):
     assert done.returncode != 0
     assert 'sudo apt install python3-venv' in done.stderr
     assert not (tmp_path / 'venv').exists()
+
+
+def test_ros_wheels_are_wanted_where_there_are_some():
+    lines = (ROOT / 'requirements/demo.txt').read_text().splitlines()
+    ros = [line for line in lines if line.startswith('ros-')]
+    assert len(ros) >= 5
+    assert all(line.endswith("; platform_machine == 'x86_64'") for line in ros), ros
+    assert not any('platform_machine' in line for line in lines if line not in ros)
+
+
+@pytest.mark.parametrize('target', ['demo', 'test'])
+def test_make_says_what_to_install_where_there_are_no_ros_wheels(tmp_path, target):
+    """Elsewhere than on x86-64 a sourced ROS 2 is needed, and one line says so."""
+    bare = tmp_path / 'python'
+    bare.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'rclpy'\"\nexit 1\n")
+    bare.chmod(0o755)
+    done = subprocess.run(
+        ['make', 'MACHINE=aarch64', f'PYTHON={bare}', f'VENV={tmp_path}/venv', target], cwd=ROOT,
+        capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    said, make = done.stderr.strip().splitlines()
+    assert said.startswith('no ROS 2 wheels for aarch64: install ROS 2 Jazzy or later')
+    assert "No module named 'rclpy'" in said
+    assert make.startswith('make: ***')
+    assert not (tmp_path / 'venv').exists()
+
+
+@pytest.mark.parametrize(('machine', 'kept'), [('aarch64', True), ('x86_64', False)])
+def test_make_uses_a_sourced_ros_only_where_there_are_no_wheels(machine, kept):
+    done = subprocess.run(['make', '-n', f'MACHINE={machine}', 'demo'], cwd=ROOT,
+                          capture_output=True, text=True, check=True)
+    demo = done.stdout.splitlines()[-1]
+    assert demo.endswith('latent_vqa_ros.cli.main demo')
+    assert ('-u PYTHONPATH' not in demo) == kept
