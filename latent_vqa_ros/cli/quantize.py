@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Assemble the bundle from the run folder."""
-    from latent_vqa_ros.training.train import require_finished
+    from latent_vqa_ros.training.run import require_finished
 
     recipe, folder = read(args)
     require_finished(folder)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,8 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
 
     from latent_vqa_ros import datasets
     from latent_vqa_ros.training import assemble, distributed
-    from latent_vqa_ros.training import train as training
+    from latent_vqa_ros.training import run as stages
+    from latent_vqa_ros.training.data import load_data
 
     try:
         chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
@@ -88,9 +90,10 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
         raise ConfigError(f'device {device!r}: {str(error).splitlines()[0]}') from None
     with distributed.group(chosen):
         limit = SMOKE_RECORDS if smoke else None
-        distributed.first_alone(lambda: datasets.ready(recipe.data, limit or recipe.limit))
-        data = training.load_data(recipe, limit)
-        model = training.train(recipe, data, folder, chosen)
+        for name, most in recipe.sources:
+            distributed.first_alone(partial(datasets.ready, name, limit or most))
+        data = load_data(recipe, limit)
+        model = stages.run(recipe, data, folder, chosen)
         if distributed.rank():
             return None
     report = assemble.assemble(recipe, data, model, folder / 'work', out)

@@ -34,7 +34,8 @@ from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate, export, quantize, start
 from latent_vqa_ros.training.config import Recipe
-from latent_vqa_ros.training.train import Data, bank_ids, summary
+from latent_vqa_ros.training.data import Data
+from latent_vqa_ros.training.run import bank_ids, summary
 
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer

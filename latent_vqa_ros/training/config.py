@@ -84,13 +84,14 @@ class Recipe:
     share of validation images, augmented copies of them, and all these as a camera would send
     them, that lies beyond the limit of ``unfamiliar_image``. ``bfloat16`` computes the
     towers in that type: faster on GPUs and on some CPUs (AMX), slower on others.
-    ``limit``, where given, is how many records of each split are used. ``start`` is the folder of
-    a bundle whose weights training begins with; the contrastive stage is then left out.
+    ``data`` is a data set or several, which are shuffled together; ``limit``, where given, is how
+    many records of each split of a data set are used (a list: of each data set). ``start`` is the
+    folder of a bundle whose weights training begins with; the contrastive stage is then left out.
     ``start_share`` of its weights is mixed into the trained ones in the end.
     """
 
     name: str
-    data: str
+    data: str | tuple[str, ...]
     version: str = '0.1.0'
     license: str = 'Apache-2.0'
     seed: int = 0
@@ -103,14 +104,17 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     pretrain: StageConfig = field(default_factory=StageConfig)
     finetune: StageConfig = field(default_factory=StageConfig)
-    limit: int | None = None
+    limit: int | tuple[int, ...] | None = None
     start: str = ''
     start_share: float = 0.0
     file: str = ''  # name of the recipe file
     sha256: str = ''  # of the recipe file
 
     def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
+        if not self.data or isinstance(self.limit, tuple) and len(self.limit) != len(self.names):
+            raise ConfigError(f'data {self.data}, limit {self.limit}: expected a data set or a '
+                              'list of them, and a limit or a list with one for each')
+        if min((limit for _, limit in self.sources if limit is not None), default=1) < 1:
             raise ConfigError(f'limit {self.limit}: expected a number of records above 0')
         if self.seed < 0:
             raise ConfigError(f'seed {self.seed}: expected a whole number from 0')
@@ -131,6 +135,17 @@ class Recipe:
         if not 0 < self.false_alarms < 1:
             raise ConfigError(f'false_alarms {self.false_alarms}: expected a share above 0, '
                               'below 1')
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names or folders of the data sets."""
+        return (self.data,) if isinstance(self.data, str) else self.data
+
+    @property
+    def sources(self) -> tuple[tuple[str, int | None], ...]:
+        """Each data set with its limit."""
+        limits = self.limit if isinstance(self.limit, tuple) else (self.limit,) * len(self.names)
+        return tuple(zip(self.names, limits, strict=True))
 
     @property
     def trains(self) -> dict[str, Any]:

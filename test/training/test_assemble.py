@@ -13,8 +13,9 @@ from latent_vqa_ros import backends, datasets  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.manifest import ANSWERER  # noqa: E402
 from latent_vqa_ros.datasets.images import read_rgb  # noqa: E402
-from latent_vqa_ros.training import assemble, train  # noqa: E402
+from latent_vqa_ros.training import assemble, run  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
+from latent_vqa_ros.training.data import load_data  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -31,8 +32,8 @@ def test_evidence_words_are_those_that_name_things_in_training(made):
 
 def test_without_grounding_there_is_no_evidence(trained):
     recipe = load_recipe(trained.recipe)
-    data = train.load_data(recipe)
-    model = train.build(recipe, data)
+    data = load_data(recipe)
+    model = run.build(recipe, data)
     plain = replace(recipe, finetune=replace(recipe.finetune, grounding_weight=0.0))
     assert assemble.evidence(plain, data, model) is None
     assert assemble.evidence(recipe, data, model) is not None
@@ -57,8 +58,8 @@ def test_the_answerer_has_a_second_output_that_is_where_each_word_looked(made, t
 
 
 def test_the_report_says_how_often_it_looked_at_what_is_named(made, trained):
-    for run in ('float', 'int8'):
-        assert trained.printed[0][run]['pointing']['n'] == 16 * 4 * 2  # pictures, questions
-        assert made.manifest.metrics[run]['pointing']['n'] == 16 * 4 * 2
+    for kind in ('float', 'int8'):
+        assert trained.printed[0][kind]['pointing']['n'] == 16 * 4 * 2  # pictures, questions
+        assert made.manifest.metrics[kind]['pointing']['n'] == 16 * 4 * 2
     groups = trained.printed[0]['int8']['groups']
     assert ('shortcut' in groups['left'], 'shortcut' in groups['what']) == (True, False)

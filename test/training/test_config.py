@@ -66,3 +66,26 @@ def test_a_smoke_keeps_what_is_taught():
     recipe, small = load_recipe(TABLETOP), load_recipe(TABLETOP).smoke()
     assert small.finetune.grounding_weight == recipe.finetune.grounding_weight
     assert small.model == recipe.model
+
+
+def test_every_shipped_recipe_is_valid_and_smoke_is_smaller():
+    recipes = sorted(TABLETOP.parent.glob('*.yaml'))
+    assert recipes
+    for path in recipes:
+        recipe = load_recipe(path)
+        assert recipe.file == path.name
+        assert path.stem.startswith(recipe.name)
+        assert recipe.smoke().finetune.epochs <= recipe.finetune.epochs
+
+
+@pytest.mark.parametrize(('line', 'said'), [
+    ('surprise: 1', 'surprise'), ('limit: 0', 'limit'), ('limit: [5, 0]\ndata: [a, b]', 'limit'),
+    ('limit: [5]\ndata: [a, b]', 'one for each'), ('data: []', 'a list of them'),
+    ('finetune: {epochs: 0}', 'epochs'),
+    ('model: {heads: 5}', 'model.heads'), ('preprocess: {height: 60}', 'stride'),
+    ('model: 3', 'model'), ('{', 'recipe.yaml'), ('version: 2025-02-30', 'recipe.yaml: day')])
+def test_a_wrong_recipe_is_refused_by_its_key(tmp_path, line, said):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(f'name: x\ndata: y\n{line}\n')
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(path)

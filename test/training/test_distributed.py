@@ -14,7 +14,7 @@ from latent_vqa_ros.datasets.record import questions_of  # noqa: E402
 from latent_vqa_ros.training import checkpoint, distributed, loop  # noqa: E402
 from latent_vqa_ros.training.batches import Split, augmented_epoch  # noqa: E402
 from latent_vqa_ros.training.config import AugmentConfig, StageConfig  # noqa: E402
-from latent_vqa_ros.training.train import require_finished  # noqa: E402
+from latent_vqa_ros.training.run import require_finished  # noqa: E402
 
 STAGE = StageConfig(epochs=2, batch=8, learning_rate=0.1, stop_at=0.5)
 

@@ -9,9 +9,10 @@ import yaml
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 from helpers import squares  # noqa: E402
 
-from latent_vqa_ros.training import finetune, loop, train  # noqa: E402
+from latent_vqa_ros.training import finetune, loop, run  # noqa: E402
 from latent_vqa_ros.training.batches import Split  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
+from latent_vqa_ros.training.data import load_data  # noqa: E402
 
 CPU = torch.device('cpu')
 RELATIONS = 'right_left', 'right_above'
@@ -31,7 +32,7 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def data(recipe):
-    return train.load_data(recipe)
+    return load_data(recipe)
 
 
 def only_relations(records):
@@ -42,11 +43,11 @@ def only_relations(records):
 def learn(recipe, data, folder):
     """Return the figures of each epoch."""
     torch.set_num_threads(1)
-    model = train.build(recipe, data)
+    model = run.build(recipe, data)
     splits = [Split(records, recipe.preprocess, data.tokenizer, data.answers,
                     model.clip.image_encoder.grid)
               for records in map(only_relations, (data.train, data.val))]
-    task = finetune.task(recipe, model, *splits, train.bank_ids(data), data.answers, CPU)
+    task = finetune.task(recipe, model, *splits, run.bank_ids(data), data.answers, CPU)
     loop.run(task, model, recipe.finetune, folder, loop.Metrics(folder))
     return [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
 
@@ -67,11 +68,11 @@ def test_relations_are_learned_with_coordinates_and_not_without(recipe, data, tm
 def test_the_loss_is_the_weighted_sum_of_its_parts(recipe, data):
     recipe = replace(recipe, model=replace(recipe.model, count_dim=4), finetune=replace(
         recipe.finetune, region_weight=0.2, contrastive_weight=0.3, count_weight=0.5))
-    model = train.build(recipe, data)
+    model = run.build(recipe, data)
     answers = [{'yes': '1', 'no': '0'}.get(answer, answer) for answer in data.answers]
     split = Split(data.val, recipe.preprocess, data.tokenizer, data.answers,
                   model.clip.image_encoder.grid)
-    task = finetune.task(recipe, model, split, split, train.bank_ids(data), answers, CPU)
+    task = finetune.task(recipe, model, split, split, run.bank_ids(data), answers, CPU)
     parts = task.losses(split.batch(range(4)))
     expected = (parts['answer_loss'] + 0.2 * parts['region_loss']
                 + 0.3 * parts['contrastive_loss'] + parts['grounding_loss']

@@ -19,18 +19,14 @@ from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.datasets.images import Pictures  # noqa: E402
-from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
 from latent_vqa_ros.training import loop  # noqa: E402
 from latent_vqa_ros.training.batches import Split, augmented_epoch  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
 from latent_vqa_ros.training.config import (  # noqa: E402
-    AugmentConfig,
-    Recipe,
-    StageConfig,
     load_recipe,
 )
-from latent_vqa_ros.training.loop import schedule  # noqa: E402
-from latent_vqa_ros.training.train import load_data, train  # noqa: E402
+from latent_vqa_ros.training.data import load_data  # noqa: E402
+from latent_vqa_ros.training.run import run as train  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / 'config' / 'train' / 'easy_vqa.yaml'
@@ -153,74 +149,6 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path, option):
     assert 'Traceback' not in err
 
 
-@pytest.mark.parametrize(('split', 'question', 'answer', 'said'), [
-    ('test', 'is it mug', 'yes', "test: 'is it mug': unknown word 'mug'"),
-    ('val', 'is it mug', 'yes', "val: 'is it mug': unknown word 'mug'"),
-    ('train', '?', 'yes', r"train: '\?': the question is empty"),
-    ('train', 'is it red', '>', "answers: '>': the question is empty"),
-    ('train', 'is it ' + 'red ' * 20, 'yes', 'at most 15'),
-    ('train', 'is it red', 'YES!', "the answers 'YES!' and 'yes' are the same words"),
-    ('val', 'is it red', 'red', 'validation answers that training has not: red')])
-def test_data_that_cannot_be_asked_is_refused_before_training(tmp_path, split, question, answer,
-                                                              said):
-    lines = [{'image': name, 'question': 'is it red', 'answer': 'yes', 'split': name}
-             for name in ('train', 'val', 'test')]
-    lines.append({'image': split, 'question': question, 'answer': answer, 'split': split})
-    for name in ('train', 'val', 'test'):
-        (tmp_path / name).write_bytes(b'')
-    (tmp_path / 'questions.jsonl').write_text('\n'.join(map(json.dumps, lines)))
-    with pytest.raises(DatasetError, match=said):
-        load_data(Recipe('x', str(tmp_path)))
-
-
-def asked(folder, *lines):
-    """Write a folder of questions about empty files; each is (image, split, question, answer)."""
-    rows = [dict(zip(('image', 'split', 'question', 'answer'), line, strict=True))
-            for line in lines]
-    for row in rows:
-        (folder / row['image']).touch()
-    (folder / 'questions.jsonl').write_text('\n'.join(map(json.dumps, rows)))
-    return str(folder)
-
-
-def test_what_a_limit_leaves_out_cannot_be_asked(tmp_path):
-    lines = [(name, name, 'is it red', 'yes') for name in ('train', 'val', 'test')]
-    data = asked(tmp_path, *lines, ('late', 'train', 'is it a zebra', 'maybe'))
-    cut, whole = (load_data(Recipe('x', data, limit=limit)) for limit in (1, None))
-    assert 'zebra' in whole.tokenizer.vocabulary
-    assert cut.tokenizer.vocabulary == ('is', 'it', 'red', 'yes')
-    assert (cut.answers, cut.questions) == (('yes',), ('is it red',))
-    assert load_data(Recipe('x', data), 1).answers == ('maybe', 'yes')  # --smoke
-
-
-@pytest.mark.parametrize(('question', 'answer', 'wrong'), [
-    ('is a left of b', 'yes', 'is a left of b'), ('is a on the left', 'yes', 'is a on the left'),
-    ('is a left of or right of b', 'left', 'left'),
-    ('right now is a left of or right of b', 'yes', None), ('is it right that a is', 'yes', None)])
-def test_a_question_that_the_mirror_makes_false_is_refused(tmp_path, question, answer, wrong):
-    data = asked(tmp_path, *[(name, name, question, answer) for name in ('train', 'val', 'test')])
-    assert load_data(Recipe('x', data)).answers == (answer,)
-    recipe = Recipe('x', data, augment=AugmentConfig(mirror=True))
-    if wrong is None:
-        assert load_data(recipe).answers == (answer,)
-    else:
-        with pytest.raises(DatasetError, match=f"augment.mirror makes '{wrong}' false"):
-            load_data(recipe)
-
-
-def test_a_thing_of_validation_that_training_cannot_name_is_refused_before_training(tmp_path):
-    data = squares.write(tmp_path / 'data', {'train': 4, 'val': 4, 'test': 4})
-    truth = data / 'truth.jsonl'
-    lines = [json.loads(line) for line in truth.read_text().splitlines()]
-    named = {json.loads(line)['image'] for line in (data / 'questions.jsonl').open()
-             if json.loads(line)['split'] == 'val'}
-    line = next(line for line in lines if line['image'] in named)
-    line['things'][0]['color'] = 'teal'
-    truth.write_text('\n'.join(map(json.dumps, lines)))
-    with pytest.raises(DatasetError, match="val: '.*teal.*': unknown word 'teal'"):
-        load_data(Recipe('x', str(data)))
-
-
 @pytest.mark.parametrize(('weight', 'stages'), [(0.0, ['finetune']),
                                                 (1.0, ['pretrain', 'finetune'])])
 def test_places_alone_are_aligned_only_where_the_recipe_says_so(tmp_path, monkeypatch, weight,
@@ -242,85 +170,6 @@ def test_quantize_refuses_a_training_that_is_not_finished(tmp_path):
     assert done.returncode == 1
     assert 'no finished training' in done.stderr
     assert 'Traceback' not in done.stderr
-
-
-def test_every_shipped_recipe_is_valid_and_smoke_is_smaller():
-    recipes = sorted((ROOT / 'config' / 'train').glob('*.yaml'))
-    assert recipes
-    for path in recipes:
-        recipe = load_recipe(path)
-        assert recipe.file == path.name
-        assert path.stem.startswith(recipe.name)
-        assert recipe.smoke().finetune.epochs <= recipe.finetune.epochs
-
-
-@pytest.mark.parametrize(('line', 'said'), [
-    ('surprise: 1', 'surprise'), ('limit: 0', 'limit'), ('finetune: {epochs: 0}', 'epochs'),
-    ('model: {heads: 5}', 'model.heads'), ('preprocess: {height: 60}', 'stride'),
-    ('model: 3', 'model'), ('{', 'recipe.yaml'), ('version: 2025-02-30', 'recipe.yaml: day')])
-def test_a_wrong_recipe_is_refused_by_its_key(tmp_path, line, said):
-    path = tmp_path / 'recipe.yaml'
-    path.write_text(f'name: x\ndata: y\n{line}\n')
-    with pytest.raises(ConfigError, match=said):
-        load_recipe(path)
-
-
-def test_the_learning_rate_rises_then_falls_to_zero():
-    rates = [schedule(step, 100, 0.1) for step in range(101)]
-    assert rates[9] == max(rates) == 1
-    assert rates[:10] == sorted(rates[:10])
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[100] == pytest.approx(0, abs=1e-3)
-
-
-class Killed(Exception):
-    pass
-
-
-def saved_within_an_epoch(folder, task, made, monkeypatch, at):
-    """Run a stage that saves after every step, and dies before this step."""
-    monkeypatch.setattr(loop, '_SAVE_EVERY', 0.0)
-    monkeypatch.setattr(loop, 'schedule', lambda step, total, warmup: (
-        schedule(step, total, warmup) if step < at else (_ for _ in ()).throw(Killed)))
-    with pytest.raises(Killed):
-        loop.run(task(made), made, STAGE, folder, loop.Metrics(folder))
-    monkeypatch.undo()
-
-
-STAGE = StageConfig(epochs=2, batch=1, learning_rate=0.1)
-
-
-@pytest.mark.parametrize('at', [1, 3, 5])
-def test_a_stage_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(tmp_path, monkeypatch, at):
-    generator = torch.Generator().manual_seed(7)
-    batches = [torch.randn(8, 3, generator=generator) for _ in range(4)]
-    given = []
-
-    def task(made):
-        return loop.Task('stage', 4, lambda epoch, first: (
-            given.append((epoch, step)) or batches[step] + epoch for step in range(first, 4)),
-            lambda x: {'loss': made(x).square().mean()}, lambda: {'score': 0.0})
-
-    def model():
-        torch.manual_seed(0)
-        return torch.nn.Linear(3, 2)
-
-    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
-    for folder in (whole, cut):
-        folder.mkdir()
-    expected = model()
-    loop.run(task(expected), expected, STAGE, whole, loop.Metrics(whole))
-    saved_within_an_epoch(cut, task, model(), monkeypatch, at)
-    about = load_tensors(cut / 'stage.safetensors')[1]
-    assert (about['epoch'], about['step']) == divmod(at, 4)
-    given.clear()
-    resumed = model()
-    loop.run(task(resumed), resumed, STAGE, cut, loop.Metrics(cut))
-    assert given[0] == divmod(at, 4)
-    assert torch.equal(resumed.weight, expected.weight)
-    rows = [[{**row, 'seconds': 0} for row in loop.Metrics.read(folder)]
-            for folder in (whole, cut)]
-    assert rows[0] == rows[1]
 
 
 def test_the_batches_of_the_rest_of_an_epoch_are_those_of_the_whole(small):

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+from helpers import squares
+
+pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
+from latent_vqa_ros.training.config import AugmentConfig, Recipe  # noqa: E402
+from latent_vqa_ros.training.data import load_data  # noqa: E402
+
+
+@pytest.mark.parametrize(('split', 'question', 'answer', 'said'), [
+    ('test', 'is it mug', 'yes', "test: 'is it mug': unknown word 'mug'"),
+    ('val', 'is it mug', 'yes', "val: 'is it mug': unknown word 'mug'"),
+    ('train', '?', 'yes', r"train: '\?': the question is empty"),
+    ('train', 'is it red', '>', "answers: '>': the question is empty"),
+    ('train', 'is it ' + 'red ' * 20, 'yes', 'at most 15'),
+    ('train', 'is it red', 'YES!', "the answers 'YES!' and 'yes' are the same words"),
+    ('val', 'is it red', 'red', 'validation answers that training has not: red')])
+def test_data_that_cannot_be_asked_is_refused_before_training(tmp_path, split, question, answer,
+                                                              said):
+    lines = [{'image': name, 'question': 'is it red', 'answer': 'yes', 'split': name}
+             for name in ('train', 'val', 'test')]
+    lines.append({'image': split, 'question': question, 'answer': answer, 'split': split})
+    for name in ('train', 'val', 'test'):
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'questions.jsonl').write_text('\n'.join(map(json.dumps, lines)))
+    with pytest.raises(DatasetError, match=said):
+        load_data(Recipe('x', str(tmp_path)))
+
+
+def asked(folder, *lines):
+    """Write a folder of questions about empty files; each is (image, split, question, answer)."""
+    rows = [dict(zip(('image', 'split', 'question', 'answer'), line, strict=True))
+            for line in lines]
+    for row in rows:
+        (folder / row['image']).touch()
+    (folder / 'questions.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+    return str(folder)
+
+
+def test_what_a_limit_leaves_out_cannot_be_asked(tmp_path):
+    lines = [(name, name, 'is it red', 'yes') for name in ('train', 'val', 'test')]
+    data = asked(tmp_path, *lines, ('late', 'train', 'is it a zebra', 'maybe'))
+    cut, whole = (load_data(Recipe('x', data, limit=limit)) for limit in (1, None))
+    assert 'zebra' in whole.tokenizer.vocabulary
+    assert cut.tokenizer.vocabulary == ('is', 'it', 'red', 'yes')
+    assert (cut.answers, cut.questions) == (('yes',), ('is it red',))
+    assert load_data(Recipe('x', data), 1).answers == ('maybe', 'yes')  # --smoke
+
+
+def test_two_data_sets_are_asked_and_answered_as_one_each_within_its_limit(tmp_path):
+    folders = []
+    for name, color in (('first', 'red'), ('second', 'blue')):
+        (tmp_path / name).mkdir()
+        lines = [(f'{split}{i}', split, f'is it {color}', f'{color} {split == "train" and i}')
+                 for split in ('train', 'val', 'test') for i in range(4)]
+        lines = [(image, split, question, answer.replace('False', '0'))
+                 for image, split, question, answer in lines]
+        folders.append(asked(tmp_path / name, *lines))
+    found = load_data(Recipe('x', tuple(folders), limit=(3, 2)))
+    assert (found.name, len(found.train), len(found.val)) == ('first + second', 5, 5)
+    assert found.answers == ('blue 0', 'blue 1', 'red 0', 'red 1', 'red 2')
+    assert found.questions == ('is it blue', 'is it red')
+    assert {name: len(records) for name, records in found.more.items()} == {
+        'first/test': 3, 'second/test': 2}
+    smoke = load_data(Recipe('x', tuple(folders), limit=(3, 2)), 1)
+    assert (len(smoke.train), smoke.answers) == (2, found.answers)
+
+
+@pytest.mark.parametrize(('question', 'answer', 'wrong'), [
+    ('is a left of b', 'yes', 'is a left of b'), ('is a on the left', 'yes', 'is a on the left'),
+    ('is a left of or right of b', 'left', 'left'),
+    ('right now is a left of or right of b', 'yes', None), ('is it right that a is', 'yes', None)])
+def test_a_question_that_the_mirror_makes_false_is_refused(tmp_path, question, answer, wrong):
+    data = asked(tmp_path, *[(name, name, question, answer) for name in ('train', 'val', 'test')])
+    assert load_data(Recipe('x', data)).answers == (answer,)
+    recipe = Recipe('x', data, augment=AugmentConfig(mirror=True))
+    if wrong is None:
+        assert load_data(recipe).answers == (answer,)
+    else:
+        with pytest.raises(DatasetError, match=f"augment.mirror makes '{wrong}' false"):
+            load_data(recipe)
+
+
+def test_a_thing_of_validation_that_training_cannot_name_is_refused_before_training(tmp_path):
+    data = squares.write(tmp_path / 'data', {'train': 4, 'val': 4, 'test': 4})
+    truth = data / 'truth.jsonl'
+    lines = [json.loads(line) for line in truth.read_text().splitlines()]
+    named = {json.loads(line)['image'] for line in (data / 'questions.jsonl').open()
+             if json.loads(line)['split'] == 'val'}
+    line = next(line for line in lines if line['image'] in named)
+    line['things'][0]['color'] = 'teal'
+    truth.write_text('\n'.join(map(json.dumps, lines)))
+    with pytest.raises(DatasetError, match="val: '.*teal.*': unknown word 'teal'"):
+        load_data(Recipe('x', str(data)))
