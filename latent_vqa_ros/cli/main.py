@@ -22,7 +22,7 @@ from latent_vqa_ros import __version__
 from latent_vqa_ros.core.process import one_line
 
 VERBS = ('ask', 'questions', 'inspect', 'evaluate', 'bench', 'replay', 'answer-bag', 'demo',
-         'simulate', 'train', 'quantize', 'export')
+         'simulate', 'train', 'quantize', 'export', 'web')
 EPILOG = "latent_vqa VERB --help shows a verb's options and an example."
 
 log = logging.getLogger('latent_vqa')

@@ -1,0 +1,133 @@
+"""The executable ``vqa_web``: the page beside a node, a process of its own.
+
+    vqa_web --ros-args -r image_raw:=/camera/image_raw -p port:=8080
+
+Parameters: ``host`` (127.0.0.1), ``port`` (8080; 0: any), ``token`` (needed for any other host),
+``node`` (vqa: the name of the node that answers). Start it with the node's namespace and
+remappings. Exit status: 0 stopped on request, 1 cannot start, 2 bad arguments or parameters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from latent_vqa_ros.core.process import one_line
+
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+    from rclpy.node import Node
+
+    from latent_vqa_ros.web.safety import Safety
+
+DEFAULTS = {'host': '127.0.0.1', 'port': 8080, 'token': '', 'node': 'vqa'}
+DESCRIPTIONS = {
+    'host': 'Address to listen on; any but 127.0.0.1 needs a token.',
+    'port': 'Port to listen on; 0: any.',
+    'token': 'What a browser must show once; at least 16 characters.',
+    'node': 'Name of the node that answers.'}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Serve the page until SIGINT or SIGTERM; return the exit status."""
+    try:
+        import rclpy
+        from rclpy.signals import SignalHandlerOptions
+
+        from latent_vqa_ros.web import server  # noqa: F401
+    except ImportError as error:
+        return _fail(1, f'vqa_web needs ROS 2 and aiohttp ({error}): rosdep install --from-paths '
+                        'src, or pip install -r requirements/demo.txt')
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rcl's errors about arguments have no common class
+        return _fail(2, f'vqa_web: {one_line(error)}')
+    try:
+        return _run()
+    finally:
+        if rclpy.ok():  # type: ignore[attr-defined]
+            rclpy.shutdown()
+
+
+def _run() -> int:
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from latent_vqa_ros.web.safety import SafetyError
+
+    try:
+        node = rclpy.create_node('vqa_web')
+        settings = _declare(node)
+        safety = _safety(settings)
+    except SafetyError as error:
+        return _fail(2, f'vqa_web: {error}')
+    except Exception as error:  # rclpy has several kinds, each names its reason
+        return _fail(2, f'vqa_web: {one_line(error)}')
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    spinning = threading.Thread(target=_spin, args=(executor, node), daemon=True)
+    try:
+        return _serve(node, settings, safety, spinning)
+    except OSError as error:  # the port is taken, the address is not this machine's
+        return _fail(1, f'vqa_web: {one_line(error)}')
+    finally:
+        executor.shutdown()
+        if spinning.is_alive():
+            spinning.join()
+        node.destroy_node()
+
+
+def _serve(node: Node, settings: dict[str, Any], safety: Safety,
+           spinning: threading.Thread) -> int:
+    from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.ros.page_client import PageClient
+    from latent_vqa_ros.web.beside import Beside
+    from latent_vqa_ros.web.server import serve
+
+    client = PageClient(node, settings['node'])
+    spinning.start()
+    source = Beside(client, lambda: open_pipeline(client.model))
+    asyncio.run(serve(source, safety, settings['port'],
+                      lambda address: node.get_logger().info(f'the page: {address}')))
+    return 0
+
+
+def _declare(node: Node) -> dict[str, Any]:
+    from rcl_interfaces.msg import ParameterDescriptor
+
+    for name, default in DEFAULTS.items():
+        node.declare_parameter(name, default, ParameterDescriptor(
+            description=DESCRIPTIONS[name], read_only=True))
+    return {name: node.get_parameter(name).value for name in DEFAULTS}
+
+
+def _safety(settings: dict[str, Any]) -> Safety:
+    from latent_vqa_ros.web.safety import Safety, SafetyError
+
+    if not 0 <= settings['port'] <= 65535:
+        raise SafetyError('port must be from 0 to 65535')
+    return Safety(settings['host'], settings['token'])
+
+
+def _spin(executor: Executor, node: Node) -> None:
+    """Execute callbacks; what one of them raises is logged and does not end the page."""
+    from rclpy.executors import ExternalShutdownException, ShutdownException
+
+    while executor.context.ok():
+        try:
+            executor.spin_once()
+        except (ExternalShutdownException, ShutdownException):
+            return
+        except Exception as error:
+            node.get_logger().error(f'internal error: {one_line(error)}')
+
+
+def _fail(code: int, line: str) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,252 @@
+// Ask, read the answer, say that it is wrong.
+
+import {clock, fill, find, h, keep, notice, percent, recall} from './dom.js';
+import {Story} from './story.js';
+import {asWritten, cameraName, nearest, said, taughtSaid} from './words.js';
+
+const SUGGESTIONS = 7;
+const PATIENCE = 6000;  // ms until a question without an answer is given up
+
+export class Ask {
+  constructor(stage, send) {
+    this.stage = stage;
+    this.send = send;
+    this.known = [];
+    this.taught = new Map();  // question → its answers
+    this.answers = [];
+    this.limit = null;
+    this.canTeach = false;
+    this.shown = null;
+    this.waits = new Map();  // id → timer
+    this.picked = -1;
+    this.build(find('look'));
+    this.story = new Story(this.storyLines, (detail) => this.show(detail));
+    this.last = recall('question') ?? '';
+    this.input.value = this.last;
+  }
+
+  build(panel) {
+    this.input = h('input', {id: 'question', type: 'text', autocomplete: 'off', enterkeyhint: 'send',
+      maxlength: 1000, placeholder: 'What do you want to know?', role: 'combobox',
+      'aria-expanded': 'false', 'aria-controls': 'suggestions', 'aria-autocomplete': 'list',
+      oninput: () => this.suggest(), onfocus: () => this.suggest(),
+      onkeydown: (event) => this.onKey(event), onblur: () => setTimeout(() => this.fold(), 150)});
+    this.list = h('ul', {id: 'suggestions', role: 'listbox', 'aria-label': 'Known questions', hidden: true});
+    this.card = h('section', {class: 'answer', 'aria-live': 'polite', 'aria-atomic': 'true',
+      'aria-label': 'Answer'}, h('p', {class: 'hint'}, 'Ask something, or choose a question.'));
+    this.right = h('section', {class: 'right', hidden: true, 'aria-label': 'The right answer'});
+    this.storyLines = h('ol', {class: 'story'});
+    fill(panel,
+      h('form', {class: 'ask', onsubmit: (event) => { event.preventDefault(); this.submit(); }},
+        h('label', {for: 'question'}, 'Question'),
+        h('div', {class: 'combo'}, this.input,
+          h('button', {class: 'primary', type: 'submit'}, 'Ask'), this.list)),
+      this.card, this.right,
+      h('h2', {}, 'Answers so far'), this.storyLines);
+  }
+
+  know(hello) {
+    this.known = [...new Set([...(hello.standing ?? []), ...hello.questions].map(asWritten))];
+    this.answers = hello.answers;
+    this.limit = hello.limit;
+    this.canTeach = hello.can.teach;
+  }
+
+  // Taught questions stand first among the known ones.
+  learn(questions) {
+    this.taught = new Map(questions.map((each) => [each.question, each.answers]));
+  }
+
+  questions() {
+    return [...new Set([...this.taught.keys(), ...this.known])];
+  }
+
+  // suggestions
+
+  suggest() {
+    this.offer(nearest(this.input.value, this.questions(), SUGGESTIONS));
+  }
+
+  offer(questions) {
+    this.picked = -1;
+    fill(this.list, questions.map((question, index) => h('li', {
+      id: `suggestion-${index}`, role: 'option', 'aria-selected': 'false',
+      onpointerdown: (event) => { event.preventDefault(); this.ask(question); }}, question)));
+    this.list.hidden = !questions.length || document.activeElement !== this.input;
+    this.input.setAttribute('aria-expanded', String(!this.list.hidden));
+    this.input.removeAttribute('aria-activedescendant');
+  }
+
+  fold() {
+    this.list.hidden = true;
+    this.input.setAttribute('aria-expanded', 'false');
+  }
+
+  onKey(event) {
+    const rows = [...this.list.children];
+    if (event.key === 'Escape') { this.fold(); this.input.blur(); }
+    if (!['ArrowDown', 'ArrowUp'].includes(event.key) || !rows.length) return;
+    event.preventDefault();
+    if (this.list.hidden) { this.suggest(); return; }
+    const step = event.key === 'ArrowDown' ? 1 : -1;
+    this.picked = (this.picked + step + rows.length) % rows.length;
+    rows.forEach((row, index) => row.setAttribute('aria-selected', String(index === this.picked)));
+    rows[this.picked].scrollIntoView({block: 'nearest'});
+    this.input.setAttribute('aria-activedescendant', rows[this.picked].id);
+    this.input.value = rows[this.picked].textContent;
+  }
+
+  // asking
+
+  submit() {
+    this.ask(this.input.value.trim());
+  }
+
+  ask(question) {
+    if (!question) { this.input.focus(); return; }
+    this.input.value = question;
+    this.last = question;
+    keep('question', question);
+    this.fold();
+    const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+    const sent = this.send({do: 'ask', id, question, camera: this.stage.camera});
+    if (!sent) { notice('Not connected: the question was not sent.', 'bad'); return; }
+    this.card.setAttribute('aria-busy', 'true');
+    this.waits.set(id, setTimeout(() => this.giveUp(id, question), PATIENCE));
+  }
+
+  again() {
+    if (this.last) this.ask(this.last);
+  }
+
+  giveUp(id, question) {
+    this.waits.delete(id);
+    this.card.removeAttribute('aria-busy');
+    fill(this.card, h('p', {class: 'asked'}, question), h('p', {class: 'big', 'data-status': 'none'}, 'No answer'),
+      h('p', {}, 'Nothing came back. Is the node running? See State.'));
+  }
+
+  // answers
+
+  // Take a detail, our own or somebody else's; ``old``: from before this page was opened.
+  onDetail(detail, at, old) {
+    this.story.add(detail, at);
+    const own = this.waits.has(detail.id);
+    if (own) {
+      clearTimeout(this.waits.get(detail.id));
+      this.waits.delete(detail.id);
+    }
+    const follows = this.shown && this.shown.question === detail.question && this.shown.camera === detail.camera;
+    if (own || old || !this.shown || follows) this.show(detail);
+    this.story.draw();
+  }
+
+  show(detail) {
+    this.shown = detail;
+    this.card.removeAttribute('aria-busy');
+    this.right.hidden = true;
+    const ok = detail.status === 'ok';
+    const {title, advice} = said(detail.status);
+    fill(this.card,
+      h('p', {class: 'asked'}, detail.question),
+      h('p', {class: 'big', 'data-status': ok ? 'ok' : 'none'}, ok ? detail.answer : title),
+      ok ? null : h('p', {}, detail.reason ? `${sentence(detail.reason)} ` : '', advice),
+      detail.forced ? h('p', {class: 'warn'}, 'Forced: the judge does not trust this question yet.') : null,
+      detail.confidence === null ? null : this.bar(detail),
+      detail.top.length > 1 ? this.others(detail) : null,
+      h('p', {class: 'meta'}, meta(detail)),
+      this.actions(detail));
+    if (detail.status === 'unknown_words') this.near(detail.question);
+    if (detail.camera === (this.stage.camera ?? '')) this.stage.look(detail.evidence);
+  }
+
+  bar(detail) {
+    const sure = percent(detail.confidence);
+    const text = detail.status === 'ok' ? `${sure} sure` : `guess: ${detail.answer}, ${sure} sure`;
+    const limit = detail.model.name.startsWith('taught/') ? 0.8 : this.limit;
+    return h('div', {class: 'confidence'},
+      h('div', {class: 'track', role: 'img',
+        'aria-label': limit === null ? text : `${text}; an answer needs ${percent(limit)}`},
+      h('span', {class: 'level', 'data-status': detail.status, style: {width: `${100 * detail.confidence}%`}}),
+      limit === null ? null : h('span', {class: 'limit', style: {left: `${100 * limit}%`}})),
+      h('span', {}, text, limit === null ? '' : h('small', {}, ` needs ${percent(limit)}`)));
+  }
+
+  others(detail) {
+    return h('p', {class: 'others'}, detail.top.slice(1).map(([word, p]) => h('span', {}, `${word} ${percent(p)}`)));
+  }
+
+  actions(detail) {
+    if (!this.canTeach || detail.id === null || detail.image_age_ms === null) return null;
+    return h('p', {}, h('button', {type: 'button', class: 'wrong', onclick: () => this.wrong()},
+      'Wrong ', h('kbd', {}, 'W')));
+  }
+
+  near(question) {
+    const near = nearest(question, this.questions(), 5);
+    if (!near.length) return;
+    this.card.append(h('div', {class: 'near'}, h('p', {}, 'Did you mean'), near.map((each) => h(
+      'button', {type: 'button', onclick: () => this.ask(each)}, each))));
+  }
+
+  // correcting
+
+  wrong() {
+    const detail = this.shown;
+    if (!this.canTeach || !detail || detail.id === null || detail.image_age_ms === null) return;
+    this.choices = choices(detail, this.taught.get(detail.question), this.answers);
+    const other = h('input', {id: 'other', type: 'text', maxlength: 40, placeholder: 'another answer'});
+    fill(this.right, h('p', {}, 'What is right?'),
+      h('div', {class: 'choices'}, this.choices.map((answer, index) => h('button',
+        {type: 'button', onclick: () => this.correct(answer)}, h('kbd', {}, String(index + 1)), ` ${answer}`))),
+      h('form', {class: 'row', onsubmit: (event) => {
+        event.preventDefault();
+        if (other.value.trim()) this.correct(other.value.trim());
+      }}, h('label', {for: 'other', class: 'hint'}, 'Other'), other, h('button', {}, 'Use'),
+      h('button', {type: 'button', class: 'quiet', onclick: () => { this.right.hidden = true; }}, 'Cancel')));
+    this.right.hidden = false;
+    this.right.scrollIntoView({block: 'nearest'});
+  }
+
+  pick(index) {
+    if (!this.right.hidden && this.choices[index]) this.correct(this.choices[index]);
+  }
+
+  correct(answer) {
+    this.right.hidden = true;
+    this.send({do: 'teach', message: {do: 'correct', about: this.shown.id, answer,
+      id: `correct-${this.shown.id}`}});
+  }
+
+  // What became of a correction: said once, to the browser that made it.
+  onTeach(detail) {
+    if (!String(detail.id ?? '').startsWith('correct-page-')) return;
+    const shots = Object.entries(detail.shots).map(([word, n]) => `${n} × ${word}`).join(', ');
+    const text = detail.status === 'ok' || detail.status === 'not_trusted'
+      ? `Noted: ${shots}. ${detail.next?.say ? `Next: ${detail.next.say}.` : ''}` : `${taughtSaid(detail.status)}: ${detail.reason}.`;
+    notice(text, detail.status === 'ok' || detail.status === 'not_trusted' ? 'ok' : 'bad');
+  }
+}
+
+// The right answer is among those taught, those that the model weighed, the opposite, any other.
+function choices(detail, taught, all) {
+  const near = detail.top.map(([word]) => word);
+  const opposite = near.includes('yes') || near.includes('no') ? ['yes', 'no'] : [];
+  const list = taught ?? [...opposite, ...near, ...all];
+  return [...new Set(list)].filter((word) => word !== detail.answer || detail.status !== 'ok').slice(0, 9);
+}
+
+function sentence(reason) {
+  const text = reason.trim();
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?)]$/.test(text) ? '' : '.'}`;
+}
+
+function meta(detail) {
+  const total = detail.latency_ms?.total;
+  const stamp = detail.stamp ? clock(detail.stamp.sec) : null;
+  return [total ? `${total.toFixed(1)} ms` : null,
+    detail.image_age_ms > 0 && detail.image_age_ms < 3.6e6 ? `picture ${Math.round(detail.image_age_ms)} ms old` : null,
+    stamp && detail.stamp.sec > 1e9 ? stamp : null, cameraName(detail.camera),
+    detail.model.name ? `${detail.model.name} ${detail.model.version}` : null]
+    .filter(Boolean).join(' · ');
+}

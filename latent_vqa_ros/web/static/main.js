@@ -1,0 +1,147 @@
+// Starts the page: the link, the views, the keys.
+
+import {Ask} from './ask.js';
+import {find, isFree, keep, keysAreOn, notice, recall} from './dom.js';
+import {Link} from './link.js';
+import {Stage} from './stage.js';
+import {State} from './state.js';
+import {Teach} from './teach.js';
+
+const VIEWS = ['look', 'teach', 'state'];
+const THEMES = ['auto', 'light', 'dark'];
+let view = null;
+let hello = null;
+let nodeThere = null;
+
+const send = (command) => link?.send(command) ?? false;
+let link = null;
+const stage = new Stage(send);
+const ask = new Ask(stage, send);
+const teach = new Teach(stage, send, (questions) => ask.learn(questions));
+const state = new State(send);
+
+// views
+
+function show(name) {
+  const allowed = VIEWS.filter((each) => each === 'look' || !hello || hello.can[each]);
+  const next = allowed.includes(name) ? name : 'look';
+  if (view === 'teach' && next !== 'teach') teach.leave();
+  const changed = next !== view;
+  view = next;
+  for (const each of VIEWS) find(each).hidden = each !== view;
+  find('stage').hidden = view === 'state';
+  find('desk').dataset.view = view;
+  for (const tab of document.querySelectorAll('nav a')) {
+    const own = tab.hash.slice(1);
+    tab.hidden = !allowed.includes(own) || allowed.length < 2;
+    if (own === view) tab.setAttribute('aria-current', 'page');
+    else tab.removeAttribute('aria-current');
+  }
+  if (!changed) return;
+  stage.watch();
+  if (view === 'teach') teach.enter();
+  if (view === 'look') ask.story.draw();
+  if (view === 'state') { state.drawHealth(); state.drawRows(); }
+}
+
+window.addEventListener('hashchange', () => show(location.hash.slice(1)));
+
+// what the server tells
+
+const TAKE = {
+  hello(event) {
+    hello = event;
+    stage.know(event.cameras);
+    ask.story.severalCameras = event.cameras.length > 1;
+    ask.know(event);
+    state.know(event);
+    show(view ?? location.hash.slice(1));
+  },
+  detail({detail, at}) {
+    if (String(detail.id ?? '').startsWith('shadow-')) teach.onShadow(detail);
+    else ask.onDetail(detail, at, at < opened);
+  },
+  teach({detail}) { ask.onTeach(detail); teach.onTeach(detail); },
+  diagnostics({statuses}) { state.onDiagnostics(statuses); light(); },
+  parameters({rows}) { state.onParameters(rows); },
+  condition(event) { state.onCondition(event); },
+  node({there}) { nodeThere = there; light(); if (there && view === 'teach') teach.enter(); },
+  reel(event) { stage.onReel(event); },
+  notice({text}) { notice(text, 'bad'); },
+};
+
+const opened = Date.now() / 1000;
+link = new Link({
+  event: (event) => TAKE[event.kind]?.(event),
+  picture: (head, jpeg) => stage.show(head, jpeg),
+  open() { stage.watch(); light(); if (hello?.can.teach) teach.say({do: 'list'}); if (view === 'teach') teach.enter(); },
+  close(why) { if (why) notice(`Disconnected: ${why}.`, 'bad'); light(); },
+});
+
+const LIGHTS = {ok: 'all fine', warn: 'look at State', error: 'trouble, see State', stale: 'node is silent', wait: 'waiting for the node'};
+
+function light() {
+  const lamp = find('lamp');
+  let level = 'bad';
+  let text = 'not connected';
+  if (link?.isOpen) {
+    [level, text] = ['ok', 'ready'];
+    if (hello?.page === 'node' || nodeThere !== null) {
+      const worst = nodeThere === false ? 'stale' : state.level;
+      [level, text] = [worst, LIGHTS[worst]];
+    }
+  }
+  if (lamp.textContent !== text) lamp.textContent = text;
+  lamp.dataset.level = level;
+}
+setInterval(light, 2000);
+
+// keys
+
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') { ask.right.hidden = true; return; }
+  if (!keysAreOn() || !isFree(event)) return;
+  const number = Number(event.key);
+  if (number >= 1 && number <= 9) {
+    if (event.repeat) return;
+    if (view === 'teach') teach.hold(number - 1);
+    else ask.pick(number - 1);
+  } else if (event.key === ' ' && !event.target.closest('button, a, input, summary')) {
+    if (stage.play()) event.preventDefault();
+  } else if (KEYS[event.key.toLowerCase()]) {
+    event.preventDefault();
+    KEYS[event.key.toLowerCase()]();
+  }
+});
+document.addEventListener('keyup', (event) => { if (Number(event.key)) teach.release(); });
+window.addEventListener('blur', () => teach.release());
+
+const KEYS = {
+  '/': () => { location.hash = 'look'; show('look'); ask.input.focus(); ask.input.select(); },
+  r: () => { if (view === 'look') ask.again(); },
+  w: () => { if (view === 'look') ask.wrong(); },
+  l: () => { location.hash = 'look'; },
+  t: () => { location.hash = 'teach'; },
+  s: () => { location.hash = 'state'; },
+  '?': () => find('keys').showModal(),
+};
+
+find('help').onclick = () => find('keys').showModal();
+find('keys-on').checked = keysAreOn();
+find('keys-on').onchange = (event) => keep('keys', event.target.checked ? 'on' : 'off');
+
+// light and dark
+
+function dress(theme) {
+  if (theme === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  find('theme').title = `Colours: ${theme}`;
+  find('theme').setAttribute('aria-label', `Colours: ${theme}`);
+}
+find('theme').onclick = () => {
+  const next = THEMES[(THEMES.indexOf(recall('theme') ?? 'auto') + 1) % THEMES.length];
+  keep('theme', next);
+  dress(next);
+};
+dress(recall('theme') ?? 'auto');
+show(location.hash.slice(1));

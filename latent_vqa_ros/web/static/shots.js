@@ -1,0 +1,78 @@
+// The shots of a question: thumbnails by answer and moment; one is removed with Delete.
+
+import {fill, h} from './dom.js';
+
+const MOST = 60;  // thumbnails that are fetched, the newest
+
+export class Shots {
+  constructor(say) {
+    this.say = say;
+    this.node = h('div', {class: 'shots'});
+    this.onPicture = () => {};
+    this.clear();
+  }
+
+  clear() {
+    this.taken = [];
+    this.pictures = new Map();
+    this.wanted = [];
+    this.draw();
+  }
+
+  refreshSoon() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.say({do: 'show'}), 250);
+  }
+
+  // Take a document of `show`: the list, and the picture of the one asked for.
+  take({taken}) {
+    this.taken = taken;
+    const names = new Set(taken.map((each) => each.shot));
+    for (const known of this.pictures.keys()) if (!names.has(known)) this.pictures.delete(known);
+    for (const {shot, picture} of taken) if (picture) this.pictures.set(shot, `data:image/jpeg;base64,${picture}`);
+    this.wanted = taken.slice(-MOST).map((each) => each.shot).filter((shot) => !this.pictures.has(shot));
+    this.fetchNext();
+    this.draw();
+    this.onPicture();
+  }
+
+  // One at a time: each answer asks for the next.
+  fetchNext() {
+    if (this.wanted.length) this.say({do: 'show', shot: this.wanted[0]});
+  }
+
+  picture(shot) {
+    return this.pictures.get(shot);
+  }
+
+  draw() {
+    const focus = document.activeElement?.dataset?.shot;
+    const byAnswer = new Map();
+    for (const each of this.taken) {
+      const moments = byAnswer.get(each.answer) ?? new Map();
+      moments.set(each.moment, [...(moments.get(each.moment) ?? []), each]);
+      byAnswer.set(each.answer, moments);
+    }
+    fill(this.node, [...byAnswer].map(([answer, moments]) => h('section', {},
+      h('h3', {}, answer),
+      h('div', {class: 'moments'}, [...moments.values()].map((shots) => h('div',
+        {class: 'moment', role: 'group', 'aria-label': `${answer}, one moment`}, shots.map((shot) => this.thumb(shot))))))));
+    if (focus) this.node.querySelector(`[data-shot="${CSS.escape(focus)}"]`)?.focus();
+  }
+
+  thumb({shot, answer, margin}) {
+    const picture = this.picture(shot);
+    const label = `Shot ${shot} of ${answer}. Delete removes it.`;
+    return h('button', {type: 'button', class: 'thumb', title: label, 'aria-label': label, 'data-shot': shot,
+      'data-doubt': margin !== null && margin < 0 ? 'yes' : undefined,
+      onkeydown: (event) => {
+        if (event.key === 'Delete' || event.key === 'Backspace') this.remove(shot);
+      },
+      ondblclick: () => this.remove(shot)},
+    picture ? h('img', {src: picture, alt: ''}) : '…');
+  }
+
+  remove(shot) {
+    this.say({do: 'forget', shot});
+  }
+}

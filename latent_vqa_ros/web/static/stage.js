@@ -1,0 +1,257 @@
+// The live picture with what is drawn over it, the cameras to choose from, the time line of a bag.
+
+import {fill, find, h, keep, notice, recall} from './dom.js';
+import {cameraName} from './words.js';
+
+const COLOURS = ['#ff50c8', '#3cdcff', '#ffdc28', '#78ff78'];
+const SEEN = 6000;  // ms that evidence stands on a picture that goes on
+const LARGEST_PICTURE = 20e6;  // bytes, as the server takes them
+const LEAST_REGION = 0.02;  // share of a side
+
+export class Stage {
+  constructor(send) {
+    this.send = send;
+    this.canvas = find('canvas');
+    this.overlay = find('overlay');
+    this.context = this.canvas.getContext('2d');
+    this.cameras = [];
+    this.reels = new Map();
+    this.camera = null;
+    this.head = null;
+    this.evidence = [];
+    this.region = null;  // [x, y, width, height], shares
+    this.onRegion = null;  // a function while a region may be dragged
+    this.onCamera = () => {};
+    this.drag = null;
+    for (const name of ['boxes', 'seen']) {
+      const box = find(`show-${name}`);
+      box.checked = (recall(name) ?? (box.checked ? 'on' : 'off')) === 'on';
+      box.onchange = () => { keep(name, box.checked ? 'on' : 'off'); this.draw(); };
+    }
+    find('upload').onchange = (event) => this.upload(event.target);
+    find('play').onclick = () => this.play();
+    find('seek').oninput = (event) => this.seek(Number(event.target.value));
+    new ResizeObserver(() => { this.draw(); this.watchSoon(); }).observe(find('picture'));
+    document.addEventListener('visibilitychange', () => this.watch());
+    this.takeDrags();
+    setInterval(() => this.tick(), 250);
+  }
+
+  // cameras
+
+  know(cameras) {
+    this.cameras = cameras;
+    this.list();
+  }
+
+  list() {
+    const all = this.names();
+    const wanted = all.includes(this.camera) ? this.camera : all[0] ?? null;
+    if (wanted !== this.camera) this.choose(wanted);
+    find('cameras').hidden = all.length < 2;
+    fill(find('cameras'), all.map((name) => h('button', {
+      type: 'button', 'aria-pressed': String(name === this.camera),
+      onclick: () => this.choose(name)}, cameraName(name))));
+  }
+
+  names() {
+    return [...new Set([...this.cameras, ...this.reels.keys()])];
+  }
+
+  choose(name) {
+    this.camera = name;
+    this.head = null;
+    this.evidence = [];
+    find('waiting').hidden = false;
+    find('age').hidden = true;
+    this.watch();
+    this.list();
+    this.tick();
+    this.onCamera(name);
+  }
+
+  // Pictures come only while this page is seen and shows them: nobody else needs them.
+  watch() {
+    const seen = !document.hidden && !find('stage').hidden;
+    const width = Math.round((find('picture').clientWidth || 640) * (window.devicePixelRatio || 1));
+    this.send({do: 'watch', camera: seen ? this.camera : null, width: Math.min(width, 1920)});
+  }
+
+  watchSoon() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.watch(), 300);
+  }
+
+  // the picture
+
+  async show(head, jpeg) {
+    if (head.camera !== this.camera) return;
+    if (head.error) {
+      find('waiting').textContent = `This picture cannot be shown: ${head.error}.`;
+      find('waiting').hidden = false;
+      return;
+    }
+    const image = await createImageBitmap(new Blob([jpeg], {type: 'image/jpeg'}));
+    await new Promise((done) => {
+      const timer = setTimeout(done, 500);  // a hidden page draws nothing
+      requestAnimationFrame(() => { clearTimeout(timer); done(); });
+    });
+    if (this.canvas.width !== image.width || this.canvas.height !== image.height) {
+      this.canvas.width = image.width;
+      this.canvas.height = image.height;
+    }
+    this.context.drawImage(image, 0, 0);
+    image.close();
+    const first = this.head === null;
+    const resized = first || head.width !== this.head.width || head.height !== this.head.height;
+    this.head = head;
+    this.drawnAt = Date.now();
+    this.canvas.dataset.age = head.stamp_ms ? String(this.drawnAt - head.stamp_ms) : '';
+    this.canvas.dataset.pictures = String(Number(this.canvas.dataset.pictures ?? 0) + 1);
+    if (first) find('waiting').hidden = true;
+    if (resized) this.draw();
+  }
+
+  // Where the picture stands in the window: a narrow one has room at its sides.
+  shownAt() {
+    const box = this.canvas.getBoundingClientRect();
+    const scale = Math.min(box.width / this.canvas.width, box.height / this.canvas.height);
+    const [width, height] = [scale * this.canvas.width, scale * this.canvas.height];
+    return {left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2, width, height};
+  }
+
+  // what stands over it
+
+  // Evidence is about the frame that was asked about: where pictures go on, it goes after a while.
+  look(evidence) {
+    this.evidence = evidence;
+    clearTimeout(this.forgetting);
+    const reel = this.reels.get(this.camera);
+    if (evidence.length && (!reel || reel.playing)) this.forgetting = setTimeout(() => this.look([]), SEEN);
+    this.draw();
+  }
+
+  draw() {
+    if (!this.head) { fill(this.overlay); return; }
+    const {width, height, seen} = this.head;
+    const unit = width / (this.shownAt().width || width);  // source pixels per CSS pixel
+    this.overlay.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    const marks = [];
+    if (seen && find('show-seen').checked) marks.push(frame(seen, '#ffffff', unit, 'seen by the model', '6 4'));
+    if (find('show-boxes').checked) {
+      this.evidence.forEach(({phrase, box}, index) => marks.push(
+        frame(box, COLOURS[index % COLOURS.length], unit, phrase)));
+    }
+    if (this.region) {
+      const [x, y, w, t] = this.region;
+      marks.push(frame([x * width, y * height, w * width, t * height], '#4cc2ff', unit, 'region'));
+    }
+    fill(this.overlay, marks);
+  }
+
+  takeDrags() {
+    const place = (event) => {
+      const {left, top, width, height} = this.shownAt();
+      return [(event.clientX - left) / width, (event.clientY - top) / height]
+        .map((share) => Math.min(1, Math.max(0, share)));
+    };
+    const area = find('picture');
+    area.onpointerdown = (event) => {
+      if (!this.onRegion || !this.head) return;
+      this.drag = place(event);
+      area.setPointerCapture(event.pointerId);
+      event.preventDefault();
+    };
+    area.onpointermove = (event) => {
+      if (!this.drag) return;
+      const [x, y] = place(event);
+      this.region = [Math.min(x, this.drag[0]), Math.min(y, this.drag[1]),
+        Math.abs(x - this.drag[0]), Math.abs(y - this.drag[1])];
+      this.draw();
+    };
+    area.onpointerup = () => {
+      if (!this.drag) return;
+      this.drag = null;
+      if (!this.region || Math.min(this.region[2], this.region[3]) < LEAST_REGION) this.region = null;
+      this.onRegion?.(this.region);
+      this.draw();
+    };
+  }
+
+  letDrag(onRegion) {
+    this.onRegion = onRegion;
+    find('picture').classList.toggle('draggable', Boolean(onRegion));
+  }
+
+  // a bag, a folder, uploads
+
+  onReel(event) {
+    this.reels.set(event.camera, {...event, at: performance.now()});
+    if (event.look) this.choose(event.camera);
+    else this.list();
+    this.tick();
+  }
+
+  tick() {
+    const reel = this.reels.get(this.camera);
+    find('reel').hidden = !reel || reel.count < 2;
+    this.showAge(reel);
+    if (!reel) return;
+    let at = reel.position;
+    if (reel.playing) at = (at + (performance.now() - reel.at) / 1000) % (reel.seconds + 1);
+    at = Math.min(at, reel.seconds);
+    find('seek').max = reel.seconds;
+    if (document.activeElement !== find('seek') || reel.playing) find('seek').value = at;
+    find('play').textContent = reel.playing ? '❚❚' : '▶';
+    find('play').setAttribute('aria-label', reel.playing ? 'Pause' : 'Play');
+    find('moment').textContent = reel.label.endsWith(' s')
+      ? `${at.toFixed(1)} of ${reel.seconds.toFixed(1)} s` : reel.label;
+  }
+
+  showAge(reel) {
+    const age = find('age');
+    age.hidden = !this.head || Boolean(reel);
+    if (age.hidden) return;
+    const since = (Date.now() - this.drawnAt) / 1000;
+    const old = since > 2;
+    age.dataset.level = old ? 'bad' : 'ok';
+    age.textContent = old ? `no new picture for ${Math.round(since)} s` : 'live';
+  }
+
+  play() {
+    const reel = this.reels.get(this.camera);
+    if (reel) this.send({do: 'play', camera: this.camera, value: !reel.playing});
+    return Boolean(reel);
+  }
+
+  seek(at) {
+    this.send({do: 'seek', camera: this.camera, value: at});
+  }
+
+  async upload(input) {
+    const [file] = input.files;
+    input.value = '';
+    if (!file) return;
+    if (file.size > LARGEST_PICTURE) { notice('That picture is too large: 20 MB at most.', 'bad'); return; }
+    try {
+      const done = await fetch(`picture?name=${encodeURIComponent(file.name.slice(0, 80))}`,
+        {method: 'POST', body: file});
+      if (!done.ok) notice(await done.text(), 'bad');
+    } catch {
+      notice('The picture could not be sent.', 'bad');
+    }
+  }
+}
+
+function frame([x, y, width, height], colour, unit, label, dash) {
+  const size = 13 * unit;
+  const wide = (label.length * 0.58 + 0.8) * size;
+  const top = y > 1.5 * size ? y - 1.45 * size : y;
+  const shape = {x, y, width, height, fill: 'none'};
+  return h('g', {},
+    h('rect', {...shape, stroke: '#000', 'stroke-opacity': 0.6, 'stroke-width': 4 * unit}),
+    h('rect', {...shape, stroke: colour, 'stroke-width': 2 * unit,
+      'stroke-dasharray': dash && dash.split(' ').map((each) => each * unit).join(' ')}),
+    h('rect', {x, y: top, width: wide, height: 1.45 * size, fill: colour}),
+    h('text', {x: x + 0.4 * size, y: top + 1.05 * size, 'font-size': size, fill: '#10151b'}, label));
+}

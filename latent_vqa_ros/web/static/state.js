@@ -1,0 +1,142 @@
+// Conditions as lamps, what the node says about itself, its model, its live parameters.
+
+import {clock, fill, find, h, percent} from './dom.js';
+import {LEVELS, LEVEL_WORDS, nice, said} from './words.js';
+
+export class State {
+  constructor(send) {
+    this.send = send;
+    this.conditions = new Map();
+    this.statuses = [];
+    this.rows = [];
+    this.hello = null;
+    this.heard = 0;
+    this.edited = null;
+    const section = (title, node) => h('section', {class: 'card'}, h('h2', {}, title), node);
+    this.lampsNode = h('ul', {class: 'lamps'});
+    this.healthNode = h('ul', {class: 'health'});
+    this.modelNode = h('div');
+    this.rowsNode = h('div', {class: 'parameters'});
+    fill(find('state'), section('Conditions', this.lampsNode), section('How it is', this.healthNode),
+      section('Model', this.modelNode), section('Settings', this.rowsNode));
+    setInterval(() => this.drawHealth(), 2000);
+  }
+
+  know(hello) {
+    this.hello = hello;
+    this.drawModel();
+  }
+
+  onCondition(event) {
+    this.conditions.set(event.name, event);
+    fill(this.lampsNode, this.conditions.size ? [...this.conditions.values()].map(lamp)
+      : h('li', {class: 'hint'}, 'No conditions are set.'));
+  }
+
+  onDiagnostics(statuses) {
+    this.statuses = statuses;
+    this.heard = Date.now();
+    this.drawHealth();
+    this.drawModel();
+  }
+
+  onParameters(rows) {
+    this.rows = rows;
+    if (!this.conditions.size) fill(this.lampsNode, h('li', {class: 'hint'}, 'No conditions are set.'));
+    if (!this.rowsNode.contains(document.activeElement)) this.drawRows();
+  }
+
+  get silent() {
+    return Date.now() - this.heard > 8000;
+  }
+
+  // the worst level of the node's own report, for the lamp at the top
+  get level() {
+    if (!this.heard) return 'wait';
+    return this.silent ? 'stale' : LEVELS[Math.max(0, ...this.statuses.map((each) => each.level))];
+  }
+
+  drawHealth() {
+    if (find('state').hidden) return;
+    if (!this.heard || this.silent) {
+      fill(this.healthNode, h('li', {'data-level': 'stale'}, h('b', {}, 'The node'),
+        h('span', {class: 'level-word'}, 'silent'), h('p', {}, 'It says nothing on /diagnostics. Is it running?')));
+      return;
+    }
+    const open = new Set([...this.healthNode.querySelectorAll('details[open]')].map((each) => each.dataset.name));
+    fill(this.healthNode, this.statuses.map(({name, level, message, values}) => h('li', {'data-level': LEVELS[level]},
+      h('b', {}, nice(name)), h('span', {class: 'level-word'}, LEVEL_WORDS[level]), h('p', {}, message),
+      h('details', {'data-name': name, open: open.has(name)}, h('summary', {}, 'Figures'),
+        h('dl', {class: 'figures'}, Object.entries(values).map(([key, value]) => h('div', {}, h('dt', {}, nice(key)), h('dd', {}, value))))))));
+  }
+
+  drawModel() {
+    const node = this.statuses.find((each) => each.name === 'node')?.values ?? {};
+    const {answers = [], words = [], limit = null, model = {}} = this.hello ?? {};
+    const name = node.model ?? model.name ?? '';
+    fill(this.modelNode,
+      h('p', {}, h('b', {}, name || 'not known yet'), ` ${node.model_version ?? model.version ?? ''}`),
+      node.backend ? h('p', {class: 'hint'}, `runs with ${node.backend}, ${node.memory_rss_mb} MB`) : null,
+      limit === null ? null : h('p', {}, `An answer needs ${percent(limit)} confidence.`),
+      answers.length ? h('details', {}, h('summary', {}, `${answers.length} answers`), h('p', {}, answers.join(', '))) : null,
+      words.length ? h('details', {}, h('summary', {}, `${words.length} words that it knows`), h('p', {}, words.join(', '))) : null,
+      node.model_sha256 ? h('p', {class: 'digest'}, `sha256 ${node.model_sha256}`) : null,
+      h('div', {class: 'row'}, node.enabled === undefined ? null : h('button', {type: 'button',
+        onclick: () => this.send({do: 'enable', value: node.enabled !== 'True'})},
+      node.enabled === 'True' ? 'Stop answering' : 'Answer again')));
+  }
+
+  // parameters
+
+  drawRows() {
+    const live = this.rows.filter((row) => row.live);
+    const fixed = this.rows.filter((row) => !row.live);
+    fill(this.rowsNode, this.rows.length ? null : h('p', {class: 'hint'}, 'The node has not told its settings yet.'),
+      live.map((row) => this.row(row)),
+      fixed.length ? h('details', {}, h('summary', {}, 'Set before the start'), h('dl', {class: 'figures'},
+        fixed.map((row) => h('div', {title: row.description}, h('dt', {}, nice(row.name)), h('dd', {}, shown(row.value)))))) : null);
+  }
+
+  row(row) {
+    const id = `set-${row.name}`;
+    const field = this.field(row, id);
+    const range = row.from === null ? '' : ` From ${row.from} to ${row.to}.`;
+    return h('form', {class: 'setting', onsubmit: (event) => { event.preventDefault(); this.set(row, field); }},
+      h('label', {for: id}, nice(row.name)), field, h('button', {type: 'submit'}, 'Set'),
+      h('p', {class: 'hint', id: `${id}-about`}, row.description + range));
+  }
+
+  field(row, id) {
+    const about = {id, 'aria-describedby': `${id}-about`};
+    if (row.choices.length) {
+      return h('select', about, row.choices.map((each) => h('option', {value: each, selected: each === row.value}, each)));
+    }
+    if (typeof row.value === 'boolean') return h('input', {...about, type: 'checkbox', checked: row.value});
+    if (Array.isArray(row.value)) return h('textarea', {...about, rows: Math.max(2, row.value.length)}, row.value.join('\n'));
+    if (typeof row.value === 'number') {
+      return h('input', {...about, type: 'number', step: row.number ? 'any' : 1, min: row.from ?? undefined,
+        max: row.to ?? undefined, value: String(row.value)});
+    }
+    return h('input', {...about, type: 'text', value: row.value ?? '', maxlength: 4096});
+  }
+
+  set(row, field) {
+    let value = field.value;
+    if (field.type === 'checkbox') value = field.checked;
+    else if (Array.isArray(row.value)) value = field.value.split('\n').map((line) => line.trim());
+    else if (typeof row.value === 'number') value = Number(field.value);
+    document.activeElement?.blur();
+    this.send({do: 'set', name: row.name, value});
+  }
+}
+
+function lamp({name, value, detail, at, question, expected}) {
+  const level = value === null ? 'unknown' : value ? 'on' : 'off';
+  const word = {unknown: 'not known', on: 'yes', off: 'no'}[level];
+  const said_ = detail ? `${detail.status === 'ok' ? detail.answer : said(detail.status).title}${
+    detail.confidence === null ? '' : ` (${percent(detail.confidence)})`}` : '';
+  return h('li', {'data-value': level}, h('span', {class: 'bulb', 'aria-hidden': 'true'}), h('b', {}, nice(name)), h('span', {class: 'word'}, word),
+    h('p', {class: 'hint'}, [question, expected ? `expects ${shown(expected)}` : null, said_ || null, at ? clock(at) : null].filter(Boolean).join(' · ')));
+}
+
+const shown = (value) => Array.isArray(value) ? value.filter(Boolean).join(', ') || 'none' : value === '' ? 'none' : String(value);

@@ -1,0 +1,61 @@
+// The last answers, a line per question: what was answered when, and since when it stands.
+
+import {clock, fill, h, lasted} from './dom.js';
+import {said, verdict} from './words.js';
+
+const LINES = 8;  // questions, the last asked first
+const RUNS = 7;  // changes of a question that are shown
+
+export class Story {
+  constructor(where, onChoose) {
+    this.severalCameras = false;
+    this.where = where;
+    this.onChoose = onChoose;
+    this.questions = new Map();
+    setInterval(() => this.draw(), 5000);
+  }
+
+  // Add a detail that came at a time; equal answers in a row are one run.
+  add(detail, at) {
+    const key = `${detail.camera}\n${detail.question.trim().toLowerCase()}`;
+    const runs = this.questions.get(key) ?? [];
+    const last = runs.at(-1);
+    const same = last && last.detail.status === detail.status && last.detail.answer === detail.answer;
+    if (same) {
+      last.until = at;
+      last.times += 1;
+      last.detail = detail;
+    } else {
+      runs.push({detail, from: at, until: at, times: 1});
+      if (runs.length > 50) runs.shift();
+    }
+    this.questions.delete(key);
+    this.questions.set(key, runs);
+    while (this.questions.size > 100) this.questions.delete(this.questions.keys().next().value);
+  }
+
+  draw() {
+    if (this.where.closest('[hidden]')) return;
+    const lines = [...this.questions.values()].slice(-LINES).reverse();
+    fill(this.where, lines.length ? lines.map((runs) => this.line(runs))
+      : h('p', {class: 'hint'}, 'Answers will stand here.'));
+  }
+
+  line(runs) {
+    const now = Date.now() / 1000;
+    const shown = runs.slice(-RUNS);
+    const {question, camera} = shown[0].detail;
+    return h('li', {},
+      h('p', {class: 'asked'}, question, camera && this.severalCameras ? h('span', {class: 'hint'}, ` · ${camera}`) : null),
+      h('ol', {class: 'strip', 'aria-label': `Answers to ${question}`}, shown.map((run, index) => {
+        const end = shown[index + 1]?.from ?? now;
+        const label = `${verdict(run.detail)}, ${clock(run.from)}, for ${lasted(end - run.from)}`;
+        return h('li', {style: {'flex-grow': String(Math.max(1, end - run.from) ** 0.5)}},
+          h('button', {type: 'button', title: label, 'aria-label': label,
+            'data-status': run.detail.status === 'ok' ? 'ok' : 'none',
+            onclick: () => this.onChoose(run.detail)},
+          h('b', {}, run.detail.status === 'ok' ? run.detail.answer : said(run.detail.status).title),
+          h('small', {}, lasted(end - run.from))));
+      })));
+  }
+}

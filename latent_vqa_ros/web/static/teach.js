@@ -1,0 +1,265 @@
+// Teach a question: name it, show each answer, check what it learnt, switch it on.
+
+import {fill, find, h, keep, notice, recall} from './dom.js';
+import {Judge} from './judge.js';
+import {Shots} from './shots.js';
+import {taughtSaid, verdict} from './words.js';
+
+const MOST_ANSWERS = 9;  // each has a key
+const PACE = 400;  // ms from one shot to the next while a key is held
+const SHADOW = 1000;  // ms from one trial to the next
+const ME = `teach-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+
+export class Teach {
+  // onQuestions(questions) is told which questions are taught.
+  constructor(stage, send, onQuestions) {
+    this.stage = stage;
+    this.sendCommand = send;
+    this.onQuestions = onQuestions;
+    this.questions = [];
+    this.answers = [];
+    this.detail = null;  // the last teach/detail about this question
+    this.count = 0;
+    this.held = null;
+    this.shots = new Shots((message) => this.say(message));
+    this.judge = new Judge((message) => this.say(message), (shot) => this.shots.picture(shot));
+    this.shots.onPicture = () => this.judge.draw(this.detail);
+    this.build(find('teach'));
+    setInterval(() => this.shadow(), SHADOW);
+  }
+
+  build(panel) {
+    this.choice = h('select', {id: 'taught', onchange: () => this.open(this.choice.value)});
+    this.name = h('input', {id: 'new-question', type: 'text', maxlength: 256, autocomplete: 'off',
+      placeholder: 'Is the tray empty?', onchange: () => this.start(this.name.value.trim())});
+    this.word = h('input', {id: 'new-answer', type: 'text', maxlength: 40, autocomplete: 'off',
+      placeholder: 'yes', enterkeyhint: 'done'});
+    this.keys = h('div', {class: 'answer-keys'});
+    this.next = h('p', {class: 'next', role: 'status'});
+    this.warnings = h('ul', {class: 'warnings'});
+    this.regionText = h('span', {}, 'the whole picture');
+    this.shadowBox = h('input', {id: 'shadow', type: 'checkbox'});
+    this.shadowText = h('p', {class: 'shadow', 'aria-live': 'off'});
+    const step = (title, ...children) => h('section', {class: 'step'}, h('h2', {}, title), ...children);
+    this.rest = h('div', {hidden: true},
+      step('Show each answer', h('form', {class: 'row', onsubmit: (event) => {
+        event.preventDefault(); this.addAnswer();
+      }}, h('label', {for: 'new-answer'}, 'Answer'), this.word, h('button', {}, 'Add')),
+      this.keys, this.next, this.warnings, this.shots.node),
+      step('Check what it learnt', this.judge.node),
+      step('Watch it', h('label', {}, this.shadowBox, ' What it would answer now'), this.shadowText));
+    fill(panel,
+      step('Question',
+        h('div', {class: 'row'}, h('label', {for: 'taught'}, 'Taught'), this.choice,
+          h('button', {type: 'button', class: 'quiet', onclick: () => this.forget()}, 'Forget')),
+        h('div', {class: 'row'}, h('label', {for: 'new-question'}, 'New'), this.name,
+          h('button', {type: 'button', onclick: () => this.start(this.name.value.trim())}, 'Start')),
+        h('p', {class: 'hint'}, 'Looks at: ', this.regionText, '. Drag a box on the picture around what matters. ',
+          h('button', {type: 'button', class: 'quiet', onclick: () => this.setRegion(null)}, 'Whole picture'))),
+      this.rest);
+  }
+
+  // Ask the node what there is; called when the view opens and when the link is back.
+  enter() {
+    this.stage.letDrag((region) => this.setRegion(region));
+    this.stage.region = this.region ?? null;
+    this.stage.draw();
+    this.say({do: 'list'});
+    const last = this.question ?? recall('taught');
+    if (last) this.open(last);
+  }
+
+  leave() {
+    this.release();
+    this.stage.letDrag(null);
+    this.stage.region = null;
+    this.stage.draw();
+  }
+
+  say(message) {
+    this.count += 1;
+    const sent = this.sendCommand({do: 'teach', message: {...message,
+      question: message.do === 'list' ? undefined : message.question ?? this.question,
+      id: `${ME}-${this.count}`}});
+    if (!sent) notice('Not connected: nothing was sent.', 'bad');
+  }
+
+  // which question
+
+  start(question) {
+    if (!question) return;
+    this.name.value = '';
+    this.open(question);
+    if (!this.answers.length) this.word.focus();
+  }
+
+  open(question) {
+    if (!question) return;
+    if (question !== this.question) {
+      this.detail = null;
+      this.answers = [];
+      this.shots.clear();
+      this.setRegion(this.questions.find((each) => each.question === question)?.region ?? this.region ?? null);
+    }
+    this.question = question;
+    keep('taught', question);
+    this.rest.hidden = false;
+    this.drawChoice();
+    this.draw();
+    if (this.questions.some((each) => each.question === question)) this.say({do: 'show'});
+  }
+
+  drawChoice() {
+    const names = [...new Set([...this.questions.map((each) => each.question),
+      ...(this.question ? [this.question] : [])])];
+    fill(this.choice, h('option', {value: ''}, names.length ? 'choose …' : 'nothing yet'), names.map((name) => {
+      const known = this.questions.find((each) => each.question === name);
+      const state = known ? (known.broken ? ' (broken)' : known.active ? ' (on)' : '') : ' (new)';
+      return h('option', {value: name, selected: name === this.question}, name + state);
+    }));
+    this.choice.value = this.question ?? '';
+  }
+
+  setRegion(region) {
+    this.region = region;
+    this.stage.region = find('teach').hidden ? null : region;
+    this.stage.draw();
+    this.regionText.textContent = region
+      ? `a box of ${Math.round(100 * region[2])} × ${Math.round(100 * region[3])} % of the picture`
+      : 'the whole picture';
+  }
+
+  forget() {
+    if (!this.question || !window.confirm(`Forget “${this.question}” with all its shots?`)) return;
+    this.say({do: 'forget'});
+    keep('taught', '');
+    this.question = undefined;
+    this.rest.hidden = true;
+  }
+
+  // answers and shots
+
+  addAnswer() {
+    const word = this.word.value.trim();
+    if (!word || this.answers.includes(word)) return;
+    if (this.answers.length >= MOST_ANSWERS) { notice(`${MOST_ANSWERS} answers at most.`, 'bad'); return; }
+    this.answers.push(word);
+    this.word.value = '';
+    this.draw();
+  }
+
+  shoot(index) {
+    const answer = this.answers[index];
+    if (!answer || !this.question) return;
+    const camera = this.stage.camera ? {camera: this.stage.camera} : {};
+    const region = this.region ? {region: this.region.map((share) => Number(share.toFixed(4)))} : {};
+    this.say({do: 'add', answer, ...camera, ...region});
+  }
+
+  // While a key or a button is held, shots are taken at a pace.
+  hold(index) {
+    if (this.held !== null || !this.answers[index]) return;
+    this.shoot(index);
+    this.held = setInterval(() => this.shoot(index), PACE);
+    this.keys.children[index]?.classList.add('held');
+  }
+
+  release() {
+    clearInterval(this.held);
+    this.held = null;
+    for (const key of this.keys.children) key.classList.remove('held');
+  }
+
+  // what the node says
+
+  onTeach(detail) {
+    if (detail.do === 'list') {
+      this.questions = detail.questions;
+      this.onQuestions(detail.questions);
+      const unasked = this.question && !this.detail && this.questions.some((each) => each.question === this.question);
+      this.drawChoice();
+      if (unasked) this.say({do: 'show'});
+      return;
+    }
+    const own = String(detail.id ?? '').startsWith(ME);
+    if (own && detail.status !== 'ok' && detail.do !== 'try') {
+      notice(`${taughtSaid(detail.status)}: ${detail.reason}`, detail.status === 'not_trusted' ? 'warn' : 'bad');
+    }
+    if (['forget', 'switch_on', 'switch_off', 'rollback', 'add', 'fit', 'correct'].includes(detail.do)) this.listSoon();
+    if (!this.question || ![detail.question, detail.slug].includes(this.question)) return;
+    if (detail.do === 'try') { this.onTrial(detail); return; }
+    if (['bad_message', 'refused'].includes(detail.status) && !detail.answers.length) return;
+    this.detail = detail;
+    this.answers = [...new Set([...detail.answers, ...this.answers])];
+    if (detail.do === 'show') this.onShow(detail);
+    else this.shots.refreshSoon();
+    if (own && ['fit', 'switch_on', 'switch_off', 'rollback'].includes(detail.do)
+      && detail.status === 'ok') notice(DONE[detail.do](detail), 'ok');
+    this.draw();
+  }
+
+  onShow(detail) {
+    this.shots.take(detail);
+    if (detail.region && !this.region) this.setRegion(detail.region);
+  }
+
+  listSoon() {
+    clearTimeout(this.listing);
+    this.listing = setTimeout(() => this.say({do: 'list'}), 400);
+  }
+
+  draw() {
+    const detail = this.detail;
+    const needed = detail?.needed ?? {shots: 10, moments: 3};
+    fill(this.keys, this.answers.map((answer, index) => this.key(answer, index, needed)));
+    this.next.textContent = detail?.next?.say ? `Next: ${detail.next.say}.` : this.answers.length < 2
+      ? 'Add at least two answers, then hold a number key while the camera sees that answer.' : '';
+    fill(this.warnings, (detail?.warnings ?? []).map((line) => h('li', {}, line)));
+    this.judge.draw(detail);
+  }
+
+  key(answer, index, needed) {
+    const shots = this.detail?.shots[answer] ?? 0;
+    const moments = this.detail?.moments[answer] ?? 0;
+    const done = shots >= needed.shots && moments >= needed.moments;
+    return h('button', {type: 'button', class: done ? 'done' : '', 'data-answer': answer,
+      onpointerdown: (event) => { event.target.closest('button').setPointerCapture(event.pointerId); this.hold(index); },
+      onpointerup: () => this.release(), onpointercancel: () => this.release(),
+      oncontextmenu: (event) => event.preventDefault(),
+      onclick: (event) => { if (event.detail === 0) this.shoot(index); }},
+    h('kbd', {}, String(index + 1)), h('b', {}, answer),
+    h('small', {}, `${shots} of ${needed.shots} shots · ${moments} of ${needed.moments} moments`),
+    h('span', {class: 'gauge', style: {width: `${Math.min(100, 50 * Math.min(1, shots / needed.shots) + 50 * Math.min(1, moments / needed.moments))}%`}}));
+  }
+
+  // shadow: what it would answer beside what is answered
+
+  shadow() {
+    if (!this.shadowBox.checked || find('teach').hidden || document.hidden || !this.question) return;
+    this.say({do: 'try'});
+    this.sendCommand({do: 'ask', id: `shadow-${ME}`, question: this.question, camera: this.stage.camera});
+  }
+
+  onTrial({tried, status, reason}) {
+    this.trial = tried ? `${tried.status === 'ok' ? tried.answer : taughtSaid(tried.status)}${
+      tried.confidence === null ? '' : ` (${Math.round(100 * tried.confidence)} %)`}` : `${taughtSaid(status)}: ${reason}`;
+    this.drawShadow();
+  }
+
+  onShadow(detail) {
+    if (detail.id !== `shadow-${ME}`) return;
+    this.answered = detail.status === 'ok' ? detail.answer : verdict(detail);
+    this.drawShadow();
+  }
+
+  drawShadow() {
+    fill(this.shadowText, 'It would answer ', h('b', {}, this.trial ?? '…'), ' · answered now: ', h('b', {}, this.answered ?? '…'));
+  }
+}
+
+const DONE = {
+  fit: (detail) => detail.active ? 'Learnt, and switched on.' : 'Learnt.',
+  switch_on: () => 'Switched on: it answers now.',
+  switch_off: () => 'Switched off.',
+  rollback: (detail) => detail.active ? `Version ${detail.active} answers again.` : 'Rolled back: switched off.',
+};

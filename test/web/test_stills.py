@@ -1,0 +1,92 @@
+"""Without ROS: a bag with its time line, a folder, uploads, over a real server."""
+
+from contextlib import suppress
+
+import cv2
+import numpy as np
+import pytest
+from helpers.page import EPISODE, serving
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('photos')
+    for name, colour in (('b.png', (0, 0, 255)), ('a.jpg', (255, 0, 0))):
+        cv2.imwrite(str(folder / name), np.full((60, 80, 3), colour, np.uint8))
+    (folder / 'notes.txt').write_text('no picture')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory, folder):
+    log = tmp_path_factory.mktemp('page') / 'log'
+    shown = '--bag', str(EPISODE), '--folder', str(folder)
+    with serving(log, 'web', *shown, '--port', '0') as page:
+        yield page
+
+
+@pytest.fixture
+def link(page):
+    with page.link() as link:
+        yield link
+
+
+def test_the_bag_is_shown_at_once_and_goes_on(link):
+    hello = link.until('hello')
+    assert hello['cameras'][0] == 'camera'
+    link.say({'do': 'watch', 'camera': 'camera', 'width': 224})
+    first = link.until('picture')
+    assert first['head']['width'] == 224
+    link.say({'do': 'drawn'})
+    assert link.until('picture')['jpeg'] != first['jpeg']
+
+
+def test_a_picture_comes_only_after_the_last_one_is_drawn(link):
+    link.say({'do': 'watch', 'camera': 'camera', 'width': 224})
+    link.until('picture')
+    link.wire.settimeout(1.0)
+    kinds = set()
+    with suppress(TimeoutError):
+        while True:
+            kinds.add(link.receive()['kind'])
+    assert 'picture' not in kinds
+
+
+def test_a_place_in_the_bag_answers_the_same_each_time(link):
+    link.say({'do': 'play', 'camera': 'camera', 'value': False})
+    answers = set()
+    for at_s in (2.0, 20.0, 2.0, 20.0):
+        link.say({'do': 'seek', 'camera': 'camera', 'value': at_s})
+        link.until('reel', position=at_s)
+        answers.add((at_s, link.ask('what is in the tray?')['answer']))
+    link.say({'do': 'play', 'camera': 'camera', 'value': True})
+    assert answers == {(2.0, 'nothing'), (20.0, 'several')}
+
+
+def test_a_folder_shows_its_pictures_in_order_by_place_not_by_path(link, folder):
+    reel = link.until('reel', camera=folder.name)
+    assert (reel['count'], reel['label']) == (2, 'a.jpg')
+    link.say({'do': 'seek', 'camera': folder.name, 'value': 1.0})
+    assert link.until('reel', camera=folder.name)['label'] == 'b.png'
+    link.say({'do': 'watch', 'camera': '../../etc/passwd', 'width': 80})
+    link.say({'do': 'seek', 'camera': '../../etc/passwd', 'value': 0.0})
+    assert 'vqa_web' in link.until('notice')['text']
+
+
+def test_an_upload_is_shown_and_can_be_asked_about(page, link):
+    picture = cv2.imencode('.png', np.full((90, 120, 3), 128, np.uint8))[1].tobytes()
+    assert page.upload(picture, 'mine.png') == (204, '')
+    reel = link.until('reel', look=True)
+    assert reel['label'] == 'mine.png'
+    detail = link.ask('is there a cube?', camera=reel['camera'])
+    assert detail['camera'] == reel['camera']
+    assert detail['status'] in ('ok', 'unsure', 'unfamiliar_image')
+    link.say({'do': 'watch', 'camera': reel['camera'], 'width': 120})
+    assert link.until('picture')['head']['height'] == 90
+
+
+def test_what_is_answered_is_told_to_who_comes_later(page, link):
+    link.ask('how many things are there?', 'before')
+    with page.link() as later:
+        while later.until('detail')['detail']['id'] != 'before':
+            pass
