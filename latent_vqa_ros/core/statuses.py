@@ -18,3 +18,4 @@ class Status(str, Enum):
     UNFAMILIAR_IMAGE = 'unfamiliar_image'
     OVERLOADED = 'overloaded'
     INACTIVE = 'inactive'
+    FAILED = 'failed'  # a fault of the node, never of the question or the image

@@ -39,9 +39,8 @@ class Answerer:
             _adjust(pipeline, settings)
             return pipeline.respond(request, frame, self._now_ns(), absent), frame
         except Exception as error:  # whatever arrived, the question gets its answer
-            status = Status.NO_IMAGE if frame is None else Status.BAD_IMAGE
             self._failed(error)
-            return without_answer(request, status, f'internal error: {typed_line(error)}',
+            return without_answer(request, Status.FAILED, f'internal error: {typed_line(error)}',
                                   self._models.pick(settings.model)), frame
 
     def view(self, request: Request, settings: Settings) -> Any:

@@ -1,7 +1,7 @@
 """What the node needs of rclpy beyond its documentation, in one place and checked at the start.
 
     check(node, subscription)   # RclpyError names what this rclpy does not have
-    state(node), overrides(node), take(subscription, Image), events(subscription)
+    state(node), overrides(node), take(subscription, Image, raw), events(subscription)
 
 Everything here exists from Humble to Kilted (docs/distributions.md). Nothing else in this package
 touches a name that rclpy may change without a word.
@@ -85,14 +85,14 @@ def guard_transitions(node: LifecycleNode, refused: Callable[[str, Exception], N
     service.callback = guarded
 
 
-def take(subscription: Subscription, message: Any) -> tuple[Any, Any] | None:
-    """Return the message that waits and its info, None where none does.
+def take(subscription: Subscription, kind: Any, raw: bool) -> tuple[Any, Any] | None:
+    """Return the message that waits, of the class ``kind``, and its info; None where none does.
 
-    A message that cannot be deserialized raises what the middleware raises, once.
+    ``raw`` gives its bytes. Without it a message that cannot be read is gone without a word.
     """
     handle: Any = subscription.handle
     with handle:
-        taken: tuple[Any, Any] | None = handle.take_message(message, False)
+        taken: tuple[Any, Any] | None = handle.take_message(kind, raw)
     return taken
 
 

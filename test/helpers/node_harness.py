@@ -110,10 +110,11 @@ class Asker:
             if status.name.startswith(prefix):
                 self.diagnostics[status.name[len(prefix):]] = status
 
-    def publish(self, message, topic: str, qos=10) -> None:
-        key = (type(message), topic)
+    def publish(self, message, topic: str, qos=10, kind=None) -> None:
+        """Publish a message, or the bytes of one of that ``kind``."""
+        key = (kind or type(message), topic)
         if key not in self.publishers:
-            self.publishers[key] = self.node.create_publisher(type(message), topic, qos)
+            self.publishers[key] = self.node.create_publisher(key[0], topic, qos)
         self.publishers[key].publish(message)
 
     def stop_publishing(self, topic: str) -> None:

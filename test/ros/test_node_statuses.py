@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from builtin_interfaces.msg import Time
 from helpers.node_harness import LIMIT, QUESTION, image, picture, until
+from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
 
 SECOND = 10**9
 
@@ -125,6 +129,25 @@ def test_a_broken_image_is_bad_image(seeing, wrong):
     still_answers(seeing)
 
 
+@pytest.mark.parametrize('cut', [0, 4, 30, 6000], ids=lambda cut: f'{cut} bytes')
+def test_a_message_that_cannot_be_read_is_bad_image_until_a_good_one_comes(robot, cut):
+    node = robot(min_confidence=0.0)
+    cdr = serialize_message(image())[:cut]
+
+    def refused():
+        node.publish(cdr, 'image_raw', kind=Image)
+        time.sleep(0.02)
+        return node.vqa.activation.source.newest('')
+    until(refused, 'the message')
+    for _ in range(2):
+        detail = node.ask()
+        assert detail['status'] == 'bad_image'
+        assert detail['reason'].startswith(
+            'the message cannot be read as sensor_msgs/msg/Image: ')
+        assert 'same version of sensor_msgs' in detail['reason']
+    still_answers(node)
+
+
 def test_compressed_frames_are_answered_about_and_truncated_ones_are_bad(robot):
     seeing = robot(image_transport='compressed', min_confidence=0.0)
     jpeg = cv2.imencode('.jpg', picture())[1].tobytes()
@@ -185,13 +208,17 @@ def test_a_disabled_node_says_inactive_until_it_is_enabled_again(seeing):
     still_answers(seeing)
 
 
-def test_an_unexpected_error_is_answered_reported_and_survived(seeing, monkeypatch):
+@pytest.mark.parametrize('where', ['pipeline', 'source', 'models'])
+def test_an_error_of_our_own_is_failed_reported_and_survived(seeing, monkeypatch, where):
     def explode(*arguments):
         raise ZeroDivisionError('one\ntwo')
+    thing, name = {'pipeline': (seeing.vqa.pipeline, 'respond'),
+                   'source': (seeing.vqa.activation.source, 'newest'),
+                   'models': (seeing.vqa._models, 'in_use')}[where]
     with monkeypatch.context() as patch:
-        patch.setattr(seeing.vqa.pipeline, 'respond', explode)
+        patch.setattr(thing, name, explode)
         detail = seeing.ask()
-    assert detail['status'] == 'bad_image'
+    assert detail['status'] == 'failed'
     assert detail['reason'] == 'internal error: ZeroDivisionError: one two'
     until(lambda: seeing.diagnostics.get('questions')
           and seeing.diagnostics['questions'].level == b'\x02', 'ERROR on /diagnostics')
