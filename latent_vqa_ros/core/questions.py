@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 ALL = 'all'
+_SURROGATE = re.compile('[\ud800-\udfff]')
 _SHOWN = 200  # characters of a broken question that are repeated in its answer
 _JSON = 1 << 16  # characters of JSON that are read beside a question of the greatest length
 
@@ -80,8 +82,8 @@ def _refuse(constant: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of JSON without lone surrogates, which a topic cannot carry."""
-    return value.encode('utf-8', 'replace').decode('utf-8') if isinstance(value, str) else value
+    """Return a value of JSON with U+FFFD for lone surrogates, which a topic cannot carry."""
+    return _SURROGATE.sub('\ufffd', value) if isinstance(value, str) else value
 
 
 def _broken(text: str, error: str) -> Request:

@@ -1,7 +1,9 @@
 """Words to token ids, one tokenizer for training and runtime.
 
-A question is lower-cased, stripped of punctuation and cut at white space. There is no token for
-unknown words: a word the model never saw cannot be answered about, and saying so is the answer.
+A question is lower-cased and cut into words. Blanks, quotes and commas are passed over. A sign
+that carries meaning ("-2", "2.5", ">", an emoji) is a word of its own, and so is the end of a
+sentence that another one follows. There is no token for unknown words: a word the model never saw
+cannot be answered about, and saying so is the answer.
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ from numpy.typing import NDArray
 
 PAD, CLS = 0, 1
 _SPECIAL = 2  # ids below this are no words
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_WORD = re.compile(r"""
+    (?<!\w) (?: [-+\u2212]\d+ | [-+\u2212]?(?:[.,]|\d+[.,:/])\d+(?:[.,:/]\d+)* ) (?!\w)  # -2, 1/2
+    | [^\W_]+ (?:'[^\W_]+)?
+    | (?:[^\w\s\x00-\x1f\x7f-\x9f]|[_\n])+  # signs""", re.VERBOSE)
+_ENDS = frozenset('.?!\u2026;\u3002\n')  # of a sentence, or of a line
+_PASSED_OVER = _ENDS | frozenset(
+    ',:"\'`\u00b4\u00bf\u00a1\u2014\u3001\u201c\u201d\u201e\u2018\u201a\u00ab\u00bb\u2039\u203a')
+_VARIANTS = range(0xFE00, 0xFE10)  # how an emoji is drawn
+_AS_THEY_ARE = frozenset(('So', 'Sk', 'No', 'Nl'))  # Unicode categories: symbols, odd numbers
 
 
 class QuestionError(ValueError):
@@ -29,9 +39,38 @@ class UnknownWordsError(QuestionError):
 
 
 def words(text: str) -> list[str]:
-    """Return the words of ``text``: lower case, typographic apostrophes made plain."""
-    plain = unicodedata.normalize('NFKC', text).replace('\u2019', "'").lower()
-    return _WORD.findall(plain)
+    """Return the words of ``text``: lower case, typographic apostrophes made plain.
+
+    What would be lost without a trace is a word, too: signs, and the sign or line break that ends
+    a sentence where another one follows.
+    """
+    found: list[str] = []
+    end = ''  # of the sentence before, told when something follows
+    for token in _WORD.findall(text.lower() if text.isascii() else _plain(text)):
+        for piece in (token,) if token[-1].isalnum() else token:
+            if piece in _ENDS:
+                end = piece
+            elif piece not in _PASSED_OVER:
+                if end and found:
+                    found.append(end)
+                found.append(piece)
+                end = ''
+    return found
+
+
+def _plain(text: str) -> str:
+    """Return lower case, wide and styled letters as plain ones, without what shows nothing.
+
+    A half, a squared or a circled 2 is not made a 2.
+    """
+    kept = []
+    for char in text:
+        category = unicodedata.category(char)
+        if category in _AS_THEY_ARE:
+            kept.append(char)
+        elif category != 'Cf' and ord(char) not in _VARIANTS:
+            kept.append(unicodedata.normalize('NFKC', char))
+    return unicodedata.normalize('NFC', ''.join(kept).replace('\u2019', "'").lower())
 
 
 @dataclass(frozen=True)
@@ -63,6 +102,9 @@ class Tokenizer:
         if not found:
             raise QuestionError('the question is empty')
         ids: dict[str, int] = self._ids  # type: ignore[attr-defined]
+        if any(word in _ENDS and word not in ids for word in found):
+            raise QuestionError('the text has more than one sentence or line; ask one question at '
+                                'a time')
         unknown = list(dict.fromkeys(word for word in found if word not in ids))
         if unknown:
             raise UnknownWordsError('; '.join(self._describe(word) for word in unknown[:5]))
@@ -75,7 +117,8 @@ class Tokenizer:
         shown = word if len(word) <= 40 else word[:40] + '…'
         near = difflib.get_close_matches(word[:40], self.vocabulary, n=3, cutoff=0.6)
         hint = f' (did you mean {" or ".join(repr(n) for n in near)}?)' if near else ''
-        return f'unknown word {shown!r}{hint}'
+        kind = 'word' if any(map(str.isalnum, word)) else 'sign'
+        return f'unknown {kind} {shown!r}{hint}'
 
     def encode_batch(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return ids of shape (batch, longest text), padded with PAD."""

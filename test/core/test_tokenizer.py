@@ -1,8 +1,15 @@
+import re
+import unicodedata
+
+import easy_vqa
 import numpy as np
 import pytest
+from helpers.simulation_scenes import random_scene, untold_scene
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latent_vqa_ros.core.bundle import load
+from latent_vqa_ros.core.models import find_model
 from latent_vqa_ros.core.tokenizer import (
     CLS,
     PAD,
@@ -11,6 +18,8 @@ from latent_vqa_ros.core.tokenizer import (
     UnknownWordsError,
     words,
 )
+from latent_vqa_ros.simulation.language.captions import captions
+from latent_vqa_ros.simulation.language.questions import ask
 
 TOKENIZER = Tokenizer.from_texts(['what color is the circle?', "isn't it red", 'a gray shape'], 8)
 
@@ -45,7 +54,87 @@ def test_one_word_too_many_is_refused_with_both_numbers():
         TOKENIZER.encode('a ' * 8)
 
 
-@pytest.mark.parametrize('text', ['', '   ', '?!…', '___'])
+SHIPPED = [load(find_model(name)).manifest for name in ('tabletop', 'easy_vqa')]
+LOST = [  # what a text says, and what must not be passed over
+    ('are there >2 cubes', '>'), ('are there > 2 cubes', '>'), ('-2', '-2'), ('−2', '−2'),
+    ('are there -2 cubes', '-2'), ('are there +2 cubes', '+2'), ('are there 2.5 cubes', '2.5'),
+    ('are there .5 cubes', '.5'), ('are there 1,000 cubes', '1,000'), ('is it 10:30', '10:30'),
+    ('are there 1/2 cubes', '1/2'), ('are there ½ cubes', '½'), ('are there 2² cubes', '2²'),
+    ('are there ② cubes', '②'), ('are there Ⅱ cubes', 'ⅱ'), ('are there 2-3 cubes', '-'),
+    ('is the 🟢 ball red', '🟢'), ('is the ball 🟢?', '🟢'), ('is the ❤️ red', '❤'),
+    ('is there a 👩‍🚀', '🚀'), ('is it red & blue', '&'), ('is it red/blue', '/'),
+    ('is it (red)', '('), ('is it red_cube', '_'), ('is it blue-green', '-'), ('is it 5 %', '%'),
+    ('is the cube ≠ red', '≠'), ('is it #2', '#'), ('is it red\ufffd', '\ufffd')]
+
+
+def test_a_sign_that_carries_meaning_is_an_unknown_word():
+    for text, lost in LOST:
+        assert lost in words(text), text
+        for manifest in SHIPPED:
+            with pytest.raises(UnknownWordsError) as caught:
+                manifest.tokenizer.encode(text)
+            assert re.search(f'unknown (word|sign) {re.escape(repr(lost))}', str(caught.value))
+
+
+@given(st.characters(categories=('N', 'P', 'S')))
+def test_whatever_is_no_letter_is_told_or_known_to_be_harmless(char):
+    """A sign between blanks is a word, the end of a sentence, or one of a few that are listed."""
+    found = words(f'cube {char} ball')
+    harmless = set(',:"\'`´¿¡—、“”„‘’‚«»‹›')
+    if unicodedata.normalize('NFKC', char) in harmless or char in harmless:
+        assert found == ['cube', 'ball']
+    else:
+        assert len(found) == 3, char
+
+
+@given(st.lists(st.sampled_from(['cube', 'ball', 'is', 'red', '2']), min_size=1, max_size=5),
+       st.data())
+def test_blanks_commas_quotes_and_the_last_mark_are_harmless(plain, data):
+    before = st.sampled_from(['', '"', "'", '“', ': ', ' ', '\t', '\x00', '\u200b', '\ufeff'])
+    after = st.sampled_from(['', ',', '"', "' ", '”', ':', ' ', '，'])
+    last = data.draw(st.sampled_from(['', '?', '!', '.', '?!', '…', ' ？\n', '."']))
+    text = ''.join(f'{data.draw(before)}{word}{data.draw(after)} ' for word in plain)
+    assert words(text + last) == plain
+
+
+@pytest.mark.parametrize('end', ['?', '!', '.', '. ', '?\n', '…', ' ?! ', '\n', '; ', '？', '。'])
+def test_two_questions_in_one_text_are_not_answered_as_one(end):
+    for manifest in SHIPPED:
+        first, second = manifest.questions[0].rstrip('?'), manifest.questions[1]
+        with pytest.raises(QuestionError, match='more than one sentence') as caught:
+            manifest.tokenizer.encode(f'{first}{end}{second}')
+        assert not isinstance(caught.value, UnknownWordsError)
+
+
+def test_signs_that_a_model_was_trained_with_are_known_to_it():
+    tokenizer = Tokenizer.from_texts(['is it a t-shirt? say yes.', 'are there >2.5 %'], 12)
+    assert {'-', '?', '>', '2.5', '%'} < set(tokenizer.vocabulary)
+    assert len(tokenizer.encode('Is it a t-shirt? Say yes')) == 10
+
+
+def before(text):
+    """Return the words as the shipped models were trained with them."""
+    plain = unicodedata.normalize('NFKC', text).replace('\u2019', "'").lower()
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)?", plain)
+
+
+def test_every_wording_that_the_shipped_models_know_has_the_words_it_had():
+    texts = [text for manifest in SHIPPED for text in manifest.questions]
+    texts += [word for manifest in SHIPPED for word in (*manifest.vocabulary, *manifest.answers)]
+    texts += [*easy_vqa.get_train_questions()[0], *easy_vqa.get_test_questions()[0]]
+    for seed in range(400):
+        for make in (random_scene, untold_scene):
+            rng = np.random.default_rng(seed)
+            texts += [question.text for question in ask(make(seed), rng, 20, seed % 2 == 0)]
+            texts += captions(make(seed))
+    assert len(set(texts)) > 5000
+    assert [text for text in set(texts) if words(text) != before(text)] == []
+    for manifest in SHIPPED:
+        for text in manifest.questions:
+            manifest.tokenizer.encode(text)
+
+
+@pytest.mark.parametrize('text', ['', '   ', '?!…', '"', ' ,\n', '\u200b'])
 def test_text_without_words_is_an_empty_question(text):
     with pytest.raises(QuestionError, match='empty'):
         TOKENIZER.encode(text)
