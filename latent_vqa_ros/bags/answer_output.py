@@ -27,7 +27,8 @@ from typing import IO, Any
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.answer import Answered
-from latent_vqa_ros.bags.read import STORAGE_SUFFIXES, BagReader
+from latent_vqa_ros.bags.checks import STORAGE_SUFFIXES
+from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.core.statuses import Status
 

@@ -13,18 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.bags import BagError, need_rosbags
+from latent_vqa_ros.bags.checks import check_formats, check_path, check_records, explain
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.rosbag2 import Reader
     from rosbags.typesys.store import Typestore
 
-STORAGE_SUFFIXES = ('.mcap', '.db3')
+PEEKED = 5  # messages that are looked at before the bag is used
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,13 @@ class BagRecord:
 class BagReader:
     """A bag opened for reading; use it as a context manager.
 
-    topics          name → message type, for example '/image_raw' → 'sensor_msgs/msg/Image'
+    topics          absolute name → full message type, as '/image_raw' → 'sensor_msgs/msg/Image',
+                    however the bag writes them
     latched         topics that were offered as transient local (/tf_static, maps)
     message_count   messages in the bag, all topics
     start_ns, end_ns  stamps of the first and of the last message in ns; 0 for an empty bag
 
-    Raises BagError when the bag is missing, broken or only half written, here or while
+    Raises BagError when the bag is missing, broken, only half written or not of CDR, here or while
     iterating: a bag that ends early never looks like a whole one.
     """
 
@@ -63,18 +66,32 @@ class BagReader:
     def __enter__(self) -> BagReader:
         from rosbags.rosbag2 import Reader
 
-        _check_path(self.path)
+        check_path(self.path)
         with _one_error(self.path):
             reader = Reader(self.path)
             reader.open()
+        try:
+            self._check(reader)
+        except BaseException:
+            reader.close()
+            raise
         self._reader = reader
-        self.topics = {found.topic: found.msgtype for found in reader.connections}
+        self.topics = {_absolute(found.topic): _full(found.msgtype)
+                       for found in reader.connections}
         self.latched = frozenset(
-            found.topic for found in reader.connections if _is_latched(found))
+            _absolute(found.topic) for found in reader.connections if _is_latched(found))
         self.message_count = reader.message_count
         if self.message_count:
             self.start_ns, self.end_ns = reader.start_time, reader.end_time - 1
         return self
+
+    def _check(self, reader: Reader) -> None:
+        """Refuse messages that nobody could use, before anybody tries to."""
+        check_formats(self.path, {found.topic: getattr(found.ext, 'serialization_format', 'cdr')
+                                  for found in reader.connections})
+        with _one_error(self.path):
+            first = [bytes(cdr) for _, _, cdr in islice(reader.messages(), PEEKED)]
+        check_records(self.path, first)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
@@ -95,7 +112,8 @@ class BagReader:
                 break
             connection, stamp_ns, cdr = item
             count += 1
-            yield BagRecord(connection.topic, connection.msgtype, stamp_ns, bytes(cdr))
+            yield BagRecord(_absolute(connection.topic), _full(connection.msgtype), stamp_ns,
+                            bytes(cdr))
         if count < self.message_count:
             raise BagError(f'{self.path}: broken bag, only {count} of {self.message_count} '
                            'messages can be read; try "ros2 bag reindex" or copy it again')
@@ -116,35 +134,15 @@ class BagReader:
             return self._types.deserialize_cdr(record.cdr, record.type)
 
 
-def _check_path(path: Path) -> None:
-    """Name the usual mistakes before rosbags meets them."""
-    if not path.exists():
-        raise BagError(f'{path}: there is no such bag')
-    if path.is_file():
-        if path.name == 'metadata.yaml':
-            raise BagError(f'{path}: name the directory that holds it, {path.parent}')
-        if path.suffix not in STORAGE_SUFFIXES:
-            raise BagError(f'{path}: not a ROS 2 bag; expected a directory with metadata.yaml, '
-                           'or an .mcap or .db3 file')
-        _check_storage(path)
-        return
-    storages = sorted(child for child in path.iterdir() if child.suffix in STORAGE_SUFFIXES)
-    if not (path / 'metadata.yaml').exists():
-        hint = ('was not closed properly; try "ros2 bag reindex"' if storages
-                else 'is not a ROS 2 bag')
-        raise BagError(f'{path}: has no metadata.yaml, so it {hint}')
-    for storage in storages:
-        _check_storage(storage)
+def _absolute(topic: str) -> str:
+    """Return the topic as ROS 2 names it; some writers leave out the leading slash."""
+    return topic if topic.startswith('/') else f'/{topic}'
 
 
-def _check_storage(path: Path) -> None:
-    """Refuse an empty file, and a database whose last messages stand in a side file."""
-    if path.stat().st_size == 0:
-        raise BagError(f'{path}: the file is empty')
-    for side in (path.with_name(f'{path.name}-wal'), path.with_name(f'{path.name}-journal')):
-        if side.exists() and side.stat().st_size:
-            raise BagError(f'{path}: half-written bag, {side.name} holds messages that were '
-                           'never merged; stop its recorder, then try "ros2 bag reindex"')
+def _full(type_: str) -> str:
+    """Return sensor_msgs/Image, as the first rosbag2 and some writers have it, with its msg."""
+    package, _, name = type_.partition('/')
+    return f'{package}/msg/{name}' if name and '/' not in name else type_
 
 
 def _is_latched(connection: Connection) -> bool:
@@ -166,5 +164,4 @@ def _one_error(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        detail = ' '.join(str(error).split()) or type(error).__name__
-        raise BagError(f'{path}: broken or half-written bag ({detail})') from error
+        raise explain(path, error) from error

@@ -23,7 +23,8 @@ from typing import Any
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.answer import choose_topics, make_frame
-from latent_vqa_ros.bags.read import STORAGE_SUFFIXES, BagReader, BagRecord
+from latent_vqa_ros.bags.checks import STORAGE_SUFFIXES
+from latent_vqa_ros.bags.read import BagReader, BagRecord
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.pipeline import Frame
 
