@@ -57,6 +57,7 @@ class Scene:
     image: str = ''  # file name within its dataset
     world: str = 'workcell'  # which simulation drew it: workcell or wide
     edge_visible: bool = True  # of the table
+    ground_margin: float = 0.03  # metres: places nearer to each other are not compared
 
     @cached_property
     def counted(self) -> tuple[tuple[int, Thing], ...]:

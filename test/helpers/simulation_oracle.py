@@ -141,6 +141,7 @@ def may_hold(scene, first, relation, second):
             return {True, False}
     if relation in ('right', 'behind'):
         ground, picture = -ground, -picture
+    ground = ground / scene.ground_margin * 0.03
     if min(ground, picture) >= 0.03:
         return {True}
     return {False} if max(ground, picture) <= -0.03 else {True, False}

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES, Scene, Thing
 
-GROUND_MARGIN = 0.03  # metres between the centres, along the axis asked about
 PIXEL_MARGIN = 0.03  # of the picture's width or height, between the seen centroids
 NONE, SEVERAL, NOTHING, YES, NO = 'none', 'several', 'nothing', 'yes', 'no'
 MOST = 6  # things that are counted
@@ -105,9 +104,9 @@ def related(scene: Scene, first: int, relation: str, second: int) -> bool | None
     ground = ground_sign * (a.position[axis] - b.position[axis])
     pixels = (pixel_sign * (a.center[axis] - b.center[axis])
               / (scene.width if axis == 0 else scene.height))
-    if ground >= GROUND_MARGIN and pixels >= PIXEL_MARGIN:
+    if ground >= scene.ground_margin and pixels >= PIXEL_MARGIN:
         return True
-    return False if ground <= -GROUND_MARGIN and pixels <= -PIXEL_MARGIN else None
+    return False if ground <= -scene.ground_margin and pixels <= -PIXEL_MARGIN else None
 
 
 def _above(scene: Scene, first: int, second: int) -> bool:

@@ -74,7 +74,7 @@ def lathe(profile: tuple[tuple[float, float], ...], sides: int = SIDES) -> Mesh:
     return np.concatenate(rings), np.array(triangles)
 
 
-def _handle_rings(steps: int = 7, sides: int = 6) -> list[Floats]:
+def handle_rings(steps: int = 7, sides: int = 6) -> list[Floats]:
     """Return the rings of a half torus that stands out from the mug along x."""
     bend, bar = HANDLE
     rings = []
@@ -109,7 +109,7 @@ def mesh(shape: str) -> Mesh:
     """Return the triangles of a cone, mug or bowl at scale 1, counter-clockwise from outside."""
     outside = TURNED[shape]
     turned = lathe(((0.0, outside[0][1]), *outside, *HOLLOWS.get(shape, ())))
-    return _join(turned, _tube(_handle_rings())) if shape == 'mug' else turned
+    return _join(turned, _tube(handle_rings())) if shape == 'mug' else turned
 
 
 @cache
@@ -126,7 +126,7 @@ def parts(shape: str) -> tuple[Floats, ...]:
     body = np.concatenate([ring(radius, z) for radius, z in TURNED[shape]])
     if shape != 'mug':
         return (body,)
-    rings = _handle_rings()
+    rings = handle_rings()
     return (body, *(np.concatenate(pair) for pair in zip(rings, rings[1:], strict=False)))
 
 

@@ -47,7 +47,8 @@ HEAD = """
 """
 
 
-def _numbers(values: Iterable[float]) -> str:
+def numbers(values: Iterable[float]) -> str:
+    """Return numbers as an attribute of the XML has them."""
     return ' '.join(f'{value:.6g}' for value in values)
 
 
@@ -64,7 +65,7 @@ def _meshes(scales: dict[str, float]) -> str:
             for variant, factor in enumerate(VARIANTS):
                 lines.append(
                     f'<mesh name="{mesh_name(shape, size, variant)}" inertia="convex" '
-                    f'vertex="{_numbers((vertices * scale * factor).ravel())}" '
+                    f'vertex="{numbers((vertices * scale * factor).ravel())}" '
                     f'face="{" ".join(map(str, triangles.ravel()))}"/>')
     return '\n'.join(lines)
 
@@ -86,23 +87,24 @@ def _thing(index: int) -> str:
             '</body>')
 
 
-def _tray() -> str:
+def tray_xml() -> str:
+    """Return the tray."""
     thick, tall = TRAY_RIM
     x, y = TRAY[0] + thick, TRAY[1] + thick
     walls = ((x, 0, thick, y + thick), (-x, 0, thick, y + thick),
              (0, y, x - thick, thick), (0, -y, x - thick, thick))
-    rims = ''.join(f'<geom name="tray{i}" class="solid" pos="{_numbers((px, py, tall))}" '
-                   f'size="{_numbers((sx, sy, tall))}"/>'
+    rims = ''.join(f'<geom name="tray{i}" class="solid" pos="{numbers((px, py, tall))}" '
+                   f'size="{numbers((sx, sy, tall))}"/>'
                    for i, (px, py, sx, sy) in enumerate(walls))
     half = TRAY_FLOOR / 2
     return (f'<body name="tray">{rims}<geom name="tray4" class="solid" pos="0 0 {half}" '
-            f'size="{_numbers((*TRAY, half))}"/></body>')
+            f'size="{numbers((*TRAY, half))}"/></body>')
 
 
-def _gripper() -> str:
+def gripper_xml() -> str:
     """Return the gripper with its tips at z = 0, fingers along x."""
     top = 2 * FINGER[2]
-    fingers = ''.join(f'<geom name="{side}" type="box" size="{_numbers(FINGER)}" '
+    fingers = ''.join(f'<geom name="{side}" type="box" size="{numbers(FINGER)}" '
                       f'pos="0 0 {FINGER[2]}"/>' for side in ('left', 'right'))
     return (f'<body name="gripper">{fingers}'
             f'<geom name="palm" type="box" size="0.075 0.020 0.014" pos="0 0 {top + 0.014}"/>'
@@ -124,7 +126,7 @@ def make(scales: dict[str, float]) -> tuple[str, dict[str, bytes]]:
           for i, (sx, sy) in enumerate(((1, 1), (1, -1), (-1, 1), (-1, -1)))),
         *(f'<body name="clutter{i}"><geom name="clutter{i}" type="box" size="0.02 0.02 0.001"/>'
           '</body>' for i in range(MAX_CLUTTER)),
-        _tray(), _gripper(), *(_thing(i) for i in range(MAX_THINGS))]
+        tray_xml(), gripper_xml(), *(_thing(i) for i in range(MAX_THINGS))]
     files = {f'texture{i}.png': textures.png(i) for i in range(TEXTURES)}
     return HEAD + _assets(scales) + '<worldbody>' + '\n'.join(world) + '</worldbody></mujoco>', \
         files

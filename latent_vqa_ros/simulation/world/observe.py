@@ -25,7 +25,7 @@ from latent_vqa_ros.simulation.world.layout import (
     Placed,
     Tray,
 )
-from latent_vqa_ros.simulation.world.render import GRIPPER_PIXEL, TRAY_PIXEL
+from latent_vqa_ros.simulation.world.workcell import GRIPPER_PIXEL, TRAY_PIXEL
 
 Floats = NDArray[np.float64]
 Owners = NDArray[np.int8]
@@ -47,21 +47,22 @@ def observe(seed: int, split: str, layout: Layout, positions: Floats, camera: Ca
                for thing, (x, y, z) in zip(layout.things, positions, strict=True)]
     rows, columns = np.nonzero(owners >= 0)
     seen = owners[rows, columns]
-    things = tuple(_see(thing, camera, len(owners), rows[seen == i], columns[seen == i])
+    things = tuple(see(thing, camera, len(owners), rows[seen == i], columns[seen == i])
                    for i, thing in enumerate(settled))
     if any(UNCLEAR[0] < thing.visible < UNCLEAR[1] for thing in things):
         return None
     if layout.gripper and not any(thing.held for thing in things) \
-            and _between_fingers(layout.gripper, camera, owners, len(things)):
+            and between_fingers(layout.gripper, camera, owners, len(things)):
         return None
     return Scene(seed, split, size, size, things,
-                 layout.tray is not None and _tray_seen(layout.tray, camera, owners),
-                 layout.gripper is not None and _gripper_seen(layout.gripper, camera, owners))
+                 layout.tray is not None and tray_seen(layout.tray, camera, owners) > SHOWN,
+                 layout.gripper is not None
+                 and gripper_seen(layout.gripper, camera, owners) > SHOWN)
 
 
-def _see(thing: Placed, camera: Camera, size: int, rows: NDArray[np.int64],
+def see(thing: Placed, camera: Camera, size: int, rows: NDArray[np.int64],
          columns: NDArray[np.int64]) -> Thing:
-    """Return the truth of an object that is seen at these pixels of a size × size picture."""
+    """Return the truth of an object that is seen at these pixels of a picture of ``size`` rows."""
     pixels = camera.project(np.asarray(thing.position)[None], size)[0]
     box, center = (0, 0, 0, 0), (float(pixels[0]), float(pixels[1]))
     if len(rows):
@@ -99,14 +100,15 @@ def _area(parts: list[Floats]) -> float:
     return max(float(canvas.sum()) / FINE**2, 1.0)
 
 
-def _tray_seen(tray: Tray, camera: Camera, owners: Owners) -> bool:
+def tray_seen(tray: Tray, camera: Camera, owners: Owners) -> float:
+    """Return the share of the tray that is seen."""
     c, s = math.cos(tray.yaw), math.sin(tray.yaw)
     corners = np.array([[tray.x + c * a - s * b, tray.y + s * a + c * b, 0.01]
                         for a in (-TRAY[0], TRAY[0]) for b in (-TRAY[1], TRAY[1])])
-    return _share([corners], camera, owners == TRAY_PIXEL) > SHOWN
+    return _share([corners], camera, owners == TRAY_PIXEL)
 
 
-def _finger(gripper: Gripper, side: float) -> Floats:
+def finger(gripper: Gripper, side: float) -> Floats:
     """Return the corners (8, 3) of a finger (side -1 or 1) in the world."""
     middle = side * (gripper.opening / 2 + FINGER[0])
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
@@ -119,9 +121,10 @@ def _in_world(gripper: Gripper, points: Floats) -> Floats:
     return np.asarray(points @ turn + (gripper.x, gripper.y, gripper.z))
 
 
-def _gripper_seen(gripper: Gripper, camera: Camera, owners: Owners) -> bool:
-    fingers = [_finger(gripper, -1), _finger(gripper, 1)]
-    return _share(fingers, camera, owners == GRIPPER_PIXEL) > SHOWN
+def gripper_seen(gripper: Gripper, camera: Camera, owners: Owners) -> float:
+    """Return the share of the fingers that is seen."""
+    fingers = [finger(gripper, -1), finger(gripper, 1)]
+    return _share(fingers, camera, owners == GRIPPER_PIXEL)
 
 
 def _share(parts: list[Floats], camera: Camera, seen: NDArray[np.bool_]) -> float:
@@ -133,9 +136,9 @@ def _share(parts: list[Floats], camera: Camera, seen: NDArray[np.bool_]) -> floa
     return float((seen & (mask > 0)).sum()) / _area(outlines)
 
 
-def _between_fingers(gripper: Gripper, camera: Camera, owners: Owners, count: int) -> bool:
+def between_fingers(gripper: Gripper, camera: Camera, owners: Owners, count: int) -> bool:
     """Return whether an object is seen where an object held by the gripper would be."""
-    corners = np.concatenate([_finger(gripper, -1), _finger(gripper, 1)])
+    corners = np.concatenate([finger(gripper, -1), finger(gripper, 1)])
     corners[:, 2] -= 0.01
     mask = np.zeros(owners.shape, np.uint8)
     outline = np.round(camera.project(corners, len(owners)) - 0.5).astype(np.int32)

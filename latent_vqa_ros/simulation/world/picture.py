@@ -17,6 +17,7 @@ from latent_vqa_ros.simulation.truth import Scene
 from latent_vqa_ros.simulation.world import observe, render, scenes, sensor
 from latent_vqa_ros.simulation.world.layout import Layout, Look
 from latent_vqa_ros.simulation.world.plan import plan
+from latent_vqa_ros.simulation.world.workcell import Workcell
 
 PLANS = 40  # placements tried for one set of objects
 SETS = 20  # sets of objects tried for one seed
@@ -32,13 +33,16 @@ class Taken:
     layout: Layout
     look: Look
 
+    def file(self) -> tuple[bytes, str]:
+        """Return the picture as the camera stores it, and the file's ending."""
+        return sensor.encode(self.image_hwc, self.look.sensor)
+
 
 class Studio:
     """A workcell with a camera; one per process."""
 
     def __init__(self, size: int) -> None:
-        self.view = render.open_view(size)
-        self.cell = self.view.cell
+        self.view, self.cell = render.open_view(Workcell, size)
 
     def take(self, split: str, seed: int) -> Taken:
         """Return the picture of a seed; DatasetError if no scene could be made of it."""

@@ -33,6 +33,7 @@ from latent_vqa_ros.simulation.world.layout import (
 
 Floats = NDArray[np.float64]
 
+NOBODY, TRAY_PIXEL, GRIPPER_PIXEL = -1, -2, -3  # whose a pixel may be, beside the things'
 AWAY = -30.0  # metres below the floor, where unused things wait
 MAX_STEPS = 60
 CALM = 0.004  # m/s and, times 50 mm, rad/s: at rest
@@ -52,6 +53,7 @@ class Workcell:
         self.model: Any = mujoco.MjModel.from_xml_string(xml, files)
         self.model.geom_sameframe[:] = 0  # geoms move within their bodies: heed geom_pos
         self.data: Any = mujoco.MjData(self.model)
+        self.beyond = NOBODY
         self.shapes = {'cube': mujoco.mjtGeom.mjGEOM_BOX, 'ball': mujoco.mjtGeom.mjGEOM_SPHERE,
                        'cylinder': mujoco.mjtGeom.mjGEOM_CYLINDER}
         self.thing_geoms = [self._geom(f'thing{i}') for i in range(MAX_THINGS)]
@@ -70,8 +72,16 @@ class Workcell:
             self._thing(index, layout.things[index] if index < len(layout.things) else None)
         for index in range(MAX_CLUTTER):
             self._clutter(index, layout.clutter[index] if index < len(layout.clutter) else None)
-        self._tray(layout.tray)
-        self._gripper(layout.gripper)
+        place_tray(self.model, self.tray_geoms, layout.tray)
+        place_gripper(self.model, self.gripper_geoms, layout.gripper)
+
+    def owners(self, layout: Layout) -> NDArray[np.int8]:
+        """Return whose each geom is, (geoms,): a thing's index, or one of *_PIXEL."""
+        by_geom = np.full(self.model.ngeom, NOBODY, np.int8)
+        by_geom[self.thing_geoms[:len(layout.things)]] = np.arange(len(layout.things))
+        by_geom[self.tray_geoms] = TRAY_PIXEL
+        by_geom[self.gripper_geoms] = GRIPPER_PIXEL
+        return by_geom
 
     def settle(self, layout: Layout) -> bool:
         """Let it come to rest; return whether it did where it stood, without tipping or overlap.
@@ -132,12 +142,9 @@ class Workcell:
     def _distance(self, first: int, second: int) -> float:
         return float(self.mj.mj_geomDistance(self.model, self.data, first, second, 0.01, None))
 
-    def _show(self, geoms: list[int], shown: bool) -> None:
-        self.model.geom_group[geoms] = 0 if shown else model_xml.HIDDEN_GROUP
-
     def _thing(self, index: int, thing: Placed | None) -> None:
         model, geom, collider = self.model, self.thing_geoms[index], self.collider_geoms[index]
-        self._show([geom], thing is not None)
+        show(model, [geom], thing is not None)
         if thing is None:
             self.data.qpos[7 * index:7 * index + 3] = (index, 0, AWAY)
             model.geom_contype[collider] = model.geom_conaffinity[collider] = 0
@@ -181,7 +188,7 @@ class Workcell:
     def _clutter(self, index: int, thing: Clutter | None) -> None:
         model, geom = self.model, self.clutter_geoms[index]
         body = int(model.geom_bodyid[geom])
-        self._show([geom], thing is not None)
+        show(model, [geom], thing is not None)
         if thing is None:
             model.body_pos[body] = (0, index, AWAY)
             return
@@ -200,33 +207,6 @@ class Workcell:
         model.body_pos[body] = (thing.x, thing.y, up)
         model.geom_rgba[geom, :3] = thing.rgb
 
-    def _tray(self, tray: Tray | None) -> None:
-        model = self.model
-        body = int(model.geom_bodyid[self.tray_geoms[0]])
-        self._show(self.tray_geoms, tray is not None)
-        model.body_pos[body] = (tray.x, tray.y, 0) if tray else (3, 0, AWAY)
-        half = tray.yaw / 2 if tray else 0.0
-        model.body_quat[body] = (math.cos(half), 0, 0, math.sin(half))
-        if tray:
-            model.geom_rgba[self.tray_geoms, :3] = tray.rgb
-            model.geom_rgba[self.tray_geoms[4], :3] = np.array(tray.rgb) * 0.85
-
-    def _gripper(self, gripper: Gripper | None) -> None:
-        model = self.model
-        left, right, *_ = self.gripper_geoms
-        body = int(model.geom_bodyid[left])
-        self._show(self.gripper_geoms, gripper is not None)
-        if gripper is None:
-            model.body_pos[body] = (6, 0, AWAY)
-            return
-        model.body_pos[body] = (gripper.x, gripper.y, gripper.z)
-        half = gripper.yaw / 2
-        model.body_quat[body] = (math.cos(half), 0, 0, math.sin(half))
-        model.geom_pos[left, 0] = -gripper.opening / 2 - FINGER[0]
-        model.geom_pos[right, 0] = gripper.opening / 2 + FINGER[0]
-        model.geom_rgba[self.gripper_geoms, :3] = gripper.rgb
-        model.geom_rgba[self.gripper_geoms[2], :3] = np.array(gripper.rgb) * 2.2
-
     def dress(self, layout: Layout, look: Look) -> None:
         """Set colours, textures, lights and the camera."""
         model = self.model
@@ -242,7 +222,7 @@ class Workcell:
             model.mat_texrepeat[material] = surface.repeat
             model.mat_specular[material] = look.gloss / 3
         for index in range(model.nlight):
-            self._light(index, look.lights[index] if index < len(look.lights) else None)
+            light_up(model, index, look.lights[index] if index < len(look.lights) else None)
         model.vis.headlight.ambient[:] = look.ambient
         model.vis.headlight.diffuse[:] = 0.1
         model.vis.headlight.specular[:] = 0.0
@@ -251,16 +231,51 @@ class Workcell:
         self.mj.mju_mat2Quat(model.cam_quat[0], camera.axes.T.ravel())
         model.cam_fovy[0] = camera.fovy
 
-    def _light(self, index: int, light: Light | None) -> None:
-        model = self.model
-        model.light_active[index] = light is not None
-        if light:
-            model.light_dir[index] = light.direction
-            model.light_pos[index] = -2 * np.array(light.direction)
-            model.light_diffuse[index] = light.strength
-            model.light_specular[index] = light.strength
-            model.light_ambient[index] = 0
-            model.light_castshadow[index] = light.shadow
+
+def show(model: Any, geoms: list[int], shown: bool) -> None:
+    """Draw these geoms, or do not."""
+    model.geom_group[geoms] = 0 if shown else model_xml.HIDDEN_GROUP
+
+
+def place_tray(model: Any, geoms: list[int], tray: Tray | None) -> None:
+    """Put the tray, whose walls and floor are these geoms, where it stands."""
+    body = int(model.geom_bodyid[geoms[0]])
+    show(model, geoms, tray is not None)
+    model.body_pos[body] = (tray.x, tray.y, 0) if tray else (3, 0, AWAY)
+    half = tray.yaw / 2 if tray else 0.0
+    model.body_quat[body] = (math.cos(half), 0, 0, math.sin(half))
+    if tray:
+        model.geom_rgba[geoms, :3] = tray.rgb
+        model.geom_rgba[geoms[4], :3] = np.array(tray.rgb) * 0.85
+
+
+def place_gripper(model: Any, geoms: list[int], gripper: Gripper | None) -> None:
+    """Put the gripper, whose fingers, palm and wrist are these geoms, where it hangs."""
+    left, right, *_ = geoms
+    body = int(model.geom_bodyid[left])
+    show(model, geoms, gripper is not None)
+    if gripper is None:
+        model.body_pos[body] = (6, 0, AWAY)
+        return
+    model.body_pos[body] = (gripper.x, gripper.y, gripper.z)
+    half = gripper.yaw / 2
+    model.body_quat[body] = (math.cos(half), 0, 0, math.sin(half))
+    model.geom_pos[left, 0] = -gripper.opening / 2 - FINGER[0]
+    model.geom_pos[right, 0] = gripper.opening / 2 + FINGER[0]
+    model.geom_rgba[geoms, :3] = gripper.rgb
+    model.geom_rgba[geoms[2], :3] = np.array(gripper.rgb) * 2.2
+
+
+def light_up(model: Any, index: int, light: Light | None) -> None:
+    """Set a lamp, or put it out."""
+    model.light_active[index] = light is not None
+    if light:
+        model.light_dir[index] = light.direction
+        model.light_pos[index] = -2 * np.array(light.direction)
+        model.light_diffuse[index] = light.strength
+        model.light_specular[index] = light.strength
+        model.light_ambient[index] = 0
+        model.light_castshadow[index] = light.shadow
 
 
 WIDE = {'cube': 1.0, 'ball': 1.1, 'cylinder': 0.9}

@@ -162,7 +162,8 @@ def test_a_missing_mujoco_is_one_line_that_names_the_package(monkeypatch):
 
 def test_a_gl_that_does_not_work_is_one_line():
     code = ('from latent_vqa_ros.simulation.world.render import RenderError, open_view\n'
-            'try:\n    open_view(96)\nexcept RenderError as error:\n    print(error)')
+            'from latent_vqa_ros.simulation.world.workcell import Workcell\n'
+            'try:\n    open_view(Workcell, 96)\nexcept RenderError as error:\n    print(error)')
     env = {**os.environ, 'MUJOCO_GL': 'no_such_gl'}
     done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True,
                           check=True)

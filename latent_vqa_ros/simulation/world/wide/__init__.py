@@ -1,0 +1,1 @@
+"""The wide world: tables, things, cameras and light as people have them, seen by any camera."""

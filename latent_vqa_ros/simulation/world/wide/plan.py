@@ -1,0 +1,344 @@
+"""Draws what stands where in the wide world, at rest without physics, and only what can be told.
+
+A thing is put only where its shape can be seen for what it is: no cylinder from straight above,
+no bowl edge-on, no mug whose handle points at the camera. Knows neither MuJoCo nor colours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_vqa_ros.simulation.world import meshes
+from latent_vqa_ros.simulation.world.camera import Camera
+from latent_vqa_ros.simulation.world.layout import FINGER, TRAY, Gripper, Tray
+from latent_vqa_ros.simulation.world.plan import draw_tray, lay_in_tray
+from latent_vqa_ros.simulation.world.wide.framing import IN_HAND_AT, Setting
+from latent_vqa_ros.simulation.world.wide.items import WORN, Item
+
+Floats = NDArray[np.float64]
+Rng = np.random.Generator
+Kind = Sequence[str]  # colour, shape, size
+
+COUNTS = (0.04, 0.17, 0.17, 0.17, 0.16, 0.15, 0.14)  # how often a scene has 0 to 6 things
+TOLD = 0.35  # share of scenes whose things are either small or large
+RATIO = (1.6, 2.1)  # of large to small
+METRES = (0.009, 0.065)  # half width of a cube
+TRIES = 30
+TIGHT = 1.02  # neighbours may come so near, by their own outline
+# Degrees between a thing's axis and the line of sight within which its shape can be told.
+TELLS = {'cube': (0, 90), 'ball': (0, 90), 'cylinder': (17, 75), 'cone': (24, 90),
+         'mug': (18, 70), 'bowl': (15, 70)}
+HANDLE = math.cos(math.radians(35))  # a mug's handle does not point to or from the camera
+STEEP = 66  # degrees: from higher up, stacks and grippers look flat
+MARGIN = 0.01  # share of the picture around a thing that is wholly in it
+NEAR, FAR = 0.02, 0.12  # of the picture's width: at the table's edge, and clearly not
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The things of a scene, the tray and the gripper."""
+
+    things: tuple[Item, ...]
+    tray: Tray | None = None
+    gripper: Gripper | None = None
+
+
+def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> Stage | None:
+    """Return where everything stands; None where it did not fit."""
+    todo = draw_items(rng, kinds, setting)
+    if setting.in_hand:
+        return _in_hand(rng, todo[0], setting)
+    tray = _tray(rng, todo, setting)
+    gripper, held = _gripper(rng, todo, setting)
+    done = [] if held is None else [held]
+    if held is not None:
+        todo = todo[1:]
+    whole = rng.random() < 0.65
+    in_tray = int(rng.integers(0, 4)) if tray else 0
+    for number, item in enumerate(todo):
+        placed = _place(rng, item, done, setting, tray, number < in_tray, whole)
+        if placed is None:
+            return None
+        done.append(placed)
+    return Stage(tuple(done), tray, gripper)
+
+
+def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> list[Item]:
+    """Return things of these kinds in their own proportions, not yet anywhere.
+
+    Fewer than the kinds where that many would not fit into the picture.
+    """
+    share = math.exp(rng.uniform(math.log(0.05), math.log(0.2 if setting.in_hand else 0.15)))
+    metres = float(np.clip(share * setting.width, *METRES))
+    fit = int(0.3 / (2 * metres / setting.width) ** 2)
+    told = rng.random() < TOLD
+    ratio = rng.uniform(*RATIO)
+    spread = rng.uniform(0, 0.5)
+    found = []
+    for color, shape, size in kinds[:max(fit, 1)]:
+        by = (ratio if size == 'large' else 1.0) * rng.uniform(0.96, 1.04) if told \
+            else math.exp(rng.uniform(-spread, spread))
+        lying = shape == 'cylinder' and rng.random() < 0.3
+        found.append(Item(
+            shape, color, size if told else '', 0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0),
+            float(rng.uniform(-math.pi, math.pi)), metres=float(np.clip(metres * by, *METRES)),
+            stretch=_stretch(rng, shape), worn=WORN[int(rng.integers(len(WORN)))],
+            lying=lying, table=setting.table))
+    return found
+
+
+def _stretch(rng: Rng, shape: str) -> tuple[float, float, float]:
+    if shape == 'ball':
+        return 1.0, 1.0, 1.0
+    if shape == 'cube':
+        x, y, z = rng.uniform(0.96, 1.04, 3)
+        return float(x), float(y), float(z)
+    low, high = {'cylinder': (0.6, 1.8), 'cone': (0.75, 1.6), 'mug': (0.85, 1.2),
+                 'bowl': (0.8, 1.2)}[shape]
+    tall = math.exp(rng.uniform(math.log(low), math.log(high)))
+    wide = tall ** -0.3
+    return wide, wide, tall * wide
+
+
+def _in_hand(rng: Rng, item: Item, setting: Setting) -> Stage | None:
+    placed = _turned_to_tell(rng, replace(item, position=(0.0, 0.0, IN_HAND_AT)), setting.camera)
+    if placed is None or not in_picture(placed, setting.camera):
+        return None
+    return Stage((placed,))
+
+
+def _tray(rng: Rng, todo: Sequence[Item], setting: Setting) -> Tray | None:
+    """Return a tray in the picture, now and then; None where it would not fit."""
+    if setting.width < 0.3 or rng.random() > 0.35:
+        return None
+    tray = draw_tray(rng)
+    at = setting.camera.ground_at(*rng.uniform(0.25, 0.75, 2), 0.0)
+    room = np.array(setting.table) - math.hypot(*TRAY) - 0.02
+    if at is None or (np.abs(at[:2]) > room).any():
+        return None
+    return replace(tray, x=float(at[0]), y=float(at[1]), yaw=float(rng.uniform(-3, 3)))
+
+
+def _gripper(rng: Rng, todo: Sequence[Item],
+             setting: Setting) -> tuple[Gripper | None, Item | None]:
+    """Return a gripper, holding the first thing or nothing; now and then."""
+    camera = setting.camera
+    if setting.width < 0.26 or camera.elevation > STEEP or rng.random() > 0.4:
+        return None, None
+    dark = float(rng.uniform(0.04, 0.6))
+    rgb = (dark, dark * float(rng.uniform(0.9, 1.1)), dark * float(rng.uniform(0.9, 1.1)))
+    yaw = math.radians(camera.azimuth + rng.uniform(-30, 30))
+    low = rng.uniform(0.05, 0.12)
+    at = camera.ground_at(float(rng.uniform(0.25, 0.75)), float(rng.uniform(0.35, 0.7)), low)
+    if at is None:
+        return None, None
+    x, y = float(at[0]), float(at[1])
+    if todo and rng.random() < 0.6:
+        held = _grasped(rng, todo[0], (x, y, float(low)), yaw, camera)
+        if held is not None:
+            return _closed(rng, held, yaw, rgb), held
+    gripper = Gripper(x, y, float(low + rng.uniform(0.04, 0.08)), yaw,
+                      float(rng.uniform(0.05, 0.12)), rgb)
+    return (gripper, None) if _fingers_in_picture(gripper, camera) else (None, None)
+
+
+def _grasped(rng: Rng, item: Item, at: tuple[float, float, float], yaw: float,
+             camera: Camera) -> Item | None:
+    """Return the thing between the fingers; None where nobody could tell what it is there."""
+    if item.shape in ('mug', 'bowl') or item.shape == 'cylinder' and camera.elevation > 45:
+        return None
+    x, y, low = at
+    upright = replace(item, lying=False)
+    held = replace(upright, position=(x, y, low + upright.height / 2), yaw=yaw, held=True)
+    tells = tells_its_shape(held, camera) and in_picture(held, camera)
+    return held if tells and half_width(held, 0.0) < 0.055 else None
+
+
+def _closed(rng: Rng, held: Item, yaw: float, rgb: tuple[float, float, float]) -> Gripper | None:
+    x, y, z = held.position
+    half = held.height / 2
+    below = float(rng.uniform(0.1, 0.6)) * min(2 * FINGER[2] - 0.003 - half, 0.6 * half)
+    if below <= 0:
+        return None
+    return Gripper(x, y, z - below, yaw, 2 * (half_width(held, -below) + 0.0002), rgb)
+
+
+def half_width(item: Item, z: float) -> float:
+    """Return half the metres between fingers that close on it, tips at z from its middle."""
+    form, wide = item.form, item.stretch[0] * item.metres
+    if item.shape == 'cone':
+        tall = form.half_height * item.metres
+        return 1.15 * wide * (tall - z) / (2 * tall)
+    return {'cube': 1.0, 'ball': 1.1, 'cylinder': 0.9}.get(item.shape, 1.4) * wide
+
+
+def _fingers_in_picture(gripper: Gripper, camera: Camera) -> bool:
+    reach = gripper.opening / 2 + 2 * FINGER[0]
+    tips = np.array([(gripper.x + side * reach * math.cos(gripper.yaw),
+                      gripper.y + side * reach * math.sin(gripper.yaw), gripper.z + up)
+                     for side in (-1, 1) for up in (0.0, 2 * FINGER[2])])
+    return _inside(tips, camera, MARGIN)
+
+
+def _place(rng: Rng, item: Item, done: list[Item], setting: Setting, tray: Tray | None,
+           in_tray: bool, whole: bool) -> Item | None:
+    """Return the thing in the tray, on another, at the edge, beside another or anywhere."""
+    camera = setting.camera
+    draw: Callable[[], Item | None]
+    bases = [i for i in range(len(done)) if _carries(done, i, item, camera)]
+    if tray is not None and in_tray:
+        draw = _laid_in_tray(rng, item, tray)
+    elif bases and rng.random() < 0.3:
+        base = bases[int(rng.integers(len(bases)))]
+        draw = _stacked(rng, item, done[base], base)
+    elif setting.table[0] < 1 and rng.random() < 0.2:
+        draw = _at_edge(rng, item, setting)
+    elif done and rng.random() < 0.35:
+        draw = _beside(rng, item, done)
+    else:
+        draw = _anywhere(rng, item, setting)
+    for _ in range(TRIES):
+        drawn = draw()
+        thing = None if drawn is None else _turned_to_tell(rng, drawn, camera)
+        if thing is not None and _free(thing, done, tray) and _clear_of_edge(thing, setting) \
+                and (in_picture(thing, camera) if whole else centred(thing, camera)):
+            return thing
+    return None
+
+
+def _laid_in_tray(rng: Rng, item: Item, tray: Tray) -> Callable[[], Item | None]:
+    def draw() -> Item | None:
+        laid = lay_in_tray(rng, item, tray)
+        return None if laid is None else replace(
+            item, position=laid.position, in_tray=True)
+    return draw
+
+
+def _stacked(rng: Rng, item: Item, base: Item, index: int) -> Callable[[], Item]:
+    def draw() -> Item:
+        x, y, z = base.position
+        off = 0.3 * base.form.foot * base.metres
+        dx, dy = rng.uniform(-off, off, 2)
+        return replace(item, on_top_of=index, lying=False, position=(
+            x + float(dx), y + float(dy), z + (base.height + replace(item, lying=False).height) / 2))
+    return draw
+
+
+def _at_edge(rng: Rng, item: Item, setting: Setting) -> Callable[[], Item | None]:
+    def draw() -> Item | None:
+        axis, side = int(rng.integers(2)), float(rng.choice((-1, 1)))
+        far = float((item.world(meshes.points(item.shape))[:, axis] * side).max())
+        seen = setting.camera.ground_at(*rng.uniform(0.05, 0.95, 2), 0.0)
+        if seen is None:
+            return None
+        place = [float(seen[0]), float(seen[1])]
+        place[axis] = side * (setting.table[axis]
+                              - rng.uniform(0.05, 0.9) * NEAR * setting.width - far)
+        return replace(item, position=(place[0], place[1], item.height / 2))
+    return draw
+
+
+def _beside(rng: Rng, item: Item, done: list[Item]) -> Callable[[], Item]:
+    def draw() -> Item:
+        other = done[int(rng.integers(len(done)))]
+        angle = rng.uniform(0, 2 * math.pi)
+        far = (item.reach + other.reach) * rng.uniform(0.72, 1.2)
+        x, y, _ = other.position
+        return replace(item, position=(x + far * math.cos(angle), y + far * math.sin(angle),
+                                       item.height / 2))
+    return draw
+
+
+def _anywhere(rng: Rng, item: Item, setting: Setting) -> Callable[[], Item | None]:
+    def draw() -> Item | None:
+        seen = setting.camera.ground_at(*rng.uniform(0, 1, 2), item.height / 2)
+        if seen is None:
+            return None
+        return replace(item, position=(float(seen[0]), float(seen[1]), item.height / 2))
+    return draw
+
+
+def _turned_to_tell(rng: Rng, item: Item, camera: Camera) -> Item | None:
+    """Return the thing turned so that its shape can be told; None where no turn does it."""
+    for _ in range(4):
+        if tells_its_shape(item, camera):
+            return item
+        item = replace(item, yaw=float(rng.uniform(-math.pi, math.pi)))
+    return None
+
+
+def tells_its_shape(item: Item, camera: Camera) -> bool:
+    """Return whether the line of sight shows its shape for what it is."""
+    sight = camera.position - item.position
+    sight /= np.linalg.norm(sight)
+    tilt = math.degrees(math.acos(min(abs(float(sight @ item.axis())), 1.0)))
+    least, most = TELLS[item.shape]
+    if not least <= tilt <= most:
+        return False
+    level = math.hypot(sight[0], sight[1])
+    handle = sight[0] * math.cos(item.yaw) + sight[1] * math.sin(item.yaw)
+    return item.shape != 'mug' or level < 0.3 or abs(handle) / level < HANDLE
+
+
+def _free(item: Item, done: list[Item], tray: Tray | None) -> bool:
+    for index, other in enumerate(done):
+        if item.on_top_of != index and _collide(item, other):
+            return False
+    apart = item.in_tray or item.on_top_of is not None or tray is None
+    return apart or tray is None or tray.gap(*item.position[:2]) > item.reach
+
+
+def _collide(item: Item, other: Item) -> bool:
+    """Return whether their outlines on the ground meet, and their heights."""
+    if math.dist(item.position[:2], other.position[:2]) > (item.reach + other.reach) * TIGHT:
+        return False
+    if abs(item.position[2] - other.position[2]) > (item.height + other.height) / 2 + 0.001:
+        return False
+    return bool(cv2.intersectConvexConvex(_outline(item), _outline(other))[0] > 0)
+
+
+def _outline(item: Item) -> NDArray[np.float32]:
+    """Return its outline on the ground, a little enlarged, in millimetres."""
+    points = item.world(meshes.points(item.shape))[:, :2]
+    middle = points.mean(axis=0)
+    grown = ((points - middle) * TIGHT + middle) * 1000
+    return np.asarray(cv2.convexHull(grown.astype(np.float32)))
+
+
+def _carries(done: list[Item], index: int, item: Item, camera: Camera) -> bool:
+    base = done[index]
+    free = not any(other.on_top_of == index for other in done)
+    return (free and base.form.flat_top and not base.held and camera.elevation < STEEP
+            and base.position[2] < 4 * base.metres
+            and item.form.foot * item.metres <= 1.3 * base.form.foot * base.metres)
+
+
+def _clear_of_edge(item: Item, setting: Setting) -> bool:
+    """Return whether the thing stands on the table, and clearly at its edge or not."""
+    if item.on_top_of is not None or item.in_tray:
+        return True
+    edge = item.edge_distance()
+    return 0 <= edge < NEAR * setting.width or edge > FAR * setting.width
+
+
+def in_picture(item: Item, camera: Camera) -> bool:
+    """Return whether the whole thing lies in the picture, with a margin."""
+    return _inside(item.world(meshes.points(item.shape)), camera, MARGIN)
+
+
+def centred(item: Item, camera: Camera) -> bool:
+    """Return whether the middle of the thing lies in the picture."""
+    return _inside(np.asarray(item.position)[None], camera, 0.0)
+
+
+def _inside(points: Floats, camera: Camera, margin: float) -> bool:
+    if camera.depth(points).min() < 0.04:
+        return False
+    shares = camera.project(points, 1) / (camera.aspect, 1)
+    return bool(shares.min() > margin and shares.max() < 1 - margin)

