@@ -72,9 +72,11 @@ $(VENV)/demo.stamp: requirements/demo.txt setup.py setup.cfg | $(VENV)/bin/pytho
 	@$(CLEAN_ENV) $(PIP) install --use-pep517 -r requirements/demo.txt -e .
 	@touch $@
 
-$(VENV)/test.stamp: requirements/test.txt requirements/train.txt $(VENV)/demo.stamp
+$(VENV)/test.stamp: requirements/test.txt requirements/train.txt requirements/pictures.txt \
+    $(VENV)/demo.stamp
 	@echo 'installing requirements/test.txt' >&2
 	@$(CLEAN_ENV) $(PIP) install -r requirements/test.txt
+	@$(CLEAN_ENV) $(PIP) install --no-deps -r requirements/pictures.txt
 	@ldconfig -p | grep -q libOSMesa || $(INSTALL_OSMESA) || \
 	  echo 'the simulation is not tested: sudo apt install libosmesa6' >&2
 	@touch $@

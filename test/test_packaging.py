@@ -95,7 +95,8 @@ def test_every_import_has_a_rosdep_key_or_a_pip_line():
 
 def test_each_requirement_is_pinned_to_one_version():
     files = sorted((ROOT / 'requirements').glob('*.txt'))
-    assert [path.name for path in files] == ['demo.txt', 'test.txt', 'train.txt']
+    assert [path.name for path in files] == ['demo.txt', 'pictures.txt', 'test.txt',
+                                              'train.txt']
     lines = [line for path in files for line in path.read_text().splitlines()
              if line and not line.startswith(('#', '-r '))]
     assert len(lines) >= 25

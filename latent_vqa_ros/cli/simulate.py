@@ -2,6 +2,7 @@
 
 examples:
   latent_vqa simulate dataset train_scenes/ --scenes 30000 --split train --seed 1 --workers 2
+  latent_vqa simulate dataset wide_scenes/ --world wide --scenes 30000 --workers 2
   latent_vqa simulate bag episode/ --seed 1
   latent_vqa simulate bag test/data/episode --rate 5 --size 224 --compressed   # the demo's
 
@@ -14,6 +15,10 @@ splits:
   train, val, test   the same ranges, other seeds
   compositional      each scene has a pair of colour and shape that no other split shows
   shifted            textures, lights and camera poses from ranges that no other split uses
+
+`--world wide` draws what any camera sees, in the shape of its frame: it has train, val and test,
+whose surfaces are of other kinds, and takes pictures and meshes of the package robosuite (MIT;
+pip install --no-deps robosuite==1.5.2) and of the folders of --photos and --meshes.
 
 `bag` writes a scripted episode as a ROS 2 bag: a gripper picks an object, carries it over a tray
 and puts it down there; somebody adds and removes others; the camera drifts. Topics:
@@ -51,6 +56,7 @@ log = logging.getLogger(__name__)
 
 SPLITS = ('train', 'val', 'test', 'compositional', 'shifted')  # simulation.scenes.SPLITS
 STORAGES = ('mcap', 'sqlite3')  # bags.write.STORAGES
+WORLDS = {'workcell': 128, 'wide': 160}  # datasets.tabletop.SIZE, .WIDE_SIZE
 SIZES, RATES = (32, 1024), (0.1, 100.0)  # simulation.dataset.SIZES, .episode_bag.RATES
 
 
@@ -70,8 +76,15 @@ def _add_dataset(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     dataset.add_argument('--split', choices=SPLITS, default='train')
     dataset.add_argument('--seed', metavar='K', type=whole, default=0,
                          help='other scenes of the same split (default 0)')
-    dataset.add_argument('--size', metavar='PIXELS', type=_square, default=128,
-                         help='width and height of the pictures (default %(default)s)')
+    dataset.add_argument('--world', choices=WORLDS, default='workcell',
+                         help='(default %(default)s)')
+    dataset.add_argument('--photos', metavar='DIR', type=Path,
+                         help='wide: JPEG and PNG to make surfaces and backdrops of')
+    dataset.add_argument('--meshes', metavar='DIR', type=Path,
+                         help='wide: .obj meshes, with .png beside them, that lie about unnamed')
+    dataset.add_argument('--size', metavar='PIXELS', type=_square,
+                         help='width and height of the pictures; wide: the shorter of them '
+                              '(default 128, wide: 160)')
     dataset.add_argument('--questions', metavar='N', type=count, default=10,
                          help='questions per scene, at most (default 10)')
     dataset.add_argument('--held-out-wordings', action='store_true',
@@ -140,12 +153,13 @@ def run_dataset(args: argparse.Namespace) -> int:
     from latent_vqa_ros.simulation.dataset import Job, make
 
     started = time.monotonic()
-    job = Job(args.scenes, args.split, args.seed, args.size, args.questions,
-              args.held_out_wordings, args.masks)
+    job = Job(args.scenes, args.split, args.seed, args.size or WORLDS[args.world],
+              args.questions, args.held_out_wordings, args.masks, args.world,
+              *(str(folder or '') for folder in (args.photos, args.meshes)))
     with counting(args.scenes, 'scene') as on_scenes:
         counts = make(args.out, job, args.workers, on_scenes)
     duration = time.monotonic() - started
-    document = {'out': str(args.out), 'split': args.split, 'seed': args.seed, 'size': args.size,
+    document = {'out': str(args.out), 'split': args.split, 'seed': args.seed, 'size': job.size,
                 **counts, 'duration_s': round(duration, 2),
                 'scenes_per_s': round(args.scenes / duration, 1)}
     print(json.dumps(document) if args.json else sentence(document))

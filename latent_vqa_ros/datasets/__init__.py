@@ -7,6 +7,8 @@ from pathlib import Path
 
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
 
+SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide'}  # -> world of the simulation
+
 
 def load(name_or_path: str, splits: Iterable[str] | None = None,
          limit: int | None = None) -> Dataset:
@@ -18,20 +20,20 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
     if name_or_path == 'easy_vqa':
         from latent_vqa_ros.datasets import easy_vqa
         return easy_vqa.load()
-    if name_or_path == 'tabletop':
+    if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
-        return tabletop.load(splits, limit)
+        return tabletop.load(splits, limit, SIMULATED[name_or_path])
     folder = Path(name_or_path).expanduser()
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
         return adapter.load(folder)
-    raise DatasetError(f'no data {name_or_path!r}: neither easy_vqa nor tabletop nor a folder '
-                       'with questions.jsonl')
+    raise DatasetError(f'no data {name_or_path!r}: none of easy_vqa, {", ".join(SIMULATED)}, and '
+                       'no folder with questions.jsonl')
 
 
 def ready(name_or_path: str, limit: int | None = None) -> None:
     """Draw what a simulated dataset lacks, so that many processes may load it at once."""
-    if name_or_path == 'tabletop':
+    if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
-        for name in tabletop.SPLITS:
-            tabletop.ready(name, limit)
+        for name in tabletop.splits_of(SIMULATED[name_or_path]):
+            tabletop.ready(name, limit, SIMULATED[name_or_path])

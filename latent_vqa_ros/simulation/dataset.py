@@ -1,11 +1,13 @@
 """Writes a folder of simulated pictures with their truth, questions and captions.
 
-    OUT/images/0000/0000000.png   or .jpg, as the scene's camera stores it
+    OUT/images/0000/0000000.png   or .jpg, as the scene's camera stores it; the wide world's have
+                                  the shape of the camera's frame
     OUT/truth.jsonl               a truth.Scene per line, with the name of its image
     OUT/questions.jsonl           {"image", "question", "answer", "split", "group", "phrases",
                           "shortcut" where one who knows no place can guess}
     OUT/captions.jsonl            {"image", "caption"}
-    OUT/masks/0000/0000000.png    on request: 0 nothing, 1… the objects, 254 gripper, 255 tray
+    OUT/masks/0000/0000000.png    on request: 0 nothing, 1… the objects, 254 gripper, 255 tray; in
+                                  the wide world 253 the table, 252 what is behind it
     OUT/dataset.json              what the folder was made from
 
 Scenes are drawn by one process per worker, in chunks. Everything grows in OUT.part, which becomes
@@ -30,10 +32,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from latent_vqa_ros.datasets.record import SPLITS as RECORD_SPLITS
 from latent_vqa_ros.datasets.record import DatasetError
@@ -42,10 +45,14 @@ from latent_vqa_ros.simulation.language.captions import captions
 from latent_vqa_ros.simulation.language.questions import ask, shortcut_answers
 from latent_vqa_ros.simulation.truth import Scene
 from latent_vqa_ros.simulation.version import VERSION
-from latent_vqa_ros.simulation.world import render, sensor
+from latent_vqa_ros.simulation.world import render
 from latent_vqa_ros.simulation.world.picture import Studio
 from latent_vqa_ros.simulation.world.scenes import SPLITS
+from latent_vqa_ros.simulation.world.wide.sources import Sources
+from latent_vqa_ros.simulation.world.wide.studio import WideStudio
+from latent_vqa_ros.simulation.world.wide.surfaces import HELD_OUT_PART
 
+WORLDS = {'workcell': SPLITS, 'wide': RECORD_SPLITS}  # and their splits
 CHUNK = 50  # scenes
 NOTE = 'job.json'  # in OUT.part: the job that is done there, and the simulation's version
 PER_FOLDER = 1000
@@ -64,12 +71,40 @@ class Job:
     questions: int  # per scene, at most
     held_out_wordings: bool
     masks: bool
+    world: str = 'workcell'  # or wide: ``size`` is the shorter side, and pictures are JPEG
+    photos: str = ''  # folders of a user, for the wide world (wide/sources.py)
+    meshes: str = ''
+
+    @property
+    def sources(self) -> Sources:
+        """Where the wide world's pictures and meshes come from."""
+        return Sources(*(Path(name).expanduser() if name else None
+                         for name in (self.photos, self.meshes)))
+
+
+class Taken(Protocol):
+    """A picture of either world."""
+
+    @property
+    def owners(self) -> NDArray[np.int8]:
+        """Whose each pixel is, (H, W)."""
+
+    @property
+    def scene(self) -> Scene:
+        """Its truth."""
+
+    def file(self) -> tuple[bytes, str]:
+        """Return the picture as the camera stores it, and the file's ending."""
 
 
 def check(job: Job) -> None:
     """Raise DatasetError if the job makes no sense."""
-    if job.split not in SPLITS:
-        raise DatasetError(f'split {job.split!r} is none of {", ".join(SPLITS)}')
+    if job.world not in WORLDS:
+        raise DatasetError(f'world {job.world!r} is none of {", ".join(WORLDS)}')
+    if job.split not in WORLDS[job.world]:
+        raise DatasetError(f'split {job.split!r} is none of {", ".join(WORLDS[job.world])}')
+    if job.world != 'wide' and (job.photos or job.meshes):
+        raise DatasetError('photos and meshes are for the wide world')
     if not 1 <= job.scenes <= SEEDS:
         raise DatasetError(f'{job.scenes} scenes: expected 1 to {SEEDS}')
     if not SIZES[0] <= job.size <= SIZES[1]:
@@ -105,6 +140,8 @@ def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) 
                                    'memory; the same command continues, or with fewer workers'
                                    ) from None
         about = {'version': VERSION, **asdict(job), **counts}
+        if job.world == 'wide':
+            about['sources'] = job.sources.listed()
         (part / 'dataset.json').write_text(json.dumps(about) + '\n')
         shutil.rmtree(part / 'chunks')
         part.rename(out)
@@ -171,8 +208,12 @@ def _end_with_parent() -> None:
 
 
 @cache
-def _studio(size: int) -> Studio:
-    return Studio(size)
+def _take(job: Job) -> Callable[[str, int], Taken]:
+    """Return what takes the picture of a split and a seed, opened once per process."""
+    if job.world == 'workcell':
+        return Studio(job.size).take
+    return WideStudio(job.size, 'train' if job.split == 'train' else HELD_OUT_PART,
+                      job.sources).take
 
 
 def draw_chunk(part: Path, job: Job, start: int) -> Path:
@@ -190,12 +231,12 @@ def draw_chunk(part: Path, job: Job, start: int) -> Path:
 
 def _draw(part: Path, job: Job, index: int) -> Scene:
     """Draw one scene and write its picture; return its truth."""
-    taken = _studio(job.size).take(job.split, SEEDS * job.seed + index)
-    content, ending = sensor.encode(taken.image_hwc, taken.look.sensor)
+    taken = _take(job)(job.split, SEEDS * job.seed + index)
+    content, ending = taken.file()
     name = f'{index // PER_FOLDER:04d}/{index:07d}'
     _save(part / 'images' / f'{name}.{ending}', content)
     if job.masks:
-        owners = (taken.owners + 1).astype(np.uint8)  # nobody 0, gripper 254, tray 255
+        owners = (taken.owners + 1).astype(np.uint8)  # -2, the tray, becomes 255
         _save(part / 'masks' / f'{name}.png', cv2.imencode('.png', owners)[1].tobytes())
     return replace(taken.scene, image=f'images/{name}.{ending}')
 

@@ -8,6 +8,7 @@ from latent_vqa_ros.simulation.language.grammar import article
 from latent_vqa_ros.simulation.language.meaning import related
 from latent_vqa_ros.simulation.truth import Scene, Thing
 
+IN_AIR = 0.3  # metres: what is higher is not on the table
 PER_CAPTION = 4  # things in one caption, so that it has at most 22 words
 _NUMBERS = ('no', 'one', 'two', 'three', 'four', 'five', 'six')
 _RELATIONS = {'left': 'to the left of', 'behind': 'behind', 'on': 'on top of'}
@@ -22,7 +23,8 @@ def captions(scene: Scene) -> list[str]:
     seen = [i for i, _ in scene.counted]
     seen.sort(key=lambda i: scene.things[i].center[0])
     found = [*_lists(scene, seen), *_relations(scene, seen)]
-    if len(seen) == len(scene.things) and not any(thing.held for thing in scene.things):
+    if len(seen) == len(scene.things) and not any(
+            thing.held or thing.position[2] > IN_AIR for thing in scene.things):
         found.append(_number(seen))
     for state, where in _STATE.items():
         found += [f'{_a(scene.things[i])} {where}' for i in seen

@@ -59,13 +59,14 @@ class Camera:
         """Return how far world points (n, 3) lie before the lens, (n,) metres along its axis."""
         return np.asarray((self.position - points_world) @ self.axes[2])
 
-    def ground_at(self, u: float, v: float, z: float) -> Floats | None:
-        """Return the world point (3,) at height z that is seen at (u, v), shares of the picture.
+    def ground_at(self, share: Floats, z: float) -> Floats | None:
+        """Return the world point (3,) at height z that is seen at a share (2,) of the picture.
 
         None where the ray meets that height nowhere before the camera.
         """
         reach = 2 * math.tan(math.radians(self.fovy) / 2)
-        ray = np.array([(u - 0.5) * reach * self.aspect, (0.5 - v) * reach, -1.0]) @ self.axes
+        x, y = (share[0] - 0.5) * reach * self.aspect, (0.5 - share[1]) * reach
+        ray = np.array([x, y, -1.0]) @ self.axes
         if ray[2] > -0.05:
             return None
         return np.asarray(self.position + (z - self.position[2]) / ray[2] * ray)

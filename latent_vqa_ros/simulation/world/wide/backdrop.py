@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation.world.wide.surfaces import SIDE, Bank, tone
+from latent_vqa_ros.simulation.world.wide.kinds import SIDE, tone
+from latent_vqa_ros.simulation.world.wide.surfaces import Bank
 
 Floats = NDArray[np.float32]
 Rng = np.random.Generator
-
-COARSE = 96  # pixels of a room's longer side before it is enlarged
 
 
 def behind(rng: Rng, light: Floats, beyond: NDArray[np.bool_], bank: Bank) -> Floats:

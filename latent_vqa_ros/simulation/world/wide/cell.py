@@ -129,7 +129,8 @@ class WideCell:
         model.geom_dataid[geom] = mesh
         self._stand(geom, item.position, item.yaw)
 
-    def _stand(self, geom: int, place: Sequence[float], yaw: float) -> None:
+    def _stand(self, geom: int, place: Sequence[float] | NDArray[np.float64],
+               yaw: float) -> None:
         """Show a geom upright at a place in the world, turned by yaw."""
         body = int(self.model.geom_bodyid[geom])
         self.model.body_pos[body] = place

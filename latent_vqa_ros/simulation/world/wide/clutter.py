@@ -110,7 +110,7 @@ def _spot(rng: Rng, setting: Setting, stage: Stage, reach: float,
     ``under``: things may stand on it.
     """
     for _ in range(6):
-        at = setting.camera.ground_at(*rng.uniform(-0.08, 1.08, 2), 0.0)
+        at = setting.camera.ground_at(rng.uniform(-0.08, 1.08, 2), 0.0)
         if at is None or (np.abs(at[:2]) > np.array(setting.table) - reach).any():
             continue
         if math.dist(at[:2], setting.camera.position[:2]) > 4 * setting.camera.distance:
@@ -150,7 +150,7 @@ def _pen(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> None:
 
 def _cable(rng: Rng, clutter: Clutter, setting: Setting) -> None:
     """Lay a cable on the table, also below things."""
-    at = setting.camera.ground_at(*rng.uniform(0, 1, 2), 0.0)
+    at = setting.camera.ground_at(rng.uniform(0, 1, 2), 0.0)
     if at is None or setting.table[0] < 1 or len(clutter.bars) + 10 > MAX_BARS:
         return
     thick, step = float(rng.uniform(0.0012, 0.003)), float(rng.uniform(0.06, 0.15)) * setting.width
@@ -197,12 +197,12 @@ def _skin(rng: Rng) -> Rgb:
 def _reach_in(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> None:
     """Let a hand lie on the table at the border of the picture, away from the things."""
     side = float(rng.choice((0.02, 0.98)))
-    at = setting.camera.ground_at(side, float(rng.uniform(0.3, 0.95)), 0.02)
+    at = setting.camera.ground_at(np.array([side, rng.uniform(0.3, 0.95)]), 0.02)
     if at is None or len(clutter.bars) + 16 > MAX_BARS or setting.width < 0.22:
         return
     if any(math.dist(at[:2], item.position[:2]) < item.reach + 0.12 for item in stage.things):
         return
-    middle = setting.camera.ground_at(0.5, 0.5, 0.02)
+    middle = setting.camera.ground_at(np.array([0.5, 0.5]), 0.02)
     if middle is None:
         return
     forward = (middle - at) * (1, 1, 0)

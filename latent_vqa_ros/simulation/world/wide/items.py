@@ -24,6 +24,8 @@ Vector = tuple[float, float, float]
 SIDES = 28  # of everything that is round
 SHARP = math.radians(50)  # an edge with a larger angle is not smoothed over
 WORN = (0.02, 0.06, 0.14)  # half widths of a cube's and a cylinder's edges, at scale 1
+CORNERS: tuple[Vector, ...] = tuple((x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0)
+                                   for z in (-1.0, 1.0))  # of a cube
 PROFILES = {'ball': tuple((1.1 * math.cos(a), 1.1 * math.sin(a))
                           for a in np.linspace(-math.pi / 2, math.pi / 2, 17))}
 
@@ -143,8 +145,8 @@ def _handle() -> Solid:
     """Return the mug's handle."""
     rings = meshes.handle_rings()
     normals = [points - points.mean(axis=0) for points in rings]
-    flipped = _strips(len(rings), len(rings[0]))[:, ::-1]
-    return Solid(np.concatenate(rings), _unit(np.concatenate(normals)), flipped)
+    return Solid(np.concatenate(rings), _unit(np.concatenate(normals)),
+                 _strips(len(rings), len(rings[0])))
 
 
 def _unit(vectors: Floats) -> Floats:
@@ -159,9 +161,10 @@ def _join(first: Solid, second: Solid) -> Solid:
 
 def _block(worn: float) -> Solid:
     """Return a cube whose edges are worn off; light runs smoothly over them."""
-    vertices, normals = [], []
+    vertices: list[Floats] = []
+    normals: list[Floats] = []
     index: dict[tuple[int, Vector], int] = {}  # (axis of the side, corner) -> vertex
-    for axis, corner in product(range(3), product((-1.0, 1.0), repeat=3)):
+    for axis, corner in product(range(3), CORNERS):
         index[axis, corner] = len(vertices)
         point = np.array(corner) * (1 - worn)
         point[axis] = corner[axis]
@@ -174,12 +177,12 @@ def _block(worn: float) -> Solid:
         first, second = [other for other in range(3) if other != axis]
         ends = []
         for end in (-1.0, 1.0):
-            corner = [0.0, 0.0, 0.0]
-            corner[axis], corner[first], corner[second] = end, a, b
-            ends.append((corner[0], corner[1], corner[2]))
+            at = [0.0, 0.0, 0.0]
+            at[axis], at[first], at[second] = end, a, b
+            ends.append((at[0], at[1], at[2]))
         faces.append((index[first, ends[0]], index[first, ends[1]],
                       index[second, ends[1]], index[second, ends[0]]))
-    faces += [tuple(index[axis, c] for axis in range(3)) for c in product((-1.0, 1.0), repeat=3)]
+    faces += [tuple(index[axis, corner] for axis in range(3)) for corner in CORNERS]
     points = np.array(vertices)
     return Solid(points, np.array(normals), _outwards(points, faces))
 

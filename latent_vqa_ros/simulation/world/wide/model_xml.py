@@ -14,9 +14,9 @@ from latent_vqa_ros.simulation.world.wide.clutter import (
     PROP_SIZES,
 )
 from latent_vqa_ros.simulation.world.wide.items import solid
+from latent_vqa_ros.simulation.world.wide.kinds import SIDE
 from latent_vqa_ros.simulation.world.wide.paint import TEX
 from latent_vqa_ros.simulation.world.wide.sources import Sources
-from latent_vqa_ros.simulation.world.wide.surfaces import SIDE
 
 LIGHTS = 3
 HEAD = """
@@ -99,7 +99,8 @@ def make(sources: Sources) -> tuple[str, dict[str, bytes], int]:
         *(f'<light name="light{i}" type="directional" pos="0 0 1.5" dir="0 0 -1"/>'
           for i in range(LIGHTS)),
         '<geom name="floor" type="plane" size="25 25 50" pos="0 0 -0.72" material="floor"/>',
-        '<geom name="table" type="box" size="1 1 0.02" pos="0 0 -0.02" group="0" material="table"/>',
+        '<geom name="table" type="box" size="1 1 0.02" pos="0 0 -0.02" group="0" '
+        'material="table"/>',
         *(f'<geom name="leg{i}" type="box" size="0.02 0.02 0.34" pos="0 0 -0.38" '
           'material="table"/>' for i in range(4)),
         *(f'<body name="thing{i}"><geom name="thing{i}" type="mesh" mesh="{mesh_name(i, "cube")}" '

@@ -78,8 +78,8 @@ def _material(rng: Rng, bank: Bank) -> Floats:
     if kind < 0.55:  # worn: edges lighter or darker
         at = np.abs(np.linspace(-1, 1, TEX, dtype=np.float32))
         edge = np.maximum.outer(at, at) > rng.uniform(0.8, 0.95)
-        rub = rng.uniform(0.75, 1.3) - 1
-        return 1 + rub * edge * (rng.random((6, TEX, TEX)) < rng.uniform(0.3, 1)).astype(np.float32)
+        rubbed = edge & (rng.random((6, TEX, TEX)) < rng.uniform(0.3, 1))
+        return np.asarray(1 + rng.uniform(-0.25, 0.3) * rubbed, np.float32)
     grain = bank.grains(rng, TEX)
     return np.asarray(np.clip(1 + rng.uniform(0.1, 0.6) * (grain / grain.mean() - 1), 0.4, 1.5))
 

@@ -75,10 +75,11 @@ def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> list[Item]:
     Fewer than the kinds where that many would not fit into the picture.
     """
     share = math.exp(rng.uniform(math.log(0.05), math.log(0.2 if setting.in_hand else 0.15)))
-    metres = float(np.clip(share * setting.width, *METRES))
-    fit = int(0.3 / (2 * metres / setting.width) ** 2)
     told = rng.random() < TOLD
     ratio = rng.uniform(*RATIO)
+    least, most = METRES[0], METRES[1] / (1.1 * ratio if told else 1)
+    metres = float(np.clip(share * setting.width, least, most))
+    fit = int(0.3 / (2 * metres / setting.width) ** 2)
     spread = rng.uniform(0, 0.5)
     found = []
     for color, shape, size in kinds[:max(fit, 1)]:
@@ -118,7 +119,7 @@ def _tray(rng: Rng, todo: Sequence[Item], setting: Setting) -> Tray | None:
     if setting.width < 0.3 or rng.random() > 0.35:
         return None
     tray = draw_tray(rng)
-    at = setting.camera.ground_at(*rng.uniform(0.25, 0.75, 2), 0.0)
+    at = setting.camera.ground_at(rng.uniform(0.25, 0.75, 2), 0.0)
     room = np.array(setting.table) - math.hypot(*TRAY) - 0.02
     if at is None or (np.abs(at[:2]) > room).any():
         return None
@@ -135,7 +136,7 @@ def _gripper(rng: Rng, todo: Sequence[Item],
     rgb = (dark, dark * float(rng.uniform(0.9, 1.1)), dark * float(rng.uniform(0.9, 1.1)))
     yaw = math.radians(camera.azimuth + rng.uniform(-30, 30))
     low = rng.uniform(0.05, 0.12)
-    at = camera.ground_at(float(rng.uniform(0.25, 0.75)), float(rng.uniform(0.35, 0.7)), low)
+    at = camera.ground_at(rng.uniform((0.25, 0.35), (0.75, 0.7)), float(low))
     if at is None:
         return None, None
     x, y = float(at[0]), float(at[1])
@@ -225,8 +226,9 @@ def _stacked(rng: Rng, item: Item, base: Item, index: int) -> Callable[[], Item]
         x, y, z = base.position
         off = 0.3 * base.form.foot * base.metres
         dx, dy = rng.uniform(-off, off, 2)
-        return replace(item, on_top_of=index, lying=False, position=(
-            x + float(dx), y + float(dy), z + (base.height + replace(item, lying=False).height) / 2))
+        upright = replace(item, on_top_of=index, lying=False)
+        return replace(upright, position=(x + float(dx), y + float(dy),
+                                          z + (base.height + upright.height) / 2))
     return draw
 
 
@@ -234,7 +236,7 @@ def _at_edge(rng: Rng, item: Item, setting: Setting) -> Callable[[], Item | None
     def draw() -> Item | None:
         axis, side = int(rng.integers(2)), float(rng.choice((-1, 1)))
         far = float((item.world(meshes.points(item.shape))[:, axis] * side).max())
-        seen = setting.camera.ground_at(*rng.uniform(0.05, 0.95, 2), 0.0)
+        seen = setting.camera.ground_at(rng.uniform(0.05, 0.95, 2), 0.0)
         if seen is None:
             return None
         place = [float(seen[0]), float(seen[1])]
@@ -257,7 +259,7 @@ def _beside(rng: Rng, item: Item, done: list[Item]) -> Callable[[], Item]:
 
 def _anywhere(rng: Rng, item: Item, setting: Setting) -> Callable[[], Item | None]:
     def draw() -> Item | None:
-        seen = setting.camera.ground_at(*rng.uniform(0, 1, 2), item.height / 2)
+        seen = setting.camera.ground_at(rng.uniform(0, 1, 2), item.height / 2)
         if seen is None:
             return None
         return replace(item, position=(float(seen[0]), float(seen[1]), item.height / 2))

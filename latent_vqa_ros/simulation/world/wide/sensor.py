@@ -114,7 +114,7 @@ def _named(pixels: NDArray[np.uint8], thing: Thing) -> bool:
     values = pixels.astype(np.float32)
     high, chroma = values.max(axis=-1), np.ptp(values, axis=-1)
     if thing.color == 'white':
-        return float(np.median(high)) > 120 and float(np.median(chroma)) < 60
+        return float(np.median(high)) > 120 and float(np.median(chroma)) < 44
     if thing.color == 'gray':
         return float(np.median(chroma)) < 45 and 28 < float(np.median(high)) < 165
     strong = values[np.argsort(-chroma)[:max(5, len(chroma) // 3)]].mean(axis=0)

@@ -73,6 +73,15 @@ class Sources:
                        picture.read_bytes() if picture.exists() else None)
 
 
+    def listed(self) -> list[dict[str, str]]:
+        """Return what the pictures are made with, and under which licences."""
+        found = [{'name': f'{PACKAGE} {VERSION}', 'licence': LICENCE, 'what': 'textures, meshes'}]
+        for what, folder in (('photographs', self.photos_at), ('meshes', self.meshes_at)):
+            if folder is not None:
+                found.append({'name': folder.name, 'licence': "the user's", 'what': what})
+        return found
+
+
 def assets() -> Path:
     """Return the package's folder of textures and meshes; DatasetError says how to get it."""
     try:
