@@ -49,7 +49,7 @@ def test_a_wrong_line_is_refused_by_file_and_line(folder, line, said):
 
 
 def test_no_data_is_said_in_one_line(tmp_path):
-    with pytest.raises(DatasetError, match='neither easy_vqa nor tabletop nor a folder'):
+    with pytest.raises(DatasetError, match='none of easy_vqa, tabletop, tabletop_wide, and no'):
         datasets.load(str(tmp_path))
 
 

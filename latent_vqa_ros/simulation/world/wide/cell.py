@@ -45,6 +45,7 @@ from latent_vqa_ros.simulation.world.workcell import (
 
 TABLE_PIXEL, BEYOND_PIXEL = -4, -5  # the table's, and the floor's or the sky's
 LIGHTS = 3
+SHADOWS, LEAST_SHADOWS = 1.3, 0.3  # radius: of the picture's width, and metres at least
 
 
 class WideCell:
@@ -186,10 +187,16 @@ class WideCell:
         self.model.mat_texrepeat[material] = repeat
         self.model.mat_reflectance[material] = mirror
 
-    def light(self, lamps: Sequence[Light], ambient: float, from_camera: float) -> None:
-        """Light it by at most LIGHTS lamps, by light from everywhere and from the camera."""
+    def light(self, lamps: Sequence[Light], ambient: float, from_camera: float, setting: Setting,
+              context: Any) -> None:
+        """Light it by at most LIGHTS lamps, by light from everywhere and from the camera.
+
+        Shadows are cast where the camera looks, and only there.
+        """
+        context.shadowClip = max(SHADOWS * setting.width, LEAST_SHADOWS)
         for index in range(LIGHTS):
             light_up(self.model, index, lamps[index] if index < len(lamps) else None)
+            self.model.light_pos[index] += setting.camera.target
         self.model.vis.headlight.ambient[:] = ambient
         self.model.vis.headlight.diffuse[:] = from_camera
         self.model.vis.headlight.specular[:] = 0.0

@@ -26,8 +26,8 @@ from latent_vqa_ros.simulation.world.wide.plan import NEAR, Stage
 
 Owners = NDArray[np.int8]
 
-HIDDEN, SEEN, CUT = 0.08, 0.5, 0.62  # visible shares: below, above, and above if the border cuts
-SMALLEST = (0.05, 0.055)  # of a thing's box, shares of the picture's width and height
+HIDDEN, SEEN, CUT = 0.08, 0.5, 0.7  # visible shares: below, above, and above if the border cuts
+SMALLEST = (0.06, 0.065)  # of a thing's box, shares of the picture's width and height
 UNSURE = (0.04, 0.5)  # shares of the tray and the gripper that no scene shows
 EDGE = (0.02, 0.25)  # of the picture's height: length of the table's edge that no scene shows
 LARGER = 1.2  # by how much large things look larger than small ones, where sizes are told

@@ -22,24 +22,31 @@ Rng = np.random.Generator
 
 DRIFT = 12  # degrees that a seen hue may leave its name's range
 NOISE = 1 << 21  # random numbers that all pictures share
+BLUR = 1 / 16  # standard deviation by the smallest thing's pixels, at most
 RING = 3  # pixels around a thing that it is compared with
+WHITER = 1.35  # times lighter than gray things that white ones must be seen
+BURNT, MOST_BURNT = 251, 0.5  # a pixel's second channel; share of a thing's pixels
 APART = 16.0  # of 255: difference to what surrounds it that a thing needs somewhere
 
 
-def expose(rng: Rng, light: Floats) -> Image:
-    """Return the picture that a camera delivers of this light, RGB (H, W, 3), before JPEG."""
+def expose(rng: Rng, light: Floats, smallest: int) -> Image:
+    """Return the picture that a camera delivers of this light, RGB (H, W, 3), before JPEG.
+
+    What is ``smallest`` in it, in pixels, is not blurred beyond telling.
+    """
     height, width = light.shape[:2]
-    gain = float(np.clip(rng.uniform(75, 190) / max(float(light.mean()), 1), 0.5, 2.4))
+    mean = sum(cv2.mean(light)[:3]) / 3
+    gain = float(np.clip(rng.uniform(75, 190) / max(mean, 1), 0.5, 2.4))
     balance = 1 + rng.uniform(-1, 1, 3) * rng.choice((0.04, 0.15))
     light = light * (gain * balance / balance.mean()).astype(np.float32)
-    grey = light.mean(axis=-1, keepdims=True)
-    light = grey + (light - grey) * np.float32(rng.uniform(0.7, 1.3))
-    light = 255 * np.power(np.clip(light, 0, 330) / 255, np.float32(rng.uniform(0.75, 1.3)))
+    grey = ((light[..., 0] + light[..., 1] + light[..., 2]) / 3)[..., None]
+    light = np.clip(grey + (light - grey) * np.float32(rng.uniform(0.7, 1.3)), 0, 330)
+    light = np.asarray(255 * np.power(light / 255, rng.uniform(0.75, 1.3)), np.float32)
     light *= _shading(rng, width, height)
     if rng.random() < 0.2:
         haze = rng.uniform(0, 0.25)
         light = light * np.float32(1 - haze) + np.float32(255 * haze * rng.uniform(0.5, 1))
-    light = _blurred(rng, light)
+    light = _blurred(rng, light, smallest)
     if rng.random() < 0.25:  # as telephones sharpen
         light = light + np.float32(rng.uniform(0.2, 1.2)) * (
             light - cv2.GaussianBlur(light, (0, 0), rng.uniform(0.7, 1.5)))
@@ -57,12 +64,12 @@ def _shading(rng: Rng, width: int, height: int) -> Floats:
     return np.asarray(shade[..., None], np.float32)
 
 
-def _blurred(rng: Rng, light: Floats) -> Floats:
+def _blurred(rng: Rng, light: Floats, smallest: int) -> Floats:
     """Return it a little out of focus, or moved while the shutter was open."""
-    blur = rng.uniform(-0.9, 1.0)
+    blur = min(rng.uniform(-0.9, 1.2), smallest * BLUR)
     if blur > 0.2:
         light = np.asarray(cv2.GaussianBlur(light, (0, 0), blur), np.float32)
-    if rng.random() < 0.1:
+    if rng.random() < 0.1 and smallest > 16:
         side = int(rng.integers(3, 6))
         kernel = np.zeros((side, side), np.float32)
         cv2.line(kernel, (0, int(rng.integers(side))), (side - 1, int(rng.integers(side))), 1.0)
@@ -95,28 +102,33 @@ def _normal(count: int) -> Floats:
 
 def clear(image_hwc: Image, owners: NDArray[np.int8], scene: Scene) -> bool:
     """Return whether each thing is still of its colour, and can be told from what is around it."""
-    whites = [_lightness(image_hwc, owners, i) for i, t in scene.counted if t.color == 'white']
-    grays = [_lightness(image_hwc, owners, i) for i, t in scene.counted if t.color == 'gray']
-    if whites and grays and min(whites) < 1.35 * max(grays):
-        return False
-    return all(_named(image_hwc[owners == i], thing) and _stands_out(image_hwc, owners, i, thing)
-               for i, thing in scene.counted)
+    lightness: dict[str, list[float]] = {'white': [], 'gray': []}
+    for index, thing in scene.counted:
+        x, y, w, h = thing.box
+        rows = slice(max(y - RING, 0), y + h + RING)
+        columns = slice(max(x - RING, 0), x + w + RING)
+        mine = owners[rows, columns] == index
+        window = image_hwc[rows, columns].astype(np.float32)
+        if not (_named(window[mine], thing) and _stands_out(window, mine)):
+            return False
+        if (np.sort(window[mine], axis=-1)[:, 1] > BURNT).mean() > MOST_BURNT:
+            return False
+        if thing.color in lightness:
+            lightness[thing.color].append(float(np.median(window[mine].max(axis=-1))))
+    whites, grays = lightness.values()
+    return not (whites and grays and min(whites) < WHITER * max(grays))
 
 
-def _lightness(image_hwc: Image, owners: NDArray[np.int8], index: int) -> float:
-    return float(np.median(image_hwc[owners == index].max(axis=-1)))
-
-
-def _named(pixels: NDArray[np.uint8], thing: Thing) -> bool:
+def _named(values: Floats, thing: Thing) -> bool:
     """Return whether a person would give these pixels (n, 3) the thing's colour."""
     if not thing.color:
         return True
-    values = pixels.astype(np.float32)
-    high, chroma = values.max(axis=-1), np.ptp(values, axis=-1)
+    high = np.maximum(np.maximum(values[:, 0], values[:, 1]), values[:, 2])
+    chroma = high - np.minimum(np.minimum(values[:, 0], values[:, 1]), values[:, 2])
     if thing.color == 'white':
         return float(np.median(high)) > 120 and float(np.median(chroma)) < 44
     if thing.color == 'gray':
-        return float(np.median(chroma)) < 45 and 28 < float(np.median(high)) < 165
+        return float(np.median(chroma)) < 40 and 50 < float(np.median(high)) < 165
     strong = values[np.argsort(-chroma)[:max(5, len(chroma) // 3)]].mean(axis=0)
     spread = float(np.ptp(strong))
     if spread < 34 or spread < 0.18 * float(strong.max()):
@@ -126,19 +138,14 @@ def _named(pixels: NDArray[np.uint8], thing: Thing) -> bool:
     return (hue - low + DRIFT) % 360 <= high_hue - low + 2 * DRIFT
 
 
-def _stands_out(image_hwc: Image, owners: NDArray[np.int8], index: int, thing: Thing) -> bool:
-    """Return whether the thing differs from the ring of pixels around it."""
-    x, y, w, h = thing.box
-    rows = slice(max(y - RING, 0), y + h + RING)
-    columns = slice(max(x - RING, 0), x + w + RING)
-    mine = (owners[rows, columns] == index).astype(np.uint8)
-    around = cv2.dilate(mine, np.ones((2 * RING + 1, 2 * RING + 1), np.uint8)) > mine
+def _stands_out(window: Floats, mine: NDArray[np.bool_]) -> bool:
+    """Return whether a thing, where ``mine``, differs from the ring of pixels around it."""
+    inside = mine.astype(np.uint8)
+    around = cv2.dilate(inside, np.ones((2 * RING + 1, 2 * RING + 1), np.uint8)) - inside
     if not around.any():
         return True
-    window = image_hwc[rows, columns].astype(np.float32)
-    inside, outside = window[mine > 0], window[around]
-    apart = np.abs(inside.mean(axis=0) - outside.mean(axis=0)).max()
-    return float(apart) > APART
+    apart = np.subtract(cv2.mean(window, inside), cv2.mean(window, around))
+    return float(np.abs(apart).max()) > APART
 
 
 def encode(image_hwc: Image, quality: int) -> bytes:

@@ -93,11 +93,12 @@ class WideStudio:
         if scene is None:
             return None
         self._dress(rng, stage, lying, setting)
-        light = self._lit(rng)
+        light = self._lit(rng, setting)
         if (owners == BEYOND_PIXEL).any() and rng.random() < (0.85 if setting.in_hand else 0.6):
             light = backdrop.behind(rng, light, owners == BEYOND_PIXEL, self.bank)
+        smallest = min((min(thing.box[2:]) for _, thing in scene.counted), default=self.size)
         for _ in range(EXPOSURES):
-            image = sensor.expose(rng, light)
+            image = sensor.expose(rng, light, smallest)
             if sensor.clear(image, owners, scene):
                 return WideTaken(image, owners, scene, stage, setting, int(rng.integers(35, 97)))
         return None
@@ -122,7 +123,7 @@ class WideStudio:
             cell.paint_surface('floor', bank.surface(rng), float(rng.uniform(0.5, 3)), 0.0,
                                context)
 
-    def _lit(self, rng: Rng) -> NDArray[np.float32]:
+    def _lit(self, rng: Rng, setting: Setting) -> NDArray[np.float32]:
         """Return the light that reaches the camera, RGB (H, W, 3)."""
         warmth = rng.uniform(-0.12, 0.12)
         key = lamp(rng, rng.uniform(28, 88), rng.uniform(0.2, 0.75), warmth, rng.random() < 0.85)
@@ -135,7 +136,8 @@ class WideStudio:
         for _ in range(many):
             turned = np.array(key.direction) + (rng.normal(0, soft, 3) if many > 1 else 0)
             direction = (float(turned[0]), float(turned[1]), min(float(turned[2]), -0.2))
-            self.cell.light([replace(key, direction=direction), *others], ambient, from_camera)
+            self.cell.light([replace(key, direction=direction), *others], ambient, from_camera,
+                            setting, self.view.context)
             self.view.update()
             total += self.view.colors()
         return np.asarray(total / many, np.float32)

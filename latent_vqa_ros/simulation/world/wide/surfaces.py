@@ -87,9 +87,10 @@ def _turned(rng: Rng, picture: Picture) -> Picture:
 
 def _tinted(rng: Rng, picture: Picture) -> Picture:
     """Return it lighter or darker, paler or of another tint."""
-    light = picture.astype(np.float32) * rng.uniform(0.6, 1.25)
+    light = picture * np.float32(rng.uniform(0.6, 1.25))
     if rng.random() < 0.5:
         light *= kinds.color(rng, (0, 360), (0, 0.35), (0.9, 1.1))
     if rng.random() < 0.3:
-        light = light.mean(axis=(0, 1)) + (light - light.mean(axis=(0, 1))) * rng.uniform(0.1, 0.8)
+        mean, share = np.array(cv2.mean(light)[:3], np.float32), np.float32(rng.uniform(0.1, 0.8))
+        light = light * share + mean * (1 - share)
     return np.asarray(np.clip(light, 0, 255), np.uint8)
