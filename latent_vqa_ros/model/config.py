@@ -17,6 +17,8 @@ from latent_vqa_ros.core.config import (
 from latent_vqa_ros.core.manifest import MAX_TOKENS, MIN_TOKENS, UPDATE, Manifest
 
 PLACEMENTS = ('per_block', 'stem')
+IMAGE_TOWERS = ('conv_stem', 'efficientnet_lite0')
+_LITE0_INPUT = 0.5  # mean and std of values from 0 to 1, about
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class ModelConfig:
     """The latent CLIP-VQA model. ``width`` is d and ``latent_dim`` is r of the attention blocks.
 
     ``latent_dim: null`` with ``placement: per_block`` is the dense twin.
-    ``stem_channels`` lists the stride-2 stages of the convolutional stem, the image tower's grid
-    is the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
+    ``image_tower`` is ``conv_stem`` or ``efficientnet_lite0`` (whose training begins with ImageNet
+    weights). ``stem_channels`` lists the stride-2 stages of the convolutional stem, whose grid is
+    the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
     ``image_pool``: the image tower's keys and values are means over so many by so many cells.
     ``coordinates`` tells the fusion where in the picture each image token is.
     ``count_dim``: the fusion also sums, over all cells, how well each fits the question, compared
@@ -37,6 +40,7 @@ class ModelConfig:
     placement: str = 'per_block'
     heads: int = 4
     mlp_ratio: int = 2
+    image_tower: str = 'conv_stem'
     stem_channels: tuple[int, ...] = (32, 64, 128)
     stem_residuals: tuple[int, ...] = (0, 1, 1)
     image_blocks: int = 3
@@ -61,6 +65,8 @@ class ModelConfig:
         self._check_latent()
 
     def _check_stem(self) -> None:
+        require(self.image_tower in IMAGE_TOWERS,
+                f'model.image_tower: {self.image_tower!r} is none of {", ".join(IMAGE_TOWERS)}')
         require(1 <= len(self.stem_channels) <= 6 and min(self.stem_channels) > 0,
                 'model.stem_channels: one to six channel counts above 0')
         require(len(self.stem_residuals) == len(self.stem_channels),
@@ -83,16 +89,27 @@ class ModelConfig:
         """The width in which attention happens: r, or d in the dense twin."""
         return self.width if self.latent_dim is None else self.latent_dim
 
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Pixels of a cell of the image tower's grid, and what height and width are multiples of.
+        """
+        if self.image_tower == 'efficientnet_lite0':
+            return 8, 16  # its block 10 has half the resolution
+        return (2 ** len(self.stem_channels),) * 2
+
     def check_input(self, preprocess: PreprocessConfig) -> None:
-        """Refuse an input size that the stem's strides, or squares of cells, do not divide."""
-        stride = 2 ** len(self.stem_channels)
+        """Refuse an input that the tower's strides, or squares of cells, do not divide."""
+        cell, stride = self.strides
         for name in ('height', 'width'):
             size = getattr(preprocess, name)
             require(size % stride == 0,
                     f'preprocess.{name}: {size} is not a multiple of the stem stride {stride}')
-            require(size // stride % self.image_pool == 0,
-                    f'preprocess.{name}: {size // stride} cells are not a multiple of '
+            require(size // cell % self.image_pool == 0,
+                    f'preprocess.{name}: {size // cell} cells are not a multiple of '
                     f'model.image_pool {self.image_pool}')
+        if self.image_tower == 'efficientnet_lite0':
+            far = max(abs(value - _LITE0_INPUT) for value in (*preprocess.mean, *preprocess.std))
+            require(far < 0.01, 'preprocess.mean and std: efficientnet_lite0 takes 0.5')
 
 
 def architecture(manifest: Manifest) -> ModelConfig:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
 from latent_vqa_ros.core.config import ConfigError, PreprocessConfig, from_mapping
 from latent_vqa_ros.model.config import ModelConfig
+
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,19 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class PartConfig:
+    """How a stage trains a part of the model: at a learning rate of its own, or not at all."""
+
+    learning_rate: float | None = None
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        if (rate is None) != self.frozen or rate is not None and rate <= 0:
+            raise ConfigError('a part needs a learning_rate above 0, or frozen: true')
+
+
+@dataclass(frozen=True)
 class StageConfig:
     """One stage of the loop. ``batch`` counts images; ``warmup`` is a share of the steps.
 
@@ -53,7 +69,8 @@ class StageConfig:
     For data that says where things are: ``region_weight`` of the contrast between single image
     tokens and captions of single things, ``grounding_weight`` of the attention of words that
     name a thing, ``count_weight`` of what the model counts (``count_dim``) where the answer is a
-    number.
+    number. ``parts``: by the name of a module, such as ``clip.image_encoder.stem``, what differs
+    for it; the longest name that fits counts.
     """
 
     epochs: int = 10
@@ -66,6 +83,7 @@ class StageConfig:
     region_weight: float = 0.0
     grounding_weight: float = 0.0
     count_weight: float = 0.0
+    parts: Mapping[str, PartConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch) < 1 or not 0 <= self.warmup < 1:
@@ -179,9 +197,18 @@ def load_recipe(path: Path) -> Recipe:
     try:
         for item in fields(Recipe):
             if is_dataclass(hints[item.name]) and item.name in values:
-                values[item.name] = from_mapping(hints[item.name], values[item.name], item.name)
+                values[item.name] = _section(hints[item.name], values[item.name], item.name)
         recipe = from_mapping(Recipe, values, 'recipe')
         recipe.model.check_input(recipe.preprocess)
     except ConfigError as error:
         raise ConfigError(f'{path}: {error}') from None
     return recipe
+
+
+def _section(kind: type[T], values: Any, where: str) -> T:
+    """Return a section of a recipe; the parts of a stage are sections of it."""
+    if kind is StageConfig and isinstance(values, dict) and isinstance(values.get('parts'), dict):
+        values = {**values, 'parts': {
+            str(name): from_mapping(PartConfig, part, f'{where}.parts.{name}')
+            for name, part in values['parts'].items()}}
+    return from_mapping(kind, values, where)

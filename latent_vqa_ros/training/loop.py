@@ -5,6 +5,7 @@ A stage gives it a loss and a score; the loop knows nothing of images and questi
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import time
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.training import checkpoint, distributed
-from latent_vqa_ros.training.config import Recipe, StageConfig
+from latent_vqa_ros.training.config import PartConfig, Recipe, StageConfig
 
 T = TypeVar('T')
 METRICS = 'metrics.jsonl'  # in the run folder
@@ -105,7 +106,8 @@ def run(task: Task, model: nn.Module, config: StageConfig, folder: Path,
         metrics: Metrics) -> None:
     """Train one stage, or go on from its checkpoint; a finished stage is loaded and left.
 
-    ConfigError where training diverges; the last checkpoint is kept.
+    ConfigError where training diverges (the last checkpoint is kept), and for a part of the
+    configuration that is no part of the model.
     """
     optimizer = make_optimizer(model, config)
     path = folder / f'{task.name}.safetensors'
@@ -144,6 +146,8 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
                  config: StageConfig, at: Progress, path: Path) -> None:
     """Train the rest of an epoch; ``at`` moves on with each step and is saved now and then."""
     model.train()
+    for name in sorted(config.parts, key=len):
+        model.get_submodule(name).train(not config.parts[name].frozen)  # batch statistics stay
     total, begun = config.epochs * task.steps, time.perf_counter() - at.seconds
     saved = time.perf_counter()
     bar = tqdm(task.epoch(at.epoch, at.step), f'{task.name} {at.epoch + 1}/{config.epochs}',
@@ -151,7 +155,8 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
                disable=distributed.rank() > 0)
     for batch in bar:
         done = at.epoch * task.steps + at.step
-        _set_rate(optimizer, config.learning_rate * schedule(done, total, config.warmup))
+        for group in optimizer.param_groups:
+            group['lr'] = group['rate'] * schedule(done, total, config.warmup)
         losses = task.losses(batch)
         optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()
@@ -171,11 +176,6 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
             _save(path, model, optimizer, at)
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group['lr'] = rate
-
-
 def schedule(step: int, total: int, warmup: float) -> float:
     """Return the factor on the learning rate: linear warm-up, then a half cosine to 0."""
     rise = max(1, round(warmup * total))
@@ -185,10 +185,32 @@ def schedule(step: int, total: int, warmup: float) -> float:
 
 
 def make_optimizer(model: nn.Module, config: StageConfig) -> torch.optim.Optimizer:
-    """Return AdamW; vectors and scalars (biases, norms, gates) do not decay."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {'params': [p for p in trained if p.ndim >= 2], 'weight_decay': config.weight_decay},
-        {'params': [p for p in trained if p.ndim < 2], 'weight_decay': 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98),
-                             fused=True)  # one pass over each tensor
+    """Return AdamW over what is trained; vectors and scalars (biases, norms, gates) do not decay.
+
+    Sets which parameters are trained. A group's ``rate`` is its highest learning rate.
+    """
+    modules = [name for name, _ in model.named_modules() if name]
+    unknown = sorted(set(config.parts) - set(modules))
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], modules, 3, 0.3)
+        raise ConfigError(f'parts: the model has no part {unknown[0]!r}; near: {", ".join(near)}')
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for matrices in (True, False):
+        for name, parameter in model.named_parameters():
+            part = _part(name, config)
+            parameter.requires_grad_(not part.frozen)
+            if not part.frozen and (parameter.ndim >= 2) == matrices:
+                rate = part.learning_rate or config.learning_rate
+                groups.setdefault((rate, matrices), []).append(parameter)
+    if not groups:
+        raise ConfigError('parts: all of the model is frozen')
+    return torch.optim.AdamW(
+        [{'params': found, 'rate': rate, 'weight_decay': config.weight_decay if matrices else 0.0}
+         for (rate, matrices), found in groups.items()],
+        lr=config.learning_rate, betas=(0.9, 0.98), fused=True)  # one pass over each tensor
+
+
+def _part(parameter: str, config: StageConfig) -> PartConfig:
+    """Return the configuration of the smallest part that a parameter belongs to."""
+    fits = [name for name in config.parts if parameter.startswith(f'{name}.')]
+    return config.parts[max(fits, key=len)] if fits else PartConfig(config.learning_rate)

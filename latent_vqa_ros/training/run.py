@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.model.towers.efficientnet_lite import Lite0Tower
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import (
     checkpoint,
@@ -31,9 +32,15 @@ RUN = 'run.json'  # in the run folder: what decides its weights
 
 
 def build(recipe: Recipe, data: Data) -> LatentVqa:
-    """Return a new model, its weights drawn from the recipe's seed."""
+    """Return a new model, its weights drawn from the recipe's seed.
+
+    Those of a tower that has ImageNet weights are these. ConfigError where they are not installed.
+    """
     torch.manual_seed(recipe.seed)
-    return LatentVqa(recipe.model, recipe.preprocess, data.tokenizer.size, len(data.answers))
+    model = LatentVqa(recipe.model, recipe.preprocess, data.tokenizer.size, len(data.answers))
+    if isinstance(model.clip.image_encoder.stem, Lite0Tower):
+        model.clip.image_encoder.stem.load_imagenet()
+    return model
 
 
 def bank_ids(data: Data) -> Tensor:

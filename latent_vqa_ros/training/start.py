@@ -22,8 +22,8 @@ from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.model.config import ModelConfig, architecture
-from latent_vqa_ros.model.image_encoder import ResidualBlock, first_layer
 from latent_vqa_ros.model.latent_attention import LatentBlock
+from latent_vqa_ros.model.towers.conv_stem import ResidualBlock, first_layer
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import checkpoint, distributed
 from latent_vqa_ros.training.config import Recipe
@@ -127,8 +127,9 @@ def _renamed(name: str, theirs: ModelConfig, ours: ModelConfig) -> str:
     if not found:
         return name
     layer = int(found[2])
-    stage = max(s for s in range(len(theirs.stem_residuals)) if first_layer(theirs, s) <= layer)
-    layer += first_layer(ours, stage) - first_layer(theirs, stage)
+    before, after = theirs.stem_residuals, ours.stem_residuals
+    stage = max(s for s in range(len(before)) if first_layer(before, s) <= layer)
+    layer += first_layer(after, stage) - first_layer(before, stage)
     return f'{found[1]}{layer}{found[3]}'
 
 

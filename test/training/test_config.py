@@ -54,6 +54,15 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     ('augment: {symmetries: true}\npreprocess: {height: 64, width: 128}', 'only for square'),
     ('preprocess: {mean: [128, 128, 128]}', 'mean: from 0 to 1'),
     ('model: {max_tokens: 3}', 'not from 4 to 256'),
+    ('finetune: {parts: {fusion: {learning_rate: 0}}}', 'a learning_rate above 0'),
+    ('finetune: {parts: {fusion: {}}}', 'or frozen: true'),
+    ('finetune: {parts: {fusion: {frozen: true, learning_rate: 0.1}}}', 'or frozen: true'),
+    ('finetune: {parts: {fusion: {frosen: true}}}', r'finetune\.parts\.fusion: unknown frosen'),
+    ('finetune: {parts: fusion}', r'finetune\.parts: expected a mapping'),
+    ('model: {image_tower: resnet}', 'image_tower: .*efficientnet_lite0'),
+    ('model: {image_tower: efficientnet_lite0}\npreprocess: {height: 72, width: 64}',
+     'height: 72 is not a multiple of the stem stride 16'),
+    ('model: {image_tower: efficientnet_lite0}', 'mean and std: efficientnet_lite0 takes 0.5'),
     ('start: 5', 'start: expected a string')])
 def test_a_value_that_cannot_be_is_refused_before_training(tmp_path, line, said):
     path = tmp_path / 'recipe.yaml'

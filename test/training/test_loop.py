@@ -2,9 +2,10 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
+from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.training import loop  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
-from latent_vqa_ros.training.config import StageConfig  # noqa: E402
+from latent_vqa_ros.training.config import PartConfig, StageConfig  # noqa: E402
 from latent_vqa_ros.training.loop import schedule  # noqa: E402
 
 STAGE = StageConfig(epochs=2, batch=1, learning_rate=0.1)
@@ -63,3 +64,68 @@ def test_a_stage_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(tmp_path,
     rows = [[{**row, 'seconds': 0} for row in loop.Metrics.read(folder)]
             for folder in (whole, cut)]
     assert rows[0] == rows[1]
+
+
+class Parts(torch.nn.Module):
+    """A model whose every weight has a gradient of 1 (0 where ``still``)."""
+
+    def __init__(self, still=False):
+        super().__init__()
+        self.factor = 0.0 if still else 1.0
+        self.tower = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+        self.text = torch.nn.Linear(2, 2)
+        for parameter in self.parameters():
+            torch.nn.init.ones_(parameter)
+
+    def forward(self, x):
+        return self.tower(x).sum() * 0 + self.factor * sum(p.sum() for p in self.parameters())
+
+
+def one_step(folder, made, **config):
+    """Train one step at the full learning rate; return the weights before and after."""
+    x = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    task = loop.Task('step', 1, lambda epoch, first: iter([x]),
+                     lambda batch: {'loss': made(batch)}, lambda: {'score': 0.0})
+    folder.mkdir()
+    stage = StageConfig(**{'epochs': 1, 'warmup': 0.0, 'learning_rate': 0.1,
+                           'weight_decay': 0.0, **config})
+    loop.run(task, made, stage, folder, loop.Metrics(folder))
+    return before, made.state_dict()
+
+
+def test_a_frozen_part_stays_as_it_is_with_its_batch_statistics_and_the_rest_learns(tmp_path):
+    made = Parts()
+    before, after = one_step(tmp_path / '1', made, parts={'tower': PartConfig(frozen=True)})
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {'text.weight', 'text.bias'}
+    before, after = one_step(tmp_path / '2', made)  # a later stage without parts trains all
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == set(before)
+
+
+def test_the_smallest_part_that_fits_decides(tmp_path):
+    parts = {'tower': PartConfig(frozen=True), 'tower.1': PartConfig(0.01)}
+    before, after = one_step(tmp_path / '1', Parts(), parts=parts)
+    steps = {name: float((before[name] - after[name]).abs().max())
+             for name in ('tower.0.weight', 'tower.1.weight', 'text.weight')}
+    assert steps == pytest.approx({'tower.0.weight': 0, 'tower.1.weight': 0.01,
+                                   'text.weight': 0.1})
+    assert not torch.equal(before['tower.1.running_mean'], after['tower.1.running_mean'])
+
+
+def test_matrices_decay_and_vectors_do_not(tmp_path):
+    before, after = one_step(tmp_path / '1', Parts(still=True), weight_decay=0.5,
+                             parts={'tower': PartConfig(0.02)})
+    kept = {name: float((after[name] / before[name]).mean()) for name in (
+        'text.weight', 'text.bias', 'tower.0.weight', 'tower.1.weight')}
+    assert kept == pytest.approx({'text.weight': 1 - 0.1 * 0.5, 'text.bias': 1,
+                                  'tower.0.weight': 1 - 0.02 * 0.5, 'tower.1.weight': 1})
+
+
+def test_a_part_that_the_model_has_not_is_named_with_those_near_it(tmp_path):
+    with pytest.raises(ConfigError, match="no part 'towr'; near: tower"):
+        one_step(tmp_path / '1', Parts(), parts={'towr': PartConfig(0.1)})
+    frozen = {name: PartConfig(frozen=True) for name in ('tower', 'text')}
+    with pytest.raises(ConfigError, match='all of the model is frozen'):
+        one_step(tmp_path / '2', Parts(), parts=frozen)

@@ -106,6 +106,35 @@ class EfficientNetLite0(nn.Module):
         return found
 
 
+class Lite0Tower(nn.Module):
+    """Normalized RGB (B, 3, H, W) -> tokens (B, N, 152), N = H*W / 64: blocks 4 and 10.
+
+    Block 10, of half the resolution, is repeated for the cells of block 4. Later blocks are left
+    out. Height and width are multiples of 16.
+    """
+
+    channels = 40 + 112
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.grid = height // 8, width // 8
+        self.network = EfficientNetLite0()
+        del self.network.blocks[11:]
+        del self.network.head
+
+    def tokens(self, pixels_bchw: Tensor) -> Tensor:
+        """Return the activations of the grid's cells, row by row."""
+        fine, coarse = self.network.blocks_after(pixels_bchw, (4, 10))
+        both = torch.cat([fine, F.interpolate(coarse, scale_factor=2.0)], dim=1)
+        return both.permute(0, 2, 3, 1).flatten(1, 2)
+
+    def load_imagenet(self) -> None:
+        """Take the ImageNet weights; ConfigError where they are not installed."""
+        known = self.network.state_dict()
+        self.network.load_state_dict({name: tensor for name, tensor in imagenet_weights().items()
+                                      if name in known})
+
+
 def imagenet_file() -> Path:
     """Return the file of ImageNet weights (Apache-2.0); ConfigError where it is not installed."""
     try:
