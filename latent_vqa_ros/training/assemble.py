@@ -110,7 +110,8 @@ def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
         features = backend.encode(image)[0].copy()  # else it holds the graphs' bounded memory
         answerer_feeds += [{'features': features, 'tokens': ids} for ids in asked]
     errors = quantize.quantize_graph(floats[0], work / IMAGE_ENCODER,
-                                     [{'image': image} for image in images], KEEP_FLOAT)
+                                     [{'image': image} for image in images], KEEP_FLOAT,
+                                     quantize.ALSO.get(recipe.model.image_tower, ()))
     errors |= quantize.quantize_graph(floats[1], work / ANSWERER, answerer_feeds)
     quantize.feed_pixels(work / IMAGE_ENCODER, recipe.preprocess)
     return errors

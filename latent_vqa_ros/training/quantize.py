@@ -26,6 +26,7 @@ from latent_vqa_ros.core.config import PreprocessConfig
 
 Feed = Mapping[str, NDArray[Any]]
 _QUANTIZED = ('Conv', 'Gemm', 'MatMul')
+ALSO = {'efficientnet_lite0': ('Clip',)}  # of an image tower: its ReLU6
 
 
 def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],

@@ -19,6 +19,7 @@ from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.datasets.images import Pictures  # noqa: E402
+from latent_vqa_ros.model.towers.efficientnet_lite import imagenet_weights  # noqa: E402
 from latent_vqa_ros.training import loop  # noqa: E402
 from latent_vqa_ros.training.batches import Split, augmented_epoch  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
@@ -26,6 +27,7 @@ from latent_vqa_ros.training.config import (  # noqa: E402
     load_recipe,
 )
 from latent_vqa_ros.training.data import load_data  # noqa: E402
+from latent_vqa_ros.training.run import build  # noqa: E402
 from latent_vqa_ros.training.run import run as train  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -139,6 +141,19 @@ def test_a_finished_training_needs_no_more_than_its_last_checkpoint(small, tmp_p
     again = train(recipe, data, run, torch.device('cpu')).state_dict()
     assert not (run / 'pretrain.safetensors').exists()
     assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+def test_a_tower_with_imagenet_weights_begins_with_them_and_others_with_the_seed(small):
+    recipe, _ = small
+    data = load_data(recipe)
+    lite0 = replace(recipe, model=replace(recipe.model, image_tower='efficientnet_lite0'),
+                    preprocess=replace(recipe.preprocess, mean=(0.5,) * 3, std=(0.5,) * 3))
+    weights = [build(replace(lite0, seed=seed), data).state_dict() for seed in (0, 1)]
+    name = 'clip.image_encoder.stem.network.blocks.10.project.0.weight'
+    assert torch.equal(weights[0][name], imagenet_weights()['blocks.10.project.0.weight'])
+    assert all(torch.equal(each[name], weights[0][name]) for each in weights)
+    name = 'clip.image_encoder.project.weight'
+    assert not torch.equal(weights[0][name], weights[1][name])
 
 
 @pytest.mark.parametrize('option', [('--device', 'gpu'), ('--device', 'cuda:99')])

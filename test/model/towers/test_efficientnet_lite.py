@@ -49,3 +49,16 @@ def test_padding_at_stride_two_goes_right_and_below_as_in_tensorflow():
     with torch.no_grad():
         got = conv(x).numpy()[0, 0]
     np.testing.assert_array_equal(got, [[45, 39], [66, 50]])
+
+
+def test_the_tower_gives_each_cell_of_stride_8_block_4_and_the_block_10_that_covers_it(network):
+    tower = efficientnet_lite.Lite0Tower(64, 96).eval()
+    tower.load_imagenet()
+    pixels = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        tokens = tower.tokens(pixels)
+        fine, coarse = network.blocks_after(pixels, (4, 10))
+    assert (tower.grid, tokens.shape) == ((8, 12), (2, 96, 152))
+    cell = 3 * 12 + 7  # row 3, column 7
+    assert torch.equal(tokens[:, cell, :40], fine[:, :, 3, 7])
+    assert torch.equal(tokens[:, cell, 40:], coarse[:, :, 1, 3])
