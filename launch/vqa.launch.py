@@ -1,8 +1,16 @@
 """Starts vqa_node: ros2 launch latent_vqa_ros vqa.launch.py image_topic:=/camera/image_raw
 
-Declares and remaps, nothing else. An argument left empty leaves the parameter file's value.
+Declares, remaps and passes on, nothing else. An argument left empty leaves the parameter file's
+value; parameters that are no argument here are set in a parameter file. launch itself takes any
+argument and ignores those that no file declares: this file refuses them where it is the one that
+was typed.
 """
 
+from __future__ import annotations
+
+import sys
+
+import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -11,41 +19,60 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
 
-PACKAGE = 'latent_vqa_ros'
-PARAMETERS = {'model': str, 'use_sim_time': bool, 'autostart': bool}
+PACKAGE, FILE = 'latent_vqa_ros', 'vqa.launch.py'
+# Arguments that are parameters of the node: type and what --show-args says.
+PARAMETERS = {
+    'model': (str, 'Bundle that answers: a name or a folder.'),
+    'backend': (str, 'What executes the bundle: onnxruntime, openvino or torch.'),
+    'num_threads': (int, 'Threads that compute one answer.'),
+    'cameras': (list, 'Names of several cameras, as front,rear: topics front/image_raw, ...'),
+    'image_transport': (str, 'raw, compressed (topic NAME/compressed) or points.'),
+    'image_qos': (str, 'sensor_data or reliable.'),
+    'max_image_age': (float, 'Seconds that an image may be old; 0: any age.'),
+    'min_confidence': (float, 'Below it an answer is unsure; -1: the limit in the bundle.'),
+    'standing_questions': (
+        list, 'One that is asked again and again, or several as ["first?", "second?"].'),
+    'use_sim_time': (bool, 'true: follow /clock.'),
+    'autostart': (bool, 'false: wait for lifecycle transitions.'),
+}
+OTHERS = {
+    'image_topic': ('', 'Topic of the camera, pictures or points, without /compressed; cameras '
+                        'that have names are remapped there or by their own topics.'),
+    'question_topic': ('question', 'Topic of the questions.'),
+    'namespace': ('', 'Namespace of the node and its topics.'),
+    'params_file': (PathJoinSubstitution([FindPackageShare(PACKAGE), 'config', 'vqa.yaml']),
+                    'Parameter file.'),
+    'log_level': ('info', 'debug, info, warn, error or fatal.'),
+    'use_respawn': ('false', 'true: start again if it dies.'),
+}
 
 
 def generate_launch_description() -> LaunchDescription:
-    arguments = [
-        DeclareLaunchArgument(
-            'model', default_value='', description='Bundle that answers: a name or a folder.'),
-        DeclareLaunchArgument(
-            'image_topic', default_value='',
-            description='Topic of the camera, pictures or points; cameras that the parameter file '
-                        'names are remapped there or by their own topics.'),
-        DeclareLaunchArgument(
-            'question_topic', default_value='question', description='Topic of the questions.'),
-        DeclareLaunchArgument(
-            'namespace', default_value='', description='Namespace of the node and its topics.'),
-        DeclareLaunchArgument(
-            'params_file',
-            default_value=PathJoinSubstitution([FindPackageShare(PACKAGE), 'config', 'vqa.yaml']),
-            description='Parameter file.'),
-        DeclareLaunchArgument(
-            'use_sim_time', default_value='', description='true: follow /clock.'),
-        DeclareLaunchArgument(
-            'log_level', default_value='info', description='debug, info, warn, error or fatal.'),
-        DeclareLaunchArgument(
-            'autostart', default_value='', description='false: wait for lifecycle transitions.'),
-        DeclareLaunchArgument(
-            'use_respawn', default_value='false', description='true: start again if it dies.'),
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=_node)])
+    return LaunchDescription([
+        *(DeclareLaunchArgument(name, default_value='', description=text)
+          for name, (_, text) in PARAMETERS.items()),
+        *(DeclareLaunchArgument(name, default_value=default, description=text)
+          for name, (default, text) in OTHERS.items()),
+        OpaqueFunction(function=_node)])
+
+
+def _refuse_undeclared(argv: list[str]) -> None:
+    """Raise where somebody typed an argument for this file that it does not have."""
+    if not any(word.endswith(FILE) for word in argv):
+        return  # another file includes this one, and may have arguments of its own
+    given = [word.partition(':=')[0] for word in argv if ':=' in word]
+    unknown = sorted(set(given) - {*PARAMETERS, *OTHERS})
+    if unknown:
+        raise ValueError(f'{FILE} has no argument {", ".join(unknown)}; it has '
+                         f'{", ".join([*PARAMETERS, *OTHERS])}; set other parameters in a '
+                         'params_file')
 
 
 def _node(context: LaunchContext) -> list[Node]:
-    given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-             for name, kind in PARAMETERS.items() if LaunchConfiguration(name).perform(context)}
+    _refuse_undeclared(sys.argv)
+    given = {name: _value(name, kind, LaunchConfiguration(name).perform(context))
+             for name, (kind, _) in PARAMETERS.items()
+             if LaunchConfiguration(name).perform(context)}
     image_topic = LaunchConfiguration('image_topic')
     named = ('image_raw', 'points') if image_topic.perform(context) else ()
     return [Node(
@@ -61,3 +88,12 @@ def _node(context: LaunchContext) -> list[Node]:
         respawn=LaunchConfiguration('use_respawn'),
         respawn_delay=2.0,
     )]
+
+
+def _value(name: str, kind: type, text: str) -> ParameterValue | list[str]:
+    """Return the argument as a value of its type; a list may be one of YAML, or bare."""
+    if kind is not list:
+        return ParameterValue(LaunchConfiguration(name), value_type=kind)
+    if text.startswith('['):
+        return yaml.safe_load(text)
+    return [word.strip() for word in (text.split(',') if name == 'cameras' else [text])]

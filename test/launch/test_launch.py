@@ -20,8 +20,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / 'launch' / 'vqa.launch.py'
 TWO_ROBOTS = ROOT / 'launch' / 'two_robots.launch.py'
-ARGUMENTS = ['model', 'image_topic', 'question_topic', 'namespace', 'params_file', 'use_sim_time',
-             'log_level', 'autostart', 'use_respawn']
+CONTRACT = {'model', 'image_topic', 'question_topic', 'namespace', 'params_file', 'use_sim_time',
+            'log_level', 'autostart', 'use_respawn'}
+SET_BY_PEOPLE = {'backend', 'num_threads', 'cameras', 'image_transport', 'image_qos',
+                 'max_image_age', 'min_confidence', 'standing_questions'}
 RUN = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -39,10 +41,35 @@ needs_launch = pytest.mark.skipif(
 
 
 def test_the_launch_file_declares_the_arguments_of_the_contract():
-    calls = [node for node in ast.walk(ast.parse(FILE.read_text())) if isinstance(node, ast.Call)]
-    declared = [call.args[0].value for call in calls
-                if getattr(call.func, 'id', '') == 'DeclareLaunchArgument']
-    assert declared == ARGUMENTS
+    assert set(declared('PARAMETERS') + declared('OTHERS')) == CONTRACT | SET_BY_PEOPLE
+
+
+def test_every_argument_that_is_a_parameter_has_the_type_of_the_parameter():
+    pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+    from latent_vqa_ros.ros.parameters import TABLE
+
+    names = declared('PARAMETERS')
+    assert len(names) >= 10
+    kinds = {'use_sim_time': 'bool'} | {
+        name: type(row.default).__name__.replace('tuple', 'list') for name, row in TABLE.items()}
+    assert {name: kinds[name] for name in names} == dict(zip(names, types(), strict=True))
+
+
+def declared(table):
+    """Return the keys of a table of the launch file."""
+    return [key.value for key in _table(table).keys]
+
+
+def types():
+    """Return the types in the launch file's table of parameters."""
+    return [row.elts[0].id for row in _table('PARAMETERS').values]
+
+
+def _table(name):
+    """Return the dictionary of that name in the launch file, which needs launch to be imported."""
+    found, = (node.value for node in ast.walk(ast.parse(FILE.read_text()))
+              if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == name)
+    return found
 
 
 @pytest.fixture
@@ -153,6 +180,63 @@ def test_without_autostart_the_node_waits_and_a_parameter_file_counts(launch, as
 
 
 @needs_launch
+def test_each_argument_that_is_a_parameter_reaches_the_node(launch, asker, bundle_path):
+    from helpers.node_harness import until
+    from rcl_interfaces.srv import GetParameters
+    from rclpy.parameter import parameter_value_to_python
+
+    given = {'model': str(bundle_path), 'backend': 'torch', 'num_threads': 2,
+             'cameras': ['front', 'arm/rear'], 'image_transport': 'compressed',
+             'image_qos': 'reliable', 'max_image_age': 7.0, 'min_confidence': 0.5,
+             'standing_questions': ['@front is it, or not?'], 'use_sim_time': True,
+             'autostart': False}
+    assert list(given) == declared('PARAMETERS')
+    typed = given | {'cameras': 'front, arm/rear', 'max_image_age': 7,
+                     'standing_questions': '@front is it, or not?', 'use_sim_time': 'true',
+                     'autostart': 'false'}
+    launch(f'namespace:={asker.node.get_namespace()}',
+           *(f'{name}:={value}' for name, value in typed.items()))
+    until(lambda: asker.diagnostics.get('node'), 'the node')
+    request = GetParameters.Request(names=list(given))
+    values = asker.call(GetParameters, 'vqa/get_parameters', request).values
+    assert list(map(parameter_value_to_python, values)) == list(given.values())
+
+
+@needs_launch
+def test_a_list_may_be_written_as_yaml(launch, asker, bundle_path):
+    launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
+           'cameras:=[front, rear]', 'standing_questions:=["@rear a, b?", "@front c?"]')
+    asker.greet()
+    assert asker.ask(camera='rear')['camera'] == 'rear'
+    assert asker.ask(camera='up')['reason'].endswith('known: front, rear')
+
+
+@needs_launch
+def test_an_argument_that_is_not_declared_is_refused_in_one_line(launch):
+    process = launch('image_transprot:=compressed')
+    assert process.wait(30) != 0
+    line, = (line for line in process.said().splitlines() if 'image_transprot' in line)
+    assert 'vqa.launch.py has no argument image_transprot; it has model, backend' in line
+
+
+@needs_launch
+def test_an_including_file_may_have_arguments_of_its_own(launch, asker, bundle_path, tmp_path):
+    bringup = tmp_path / 'bringup.launch.py'
+    bringup.write_text(f"""
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+def generate_launch_description():
+    return LaunchDescription([
+        DeclareLaunchArgument('robot'),
+        IncludeLaunchDescription(PythonLaunchDescriptionSource({str(FILE)!r}))])
+""")
+    launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}', 'robot:=left',
+           file=bringup)
+    asker.greet()
+
+
+@needs_launch
 def test_a_killed_node_comes_back_with_use_respawn(launch, asker, bundle_path):
     from helpers.node_harness import until
 
@@ -201,9 +285,9 @@ def test_launch_shows_each_argument_with_its_description():
     from launch import LaunchContext
 
     source = PythonLaunchDescriptionSource(str(FILE))
-    declared = source.get_launch_description(LaunchContext()).get_launch_arguments()
-    assert [argument.name for argument in declared] == ARGUMENTS
-    assert all(argument.description for argument in declared)
+    shown = source.get_launch_description(LaunchContext()).get_launch_arguments()
+    assert {argument.name for argument in shown} == CONTRACT | SET_BY_PEOPLE
+    assert all(argument.description for argument in shown)
 
 
 @needs_launch
