@@ -151,7 +151,9 @@ def forbidden(path):
         elif isinstance(node, ast.ImportFrom):
             names = [f'{node.module}.{alias.name}' for alias in node.names]
         elif isinstance(node, ast.Call):
-            yield from {ast.unparse(node.func)} & FORBIDDEN_CALLS
+            safe = any(ast.unparse(each) == 'weights_only=True' for each in node.keywords)
+            name = ast.unparse(node.func)
+            yield from {name} & FORBIDDEN_CALLS if name != 'torch.load' or not safe else ()
             continue
         else:
             continue
@@ -162,5 +164,5 @@ def forbidden(path):
 def test_the_guard_sees_what_it_forbids(tmp_path):
     bad = tmp_path / 'bad.py'
     bad.write_text('import pickle\nfrom urllib.request import urlopen\ntorch.load(1)\neval("1")\n'
-                   'from aiohttp import ClientSession\n')
+                   'from aiohttp import ClientSession\ntorch.load(1, weights_only=True)\n')
     assert sorted(forbidden(bad)) == ['aiohttp', 'eval', 'pickle', 'torch.load', 'urllib']

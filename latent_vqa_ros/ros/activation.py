@@ -25,6 +25,7 @@ from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import parameters, standing, timers
 from latent_vqa_ros.ros.answering import Answerer, without_answer
+from latent_vqa_ros.ros.conditions import Check, Conditions, Due, Topics
 from latent_vqa_ros.ros.frame_source import FrameSource
 from latent_vqa_ros.ros.model_switch import ModelSwitch
 from latent_vqa_ros.ros.parameters import Settings
@@ -53,7 +54,7 @@ class Activation:
     """One time of being active."""
 
     def __init__(self, node: Node, models: ModelSwitch, outputs: Publishers,
-                 enabled: Callable[[], bool]) -> None:
+                 condition_topics: Topics, enabled: Callable[[], bool]) -> None:
         """``models`` holds one; ``enabled`` says whether ``~/enable`` lets the node answer."""
         self._node, self._models, self._outputs = node, models, outputs
         self._enabled = enabled
@@ -65,8 +66,10 @@ class Activation:
         self._memory = standing.Memory()  # the worker's
         self._stood = False  # the callbacks': whether the last round asked something
         self.rounds_skipped = 0  # the callbacks'
-        self.worker: Worker[Asked | Round] = Worker(self._handle, outputs.fail)
+        self.worker: Worker[Asked | Round | Due | Check] = Worker(self._handle, outputs.fail)
         self._timer = timers.every(node, 1 / settings.standing_rate, self._ask_standing)
+        self.conditions = Conditions(node, condition_topics, self.source, self._answerer,
+                                     self.worker, enabled)
 
     @property
     def _settings(self) -> Settings:
@@ -93,7 +96,12 @@ class Activation:
     def close(self) -> None:
         """Finish the question in hand, refuse those that wait, give the cameras back."""
         self._node.destroy_timer(self._timer)
-        left = [item for item in self.worker.stop() if isinstance(item, Asked)]
+        self.conditions.close()
+        waiting = self.worker.stop()
+        for item in waiting:
+            if isinstance(item, Check):
+                self.conditions.refuse(item)
+        left = [item for item in waiting if isinstance(item, Asked)]
         for item in left:
             self._outputs.publish(self._bare(item, 'the node was deactivated'))
         if left:
@@ -105,7 +113,7 @@ class Activation:
         asked = standing.requests(self._settings)
         if not self._enabled() or not (asked or self._stood):
             return
-        if self.worker.holds(Round):
+        if self.worker.holds(lambda item: isinstance(item, Round)):
             self.rounds_skipped += 1
             return
         self._stood = bool(asked)  # an empty round: all are forgotten
@@ -113,10 +121,12 @@ class Activation:
 
     # the worker's thread
 
-    def _handle(self, item: Asked | Round) -> None:
-        """Answer a question, or each question of a round; publish what came of it."""
+    def _handle(self, item: Asked | Round | Due | Check) -> None:
+        """Answer a question, each question of a round, or a condition's; publish the outcome."""
         if isinstance(item, Round):
             self._go_round(item)
+        elif isinstance(item, (Due, Check)):
+            self.conditions.handle(item)
         elif not self._enabled():  # since it was asked
             self._outputs.publish(self._bare(item, DISABLED))
         else:

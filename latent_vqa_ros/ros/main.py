@@ -47,8 +47,8 @@ def _run(stop: _StopRequest) -> int:
     try:
         from rclpy.executors import SingleThreadedExecutor
 
+        from latent_vqa_ros.ros.declaration import ParameterError
         from latent_vqa_ros.ros.node import VqaNode
-        from latent_vqa_ros.ros.parameters import ParameterError
     except ImportError as error:  # not there, or built for another NumPy
         return _fail(1, f'vqa_node: {one_line(error)}; rosdep install --from-paths '
                         'src installs what it needs')

@@ -20,10 +20,12 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
 from latent_vqa_ros.core import questions
+from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Pipeline
 from latent_vqa_ros.core.process import typed_line
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import (
+    declaration,
     diagnostics,
     model_switch,
     parameters,
@@ -34,6 +36,7 @@ from latent_vqa_ros.ros import (
 )
 from latent_vqa_ros.ros.activation import Activation, Refusal
 from latent_vqa_ros.ros.answering import without_answer
+from latent_vqa_ros.ros.conditions import Topics
 from latent_vqa_ros.ros.conversions import working_cv_bridge
 from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.publishers import BURST, Publishers
@@ -53,13 +56,14 @@ class VqaNode(LifecycleNode):
         self.enabled = True
         self.activation: Activation | None = None
         self._models = model_switch.ModelSwitch()
-        parameters.declare(self, lambda: self.state == 'unconfigured', self._before_change)
+        declaration.declare(self, lambda: self.state == 'unconfigured', self._before_change)
         self.outputs = Publishers(self)
+        self._conditions = Topics(self, self.settings.condition_names, self._check)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._reports = timers.every(self, self.settings.diagnostics_period, self._report)
         rclpy_private.guard_transitions(self, self._warn_impossible)
-        for name in parameters.unknown_overrides(self):
+        for name in declaration.unknown_overrides(self):
             self.get_logger().warning(f'parameter {name} is ignored: there is none of that name; '
                                       f'known: {", ".join(parameters.TABLE)}')
 
@@ -141,7 +145,8 @@ class VqaNode(LifecycleNode):
         self.enabled = True
 
     def _start(self) -> None:
-        self.activation = Activation(self, self._models, self.outputs, lambda: self.enabled)
+        self.activation = Activation(self, self._models, self.outputs, self._conditions,
+                                     lambda: self.enabled)
         model = self._models.in_use(self.settings.model).bundle.identity
         topics = ', '.join(map(self.activation.source.topic, self.settings.camera_names))
         self.get_logger().info('answering with {} {} about {}'.format(*model[:2], topics))
@@ -157,6 +162,12 @@ class VqaNode(LifecycleNode):
         if refusal:
             for request in requests:
                 self.outputs.publish(without_answer(request, *refusal, self.pipeline))
+
+    async def _check(self, condition: str) -> Detail:
+        """Return the detail about a frame stamped after now."""
+        if self.activation:
+            return await self.activation.conditions.check(condition)  # type: ignore[no-any-return]
+        return Detail(Status.INACTIVE, '', reason=self._why_inactive())
 
     def _why_inactive(self) -> str:
         if self.failure:
@@ -184,6 +195,9 @@ class VqaNode(LifecycleNode):
             timers.set_period(self._reports, values['diagnostics_period'])
         if 'standing_rate' in values and self.activation:
             self.activation.set_standing_rate(values['standing_rate'])
+        for name in self.settings.condition_names:
+            if f'{name}.rate' in values and self.activation:
+                self.activation.conditions.set_rate(name, values[f'{name}.rate'])
         return ''
 
     def _warn_impossible(self, wanted: str, error: Exception) -> None:
@@ -205,5 +219,6 @@ class VqaNode(LifecycleNode):
         if activation:
             message.status += activation.cameras.statuses(
                 name, settings.camera_names, now.nanoseconds, settings.max_image_age)
+            message.status += activation.conditions.statuses(name)
         message.header.stamp = now.to_msg()
         self._diagnostics.publish(message)

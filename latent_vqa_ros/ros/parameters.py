@@ -1,7 +1,8 @@
 """The one table of the node's parameters: type, default, range, description, when it may change.
 
-``declare(node)`` declares all of them, ``read(node)`` returns them as one typed ``Settings``.
-A field of ``Settings`` is a parameter and nothing else is. Refuses to know what they are used for.
+``read(node)`` returns them as one typed ``Settings``, ``read_condition(node, name)`` those of one
+condition. A field of these two is a parameter and nothing else is; ``declaration`` declares them.
+Refuses to know what they are used for.
 The table of docs/parameters.md is made from it:
 
     python3 -m latent_vqa_ros.ros.parameters > docs/parameters.md
@@ -11,35 +12,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
 from latent_vqa_ros.backends import BACKENDS
 from latent_vqa_ros.core.models import DEFAULT_MODEL
-from latent_vqa_ros.core.process import one_line
-from latent_vqa_ros.core.questions import ALL, parse
-from latent_vqa_ros.ros import rclpy_private
+from latent_vqa_ros.core.questions import ALL
 
 START, UNCONFIGURED, LIVE = 'read-only', 'while unconfigured', 'live'
 TRANSPORTS = ('raw', 'compressed', 'points')
 QOS = ('sensor_data', 'reliable')
 STANDING_PUBLISH = ('on_change', 'always')
-MAX_STANDING = 1000
+EXPECTED = 'expected'  # of a condition: takes a word, too
+SILENT, FALSE, TRUE = WHEN_UNKNOWN = ('silent', 'false', 'true')
+MAX_STANDING, MAX_CONDITIONS = 1000, 100
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
-
-
-class ParameterError(ValueError):
-    """A parameter that the node cannot start with; the message is one line."""
+_CONDITION = re.compile(r'[A-Za-z][A-Za-z0-9_]{0,63}')
 
 
 def _parameter(default: Any, when: str, description: str,
@@ -65,6 +56,25 @@ def _check_model(model: str) -> str:
 
 def _check_standing(entries: tuple[str, ...]) -> str:
     return '' if len(entries) <= MAX_STANDING else f'at most {MAX_STANDING} are taken'
+
+
+def _check_conditions(conditions: tuple[str, ...]) -> str:
+    names = [name for name in conditions if name]
+    for name in names:
+        if not _CONDITION.fullmatch(name) or name in TABLE:
+            return (f'{name[:80]!r} cannot be the name of a condition: letters, digits and _, and '
+                    'no parameter')
+    if len(names) > MAX_CONDITIONS:
+        return f'at most {MAX_CONDITIONS} are taken'
+    return 'a condition is named twice' if len(set(names)) != len(names) else ''
+
+
+def _check_question(question: str) -> str:
+    return '' if question.strip() else 'say what the condition asks'
+
+
+def _check_expected(words: tuple[str, ...]) -> str:
+    return '' if any(map(str.strip, words)) else 'name a word that the answer has to be'
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,11 @@ class Settings:
         'on_change: publish when status or answer changed for that question and camera; a frame '
         'that was answered about is not answered about again. '
         'always: at each tick.', choices=STANDING_PUBLISH)
+    conditions: tuple[str, ...] = _parameter(
+        ('',), START,
+        'Names of conditions; each has the parameters below, as NAME.question, the topics '
+        'conditions/NAME and conditions/NAME/detail and the service ~/check/NAME. One empty '
+        'name: none.', check=_check_conditions)
     autostart: bool = _parameter(
         True, START, 'Configure and activate at start.')
     diagnostics_period: float = _parameter(
@@ -128,111 +143,56 @@ class Settings:
         """The cameras, the default one first; ('',) where a single camera has no name."""
         return tuple(name for name in self.cameras if name) or ('',)
 
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """The conditions; none where the only name is empty."""
+        return tuple(name for name in self.conditions if name)
+
+
+@dataclass(frozen=True)
+class ConditionSettings:
+    """The parameters of one condition, each named NAME.question and so on."""
+
+    question: str = _parameter('', LIVE, 'Asked at each look.', check=_check_question)
+    expected: tuple[str, ...] = _parameter(
+        ('yes',), LIVE, 'The condition holds while the answer is this word, or one of these.',
+        check=_check_expected)
+    camera: str = _parameter('', LIVE, 'Which camera is asked about; empty: the first.')
+    rate: float = _parameter(
+        1.0, LIVE, 'Looks a second; conditions/NAME is published as often.', between=(0.001, 1e3))
+    hold: int = _parameter(
+        1, LIVE, 'Equal results in a row until the condition changes; unknown is a result, too. A '
+        'frame that was answered about counts once.', between=(1, 1000))
+    min_confidence: float = _parameter(
+        -1.0, LIVE, 'Below this confidence the result is unknown. -1: as the node has it.',
+        between=(-1.0, 1.0))
+    when_unknown: str = _parameter(
+        SILENT, LIVE, 'What conditions/NAME says while the state is unknown: nothing, or this.',
+        choices=WHEN_UNKNOWN)
+
 
 TABLE: dict[str, Field[Any]] = {row.name: row for row in fields(Settings)}
-
-
-def declare(node: Node, may_configure: Callable[[], bool],
-            before_change: Callable[[Mapping[str, Any]], str]) -> None:
-    """Declare the table on ``node``; ParameterError where a start value is refused.
-
-    ``may_configure`` says whether parameters that are read at configure may be set now.
-    ``before_change`` prepares for valid new values and returns why that fails, '' otherwise.
-    """
-    declared: list[bool] = []
-
-    def judge(values: list[Parameter]) -> SetParametersResult:
-        result = _validate(values, may_configure())
-        new = {value.name: _normal(TABLE[value.name], value.value) for value in values
-               if value.name in TABLE} if result.successful and declared else {}
-        reason = new and (conflict(replace(read(node), **new)) or before_change(new))
-        return SetParametersResult(successful=False, reason=reason) if reason else result
-
-    node.add_on_set_parameters_callback(judge)
-    for row in TABLE.values():
-        default = list(row.default) if isinstance(row.default, tuple) else row.default
-        try:
-            node.declare_parameter(row.name, default, _descriptor(row))
-        except Exception as error:  # rclpy has several kinds, each names parameter and reason
-            raise ParameterError(one_line(error)) from None
-    declared.append(True)
-    reason = conflict(read(node))
-    if reason:
-        raise ParameterError(reason)
-
-
-def conflict(settings: Settings) -> str:
-    """Return which standing question cannot be asked with these settings, '' if all can."""
-    for entry in filter(str.strip, settings.standing_questions):
-        for request in parse(entry, settings.camera_names, settings.max_question_length):
-            if request.error:
-                return f'standing_questions: {entry[:80]!r}: {request.error}'
-    return ''
-
-
-def unknown_overrides(node: Node) -> list[str]:
-    """Return names given at start (command line, file) that this node does not have."""
-    return sorted(name for name in rclpy_private.overrides(node)
-                  if not node.has_parameter(name) and not name.startswith('qos_overrides.')
-                  and name != 'start_type_description_service')
+CONDITION_TABLE: dict[str, Field[Any]] = {row.name: row for row in fields(ConditionSettings)}
 
 
 def read(node: Node) -> Settings:
-    """Return the present value of each parameter."""
-    return Settings(**{row.name: _normal(row, node.get_parameter(row.name).value)
+    """Return the present value of each parameter, without those of the conditions."""
+    return Settings(**{row.name: normal(row, node.get_parameter(row.name).value)
                        for row in TABLE.values()})
 
 
-def _normal(row: Field[Any], value: Any) -> Any:
+def read_condition(node: Node, name: str) -> ConditionSettings:
+    """Return the present parameters of a condition."""
+    return ConditionSettings(**{
+        row.name: normal(row, node.get_parameter(f'{name}.{row.name}').value)
+        for row in CONDITION_TABLE.values()})
+
+
+def normal(row: Field[Any], value: Any) -> Any:
+    """Return a parameter's value as it stands in the settings: a list as a tuple, 2 as 2.0."""
     if isinstance(row.default, tuple):
-        return tuple(value)
+        return (value,) if isinstance(value, str) else tuple(value)
     return float(value) if isinstance(row.default, float) else value
-
-
-def _descriptor(row: Field[Any]) -> ParameterDescriptor:
-    meta = row.metadata
-    description = ParameterDescriptor(
-        description=meta['description'], read_only=meta['when'] == START,
-        additional_constraints='; '.join(filter(None, [
-            'one of ' + ', '.join(meta['choices']) if meta['choices'] else '',
-            f'may be set {meta["when"]}' if meta['when'] == UNCONFIGURED else ''])),
-        dynamic_typing=isinstance(row.default, (float, tuple)))  # 2 for 2.0; [] has no type
-    if meta['between'] and isinstance(row.default, float):
-        low, high = map(float, meta['between'])
-        description.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
-    elif meta['between']:
-        low, high = map(int, meta['between'])
-        description.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
-    return description
-
-
-def _validate(values: list[Parameter], may_configure: bool) -> SetParametersResult:
-    """Accept all values or none; the reason names the parameter and what it takes."""
-    for parameter in values:
-        if not parameter.name:  # rclpy lets it pass as declared
-            return SetParametersResult(successful=False, reason='a parameter needs a name')
-        row = TABLE.get(parameter.name)
-        reason = '' if row is None else _wrong(row, parameter, may_configure)
-        if reason:
-            return SetParametersResult(successful=False, reason=f'{parameter.name}: {reason}')
-    return SetParametersResult(successful=True)
-
-
-def _wrong(row: Field[Any], parameter: Parameter, may_configure: bool) -> str:
-    meta, value = row.metadata, parameter.value
-    if isinstance(row.default, float) and (
-            isinstance(value, bool) or not isinstance(value, (int, float))):
-        return f'expected a number, got {value!r}'
-    if isinstance(row.default, tuple) and not (
-            isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)):
-        return f'expected a list of strings, got {value!r}'
-    if meta['when'] == UNCONFIGURED and not may_configure:
-        return 'is read at configure; deactivate and clean up the node first'
-    if meta['choices'] and value not in meta['choices']:
-        return f'{value!r} is none of {", ".join(meta["choices"])}'
-    if meta['between'] and not meta['between'][0] <= value <= meta['between'][1]:
-        return f'{value!r} is not from {meta["between"][0]:g} to {meta["between"][1]:g}'
-    return str(meta['check'](_normal(row, value))) if meta['check'] else ''
 
 
 def as_markdown() -> str:
@@ -242,16 +202,22 @@ def as_markdown() -> str:
              'each at its default.', '',
              '| name | type | default | values | may be set | meaning |',
              '|---|---|---|---|---|---|']
-    for row in TABLE.values():
-        meta, default = row.metadata, row.default
-        values = ', '.join(f'`{choice}`' for choice in meta['choices'])
-        if meta['between']:
-            values = '{:g} to {:g}'.format(*meta['between'])
-        shown = json.dumps(list(default) if isinstance(default, tuple) else default)
-        kind = 'string[]' if isinstance(default, tuple) else _KINDS[type(default)]
-        lines.append(f'| `{row.name}` | {kind} | `{shown}` | {values} | {meta["when"]} | '
-                     f'{meta["description"]} |')
+    lines += map(_markdown_row, TABLE.values())
+    lines += ['', 'Each name in `conditions` has these, as `tray_empty.question`:', '',
+              *lines[5:7], *map(_markdown_row, CONDITION_TABLE.values())]
     return '\n'.join(lines) + '\n'
+
+
+def _markdown_row(row: Field[Any]) -> str:
+    meta, default = row.metadata, row.default
+    values = ', '.join(f'`{choice}`' for choice in meta['choices'])
+    if meta['between']:
+        values = '{:g} to {:g}'.format(*meta['between'])
+    shown = json.dumps(list(default) if isinstance(default, tuple) else default)
+    kind = 'string[]' if isinstance(default, tuple) else _KINDS[type(default)]
+    kind = 'string or string[]' if row.name == EXPECTED else kind
+    return f'| `{row.name}` | {kind} | `{shown}` | {values} | {meta["when"]} | ' \
+           f'{meta["description"]} |'
 
 
 _KINDS = {str: 'string', int: 'integer', float: 'double', bool: 'bool'}

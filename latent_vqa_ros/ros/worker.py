@@ -2,7 +2,7 @@
 
     worker = Worker(handle, failed)
     worker.put([item], limit=10)   # False: the queue is full, the caller keeps the items
-    worker.holds(Round)            # whether one waits or is in hand
+    worker.holds(is_round)         # whether such an item waits or is in hand
     waiting = worker.stop()        # what was not handled
 
 The queue is all that callbacks and worker both write. Refuses to know what an item is.
@@ -53,10 +53,10 @@ class Worker(Generic[T]):
         """Whether the item in hand is the last one."""
         return self._stopping
 
-    def holds(self, kind: type[Any]) -> bool:
-        """Return whether an item of this kind waits or is in hand."""
+    def holds(self, fits: Callable[[Any], bool]) -> bool:
+        """Return whether an item that fits waits or is in hand."""
         with self._changed:
-            return any(isinstance(each, kind) for each in (self._in_hand, *self._waiting))
+            return any(map(fits, (self._in_hand, *self._waiting)))
 
     def stop(self) -> list[T]:
         """Let the item in hand be finished, end the thread, return the items still waiting."""

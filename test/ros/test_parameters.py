@@ -63,7 +63,7 @@ def test_each_parameter_is_declared_with_its_description(node):
 def test_each_declared_parameter_is_read_somewhere():
     code = ''.join(path.read_text() for path in (ROOT / 'latent_vqa_ros' / 'ros').glob('*.py'))
     for name in TABLE:
-        read = 'camera_names' if name == 'cameras' else name
+        read = {'cameras': 'camera_names', 'conditions': 'condition_names'}.get(name, name)
         assert re.search(rf'settings\.{read}\b', code), f'{name} is declared but never read'
 
 

@@ -31,17 +31,17 @@ def test_items_are_handled_in_their_order_and_an_error_does_not_end_it():
 def test_each_kind_has_a_limit_of_its_own_and_what_is_in_hand_is_held():
     begun, gate = threading.Event(), threading.Event()
     worker = Worker(lambda item: begun.set() or gate.wait(LIMIT), print)
-    assert not worker.holds(int)
+    assert not worker.holds(lambda item: isinstance(item, int))
     assert worker.put([0], 1)
     assert begun.wait(LIMIT)
     assert worker.waiting == 0
-    assert worker.holds(int)
-    assert not worker.holds(str)
+    assert worker.holds(lambda item: isinstance(item, int))
+    assert not worker.holds(lambda item: isinstance(item, str))
     assert worker.put([1], 1)
     assert worker.put(['a'], 1)
     assert not worker.put([2], 1)
     assert not worker.put(['b'], 1)
-    assert worker.holds(str)
+    assert worker.holds(lambda item: isinstance(item, str))
     assert not worker.stopping
     gate.set()
     worker.stop()

@@ -1,0 +1,256 @@
+"""Conditions for behaviour trees: a Bool per condition, and a service that looks at a new frame.
+
+    topics = Topics(node, names, check)                  # stand as long as the node
+    conditions = Conditions(node, topics, source, answerer, worker, enabled)
+    outcome = conditions.check('tray_empty')             # a Future of the detail
+
+``conditions/NAME`` is published at the condition's rate while its state is known;
+``when_unknown`` says what else. A known answer counts towards ``hold`` once per frame: the same
+frame asked about again says nothing new. Callbacks put items into the worker's queue; ``handle``
+runs in the worker's thread. Refuses to know how an answer is found.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+from rclpy.timer import Timer
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.conditions import Hysteresis, verdict
+from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros import parameters, timers
+from latent_vqa_ros.ros.answering import Answerer, without_answer
+from latent_vqa_ros.ros.diagnostics import OK, WARN, status
+from latent_vqa_ros.ros.frame_source import FrameSource
+from latent_vqa_ros.ros.parameters import FALSE, SILENT, ConditionSettings, Settings
+from latent_vqa_ros.ros.report import DISABLED
+from latent_vqa_ros.ros.worker import Worker
+
+CHECK_LIMIT = 5.0  # s that a check waits for a frame stamped after the call
+MAX_CHECKS = 100  # that wait at a time
+POLL = 0.02  # s between two looks for that frame
+
+
+@dataclass(frozen=True)
+class Due:
+    """It is time to look at a condition: an item of the worker's queue."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """Somebody waits for an answer about the present frame: an item of the worker's queue."""
+
+    name: str
+    outcome: Future
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A check whose frame has not come yet."""
+
+    check: Check
+    camera: str
+    before: Frame | None  # the newest frame when it was called
+    called_ns: int  # by the node's clock
+    until_s: float  # time.monotonic()
+
+
+class Topics:
+    """The topics and the service of each condition; ``publish`` may be called from any thread."""
+
+    def __init__(self, node: Node, names: Sequence[str],
+                 check: Callable[[str], Awaitable[Detail]]) -> None:
+        """``check`` is awaited for each call of a service, with the condition's name."""
+        self._node, self._check = node, check
+        self._bools = {name: node.create_publisher(Bool, f'conditions/{name}', 10)
+                       for name in names}
+        self._details = {name: node.create_publisher(String, f'conditions/{name}/detail', 10)
+                         for name in names}
+        group = ReentrantCallbackGroup()  # a check that waits keeps nothing else waiting
+        for name in names:
+            node.create_service(Trigger, f'~/check/{name}', partial(self._on_check, name),
+                                callback_group=group)
+
+    def publish(self, name: str, condition: ConditionSettings, state: bool | None,
+                detail: Detail, result: bool | None, in_a_row: int) -> None:
+        """Publish the state, or what stands for it where it is unknown, and the detail."""
+        document = detail.to_dict() | {'condition': {
+            'name': name, 'holds': state, 'result': result, 'in_a_row': in_a_row}}
+        self._details[name].publish(String(data=json.dumps(document, ensure_ascii=False)))
+        if state is None and condition.when_unknown != SILENT:
+            state = condition.when_unknown != FALSE
+        if state is not None:
+            self._bools[name].publish(Bool(data=state))
+
+    async def _on_check(self, name: str, request: Any, response: Any) -> Any:
+        detail = await self._check(name)
+        expected = parameters.read_condition(self._node, name).expected
+        response.success = verdict(detail, expected) is True
+        response.message = (f'{detail.answer} ({detail.confidence:.3f})'
+                            if detail.status is Status.OK and detail.confidence is not None
+                            else f'{detail.status.value}: {detail.reason}')
+        return response
+
+
+@dataclass(eq=False)
+class _Memory:
+    """What is known of one condition; the worker's thread writes, diagnostics read."""
+
+    holds: Hysteresis
+    frame: Frame | None = None  # of the last look, as the rest
+    detail: Detail | None = None
+    result: bool | None = None
+
+
+class Conditions:
+    """All conditions during one time of being active."""
+
+    def __init__(self, node: Node, topics: Topics, source: FrameSource, answerer: Answerer,
+                 worker: Worker[Any], enabled: Callable[[], bool]) -> None:
+        self._node, self._topics, self._source = node, topics, source
+        self._answerer, self._worker, self._enabled = answerer, worker, enabled
+        names = parameters.read(node).condition_names
+        self.memories = {name: _Memory(Hysteresis()) for name in names}
+        self._timers = {name: timers.every(node, 1 / parameters.read_condition(node, name).rate,
+                                           partial(self._due, name)) for name in names}
+        self._waiting: list[_Waiting] = []  # the callbacks'
+        self._poll: Timer | None = None
+
+    # callbacks of the executor
+
+    def set_rate(self, name: str, rate_hz: float) -> None:
+        """Look at this condition at this pace from now on."""
+        timers.set_period(self._timers[name], 1 / rate_hz)
+
+    def check(self, name: str) -> Future:
+        """Return a future of the detail about a frame stamped after now."""
+        outcome = Future(executor=self._node.executor)
+        outcome.add_done_callback(lambda _: None)  # a task, which wakes the executor
+        request = self._request(name, self._settings)
+        now_ns = int(self._node.get_clock().now().nanoseconds)
+        if len(self._waiting) >= MAX_CHECKS:
+            outcome.set_result(without_answer(
+                request, Status.OVERLOADED, f'{MAX_CHECKS} checks wait already', None))
+            return outcome
+        self._waiting.append(_Waiting(Check(name, outcome), request.camera,
+                                      self._newest(request.camera), now_ns,
+                                      time.monotonic() + CHECK_LIMIT))
+        if self._poll is None:
+            self._poll = timers.every(self._node, POLL, self._look)
+        return outcome
+
+    def close(self) -> None:
+        """Stop to look; who still waits for a check hears that the node was deactivated."""
+        for timer in (*self._timers.values(), *filter(None, [self._poll])):
+            self._node.destroy_timer(timer)
+        for waiting in self._waiting:
+            self.refuse(waiting.check)
+        self._waiting.clear()
+
+    def refuse(self, check: Check) -> None:
+        """Answer a check that will not be made."""
+        check.outcome.set_result(without_answer(
+            self._request(check.name, self._settings), Status.INACTIVE,
+            'the node was deactivated', None))
+
+    def _due(self, name: str) -> None:
+        if not self._worker.holds(lambda item: item == Due(name)):
+            self._worker.put([Due(name)], len(self.memories))
+
+    def _look(self) -> None:
+        """Send on the checks whose frame has come, and those that have waited too long."""
+        for waiting in tuple(self._waiting):
+            if self._has_come(waiting):
+                self._worker.put([waiting.check], MAX_CHECKS)
+            elif time.monotonic() >= waiting.until_s:
+                request = self._request(waiting.check.name, self._settings)
+                waiting.check.outcome.set_result(without_answer(
+                    request, Status.NO_IMAGE if waiting.before is None else Status.STALE_IMAGE,
+                    f'no image stamped after the call came within {CHECK_LIMIT:g} s', None))
+            else:
+                continue
+            self._waiting.remove(waiting)
+        if not self._waiting and self._poll:
+            self._node.destroy_timer(self._poll)
+            self._poll = None
+
+    def _has_come(self, waiting: _Waiting) -> bool:
+        frame = self._newest(waiting.camera)
+        return (frame is not None and frame is not waiting.before
+                and (frame.stamp_ns or frame.received_ns) > waiting.called_ns)
+
+    def _newest(self, camera: str) -> Frame | None:
+        try:
+            return self._source.newest(camera)
+        except Exception:  # a message that the middleware cannot read; /diagnostics says so
+            return None
+
+    def statuses(self, name: str) -> list[DiagnosticStatus]:
+        """Return one status per condition of the node ``name`` for /diagnostics."""
+        return [self._status(f'{name}: condition {each}', memory)
+                for each, memory in self.memories.items()]
+
+    def _status(self, name: str, memory: _Memory) -> DiagnosticStatus:
+        state, detail = memory.holds.state, memory.detail
+        if detail is None:
+            return status(name, WARN, 'not looked at yet', {})
+        values = {'question': detail.question, 'answer': detail.answer,
+                  'status': detail.status.value, 'in_a_row': memory.holds.in_a_row}
+        if state is None:
+            return status(name, WARN, f'unknown: {detail.status.value} {detail.reason}', values)
+        return status(name, OK, 'holds' if state else 'does not hold', values)
+
+    # the worker's thread
+
+    def handle(self, item: Due | Check) -> None:
+        """Look at a condition; publish its state, or answer the one who waits."""
+        if isinstance(item, Check):
+            detail, _ = self._ask(item.name)
+            item.outcome.set_result(detail)
+            return
+        detail, frame = self._ask(item.name)
+        condition = parameters.read_condition(self._node, item.name)
+        memory = self.memories[item.name]
+        result = verdict(detail, condition.expected)
+        if result is None or frame is not memory.frame or result is not memory.result:
+            memory.holds.feed(result, condition.hold)
+        memory.frame, memory.detail, memory.result = frame, detail, result
+        self._topics.publish(item.name, condition, memory.holds.state, detail, result,
+                             memory.holds.in_a_row)
+
+    def _ask(self, name: str) -> tuple[Detail, Frame | None]:
+        settings = self._settings
+        request = self._request(name, settings)
+        if not self._enabled():
+            return without_answer(request, Status.INACTIVE, DISABLED, None), None
+        limit = parameters.read_condition(self._node, name).min_confidence
+        if limit >= 0:
+            settings = replace(settings, min_confidence=limit)
+        return self._answerer.answer(request, settings)
+
+    # any thread
+
+    @property
+    def _settings(self) -> Settings:
+        return parameters.read(self._node)
+
+    def _request(self, name: str, settings: Settings) -> Request:
+        condition = parameters.read_condition(self._node, name)
+        return Request(condition.question, condition.camera or settings.camera_names[0],
+                       id=f'condition {name}')

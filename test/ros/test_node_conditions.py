@@ -1,0 +1,193 @@
+"""Conditions over real topics: known states only, patience, and a service that looks anew."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from helpers.node_harness import QUESTION, image, until
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+RED, BLUE = (0, 0, 255), (255, 0, 0)
+CONDITION = {'conditions': ['red'], 'red.question': QUESTION, 'red.expected': 'red',
+             'red.rate': 50.0}
+
+
+class Tree:
+    """What a behaviour tree sees of the condition `red`."""
+
+    def __init__(self, robot) -> None:
+        self.robot, node = robot, robot.node
+        self.states: list[bool] = []
+        self.details: list[dict] = []
+        node.create_subscription(
+            Bool, 'conditions/red', lambda msg: self.states.append(msg.data), 1000)
+        node.create_subscription(String, 'conditions/red/detail',
+                                 lambda msg: self.details.append(json.loads(msg.data)), 1000)
+        self.client = node.create_client(Trigger, 'vqa/check/red')
+
+    def check(self):
+        """Call the service; return its future."""
+        assert self.client.wait_for_service(timeout_sec=10.0)
+        return self.client.call_async(Trigger.Request())
+
+
+@pytest.fixture
+def tree(robot):
+    """Return a function that starts a node with the condition and a tree that listens to it."""
+    return lambda **more: Tree(robot(min_confidence=0.0, **{**CONDITION, **more}))
+
+
+def test_the_condition_follows_what_the_camera_sees(tree):
+    seeing = tree(max_image_age=0.0)
+    seeing.robot.show_now(colour=RED)
+    until(lambda: seeing.states, 'a state')
+    assert set(seeing.states) == {True}
+    seeing.robot.show_now(colour=BLUE)
+    until(lambda: seeing.states[-1] is False, 'the change')
+    detail = seeing.details[-1]
+    assert detail['answer'] == 'blue'
+    assert detail['condition']['holds'] is False
+    assert seeing.robot.details == []  # nobody asked on the topic
+
+
+def test_several_words_may_be_expected(tree):
+    seeing = tree(max_image_age=0.0, **{'red.expected': ['red', 'blue']})
+    seeing.robot.show_now(colour=BLUE)
+    until(lambda: seeing.states, 'a state')
+    assert seeing.states[-1] is True
+
+
+@pytest.mark.parametrize(('when_unknown', 'said'), [
+    ('silent', set()), ('false', {False}), ('true', {True})])
+def test_an_unknown_state_is_what_the_user_says(tree, when_unknown, said):
+    seeing = tree(**{'red.when_unknown': when_unknown})
+    until(lambda: len(seeing.details) >= 5, 'looks without a frame')
+    assert set(seeing.states) == said
+    assert {detail['status'] for detail in seeing.details} == {'no_image'}
+    assert {detail['condition']['holds'] for detail in seeing.details} == {None}
+
+
+def test_what_was_known_becomes_unknown_when_the_camera_dies(tree):
+    seeing = tree(max_image_age=0.5)
+    seeing.robot.show_now(colour=RED)
+    until(lambda: True in seeing.states, 'a state')
+    until(lambda: seeing.details[-1]['status'] == 'stale_image', 'the camera to be silent')
+    number = len(seeing.states)
+    until(lambda: seeing.details[-1]['condition']['in_a_row'] > 5, 'further looks')
+    assert len(seeing.states) <= number + 1  # one may have been on its way
+
+
+def test_a_guess_below_its_own_limit_is_unknown(tree):
+    seeing = tree(max_image_age=0.0, **{'red.min_confidence': 1.0})
+    seeing.robot.show_now(colour=RED)
+    until(lambda: any(d['status'] == 'unsure' for d in seeing.details), 'a look at the frame')
+    assert seeing.states == []
+
+
+def test_one_frame_that_differs_changes_nothing_where_patience_is_asked(tree):
+    seeing = tree(max_image_age=0.0, **{'red.hold': 3})
+    for colour, state in ((RED, []), (RED, []), (RED, [True]), (BLUE, [True]), (BLUE, [True]),
+                          (RED, [True]), (BLUE, [True]), (BLUE, [True]), (BLUE, [True, False])):
+        seen = len(seeing.details)
+        stamp = seeing.robot.show_now(colour=colour).header.stamp
+        until(lambda seen=seen, of=(stamp.sec, stamp.nanosec): [
+            d for d in seeing.details[seen:] if tuple(d['stamp'].values()) == of][3:],
+            'four looks at it')
+        changes = [s for i, s in enumerate(seeing.states) if not i or s != seeing.states[i - 1]]
+        assert changes == state
+
+
+def test_a_check_waits_for_a_frame_of_after_the_call(tree):
+    seeing = tree(max_image_age=0.0, **{'red.rate': 0.001})
+    seeing.robot.show_now(colour=RED)
+    outcome = seeing.check()
+    time.sleep(0.3)
+    assert not outcome.done()
+    seeing.robot.show(image(seeing.robot.node.get_clock().now().nanoseconds - 10**9, colour=RED))
+    time.sleep(0.3)
+    assert not outcome.done()  # stamped before the call
+    seeing.robot.show_now(colour=BLUE)
+    until(outcome.done, 'the answer')
+    assert outcome.result().success is False
+    assert outcome.result().message.startswith('blue (')
+    outcome = seeing.check()
+    time.sleep(0.1)
+    seeing.robot.show_now(colour=RED)
+    until(outcome.done, 'the answer')
+    assert outcome.result().success is True
+
+
+def test_questions_are_answered_while_a_check_waits(tree):
+    seeing = tree(max_image_age=0.0)
+    seeing.robot.show_now(colour=RED)
+    outcome = seeing.check()
+    time.sleep(0.2)
+    assert seeing.robot.ask()['status'] == 'ok'
+    assert not outcome.done()
+    assert seeing.robot.transition('deactivate')
+    until(outcome.done, 'the refusal')
+    assert outcome.result().message == 'inactive: the node was deactivated'
+
+
+def test_a_check_without_a_frame_says_so(tree, monkeypatch):
+    from latent_vqa_ros.ros import conditions
+    monkeypatch.setattr(conditions, 'CHECK_LIMIT', 0.2)
+    seeing = tree()
+    outcome = seeing.check()
+    until(outcome.done, 'the end of the wait')
+    assert not outcome.result().success
+    assert outcome.result().message.startswith('no_image: no image stamped after the call')
+
+
+def test_a_check_of_a_node_that_is_not_active_is_refused(tree):
+    seeing = tree(autostart=False)
+    outcome = seeing.check()
+    until(outcome.done, 'the refusal')
+    assert not outcome.result().success
+    assert outcome.result().message.startswith('inactive: ')
+
+
+def test_a_disabled_node_knows_nothing(tree):
+    seeing = tree(max_image_age=0.0, **{'red.when_unknown': 'false'})
+    seeing.robot.show_now(colour=RED)
+    until(lambda: True in seeing.states, 'a state')
+    seeing.robot.enable(False)
+    until(lambda: seeing.states[-1] is False, 'the unknown state')
+    assert seeing.details[-1]['status'] == 'inactive'
+
+
+def test_diagnostics_tell_the_state(tree):
+    seeing = tree(max_image_age=0.0)
+    seeing.robot.show_now(colour=RED)
+    until(lambda: seeing.robot.diagnostics.get('condition red')
+          and seeing.robot.diagnostics['condition red'].message == 'holds', 'the state')
+
+
+@pytest.mark.parametrize(('given', 'reason'), [
+    ({'red.question': ' '}, 'red.question: say what'),
+    ({'red.expected': []}, 'red.expected: name a word'),
+    ({'red.expected': True}, 'quote yes and no'),
+    ({'red.camera': 'moon'}, 'red.camera: unknown camera'),
+    ({'red.when_unknown': 'maybe'}, 'silent, false, true'),
+    ({'red.hold': 0}, 'red.hold'),
+    ({'conditions': ['a b']}, 'cannot be the name of a condition'),
+    ({'conditions': ['red', 'red']}, 'named twice'),
+    ({'conditions': ['model']}, 'cannot be the name of a condition'),
+])
+def test_a_condition_that_cannot_be_is_refused_at_the_start(robot, given, reason):
+    from latent_vqa_ros.ros.declaration import ParameterError
+    with pytest.raises(ParameterError, match=reason):
+        robot(autostart=False, **{**CONDITION, **given})
+
+
+def test_a_condition_is_changed_while_running(tree):
+    seeing = tree(max_image_age=0.0)
+    seeing.robot.show_now(colour=RED)
+    until(lambda: True in seeing.states, 'a state')
+    assert seeing.robot.set(**{'red.expected': ['blue'], 'red.rate': 20.0})[0].successful
+    until(lambda: seeing.states[-1] is False, 'the change')
