@@ -126,7 +126,7 @@ class Activation:
         if isinstance(item, Round):
             self._go_round(item)
         elif isinstance(item, (Due, Check)):
-            self.conditions.handle(item)
+            self.conditions.look(item)
         elif not self._enabled():  # since it was asked
             self._outputs.publish(self._bare(item, DISABLED))
         else:

@@ -6,7 +6,7 @@
 
 ``conditions/NAME`` is published at the condition's rate while its state is known;
 ``when_unknown`` says what else. A known answer counts towards ``hold`` once per frame: the same
-frame asked about again says nothing new. Callbacks put items into the worker's queue; ``handle``
+frame asked about again says nothing new. Callbacks put items into the worker's queue; ``look``
 runs in the worker's thread. Refuses to know how an answer is found.
 """
 
@@ -152,7 +152,7 @@ class Conditions:
                                       self._newest(request.camera), now_ns,
                                       time.monotonic() + CHECK_LIMIT))
         if self._poll is None:
-            self._poll = timers.every(self._node, POLL, self._look)
+            self._poll = timers.every(self._node, POLL, self._send_on)
         return outcome
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class Conditions:
         if not self._worker.holds(lambda item: item == Due(name)):
             self._worker.put([Due(name)], len(self.memories))
 
-    def _look(self) -> None:
+    def _send_on(self) -> None:
         """Send on the checks whose frame has come, and those that have waited too long."""
         for waiting in tuple(self._waiting):
             if self._has_come(waiting):
@@ -218,7 +218,7 @@ class Conditions:
 
     # the worker's thread
 
-    def handle(self, item: Due | Check) -> None:
+    def look(self, item: Due | Check) -> None:
         """Look at a condition; publish its state, or answer the one who waits."""
         if isinstance(item, Check):
             detail, _ = self._ask(item.name)
