@@ -25,8 +25,10 @@ Floats = NDArray[np.float64]
 Rng = np.random.Generator
 Kind = Sequence[str]  # colour, shape, size
 
-COUNTS = (0.04, 0.17, 0.17, 0.17, 0.16, 0.15, 0.14)  # how often a scene has 0 to 6 things
-TOLD = 0.35  # share of scenes whose things are either small or large
+COUNTS = (0.04, 0.12, 0.17, 0.18, 0.17, 0.16, 0.16)  # how often a scene has 0 to 6 things
+TOLD = 0.5  # share of scenes whose things are either small or large
+TRAY_SHARE, GRIPPER_SHARE = 0.6, 0.7  # of the scenes in which there is room for them
+STACK_SHARE = 0.45  # of the things that find a flat top free
 RATIO = (1.6, 2.1)  # of large to small
 METRES = (0.009, 0.065)  # half width of a cube
 TRIES = 30
@@ -116,7 +118,7 @@ def _in_hand(rng: Rng, item: Item, setting: Setting) -> Stage | None:
 
 def _tray(rng: Rng, todo: Sequence[Item], setting: Setting) -> Tray | None:
     """Return a tray in the picture, now and then; None where it would not fit."""
-    if setting.width < 0.3 or rng.random() > 0.35:
+    if setting.width < 0.3 or rng.random() > TRAY_SHARE:
         return None
     tray = draw_tray(rng)
     at = setting.camera.ground_at(rng.uniform(0.25, 0.75, 2), 0.0)
@@ -130,7 +132,7 @@ def _gripper(rng: Rng, todo: Sequence[Item],
              setting: Setting) -> tuple[Gripper | None, Item | None]:
     """Return a gripper, holding the first thing or nothing; now and then."""
     camera = setting.camera
-    if setting.width < 0.26 or camera.elevation > STEEP or rng.random() > 0.4:
+    if setting.width < 0.26 or camera.elevation > STEEP or rng.random() > GRIPPER_SHARE:
         return None, None
     dark = float(rng.uniform(0.04, 0.6))
     rgb = (dark, dark * float(rng.uniform(0.9, 1.1)), dark * float(rng.uniform(0.9, 1.1)))
@@ -195,7 +197,7 @@ def _place(rng: Rng, item: Item, done: list[Item], setting: Setting, tray: Tray 
     bases = [i for i in range(len(done)) if _carries(done, i, item, camera)]
     if tray is not None and in_tray:
         draw = _laid_in_tray(rng, item, tray)
-    elif bases and rng.random() < 0.3:
+    elif bases and rng.random() < STACK_SHARE:
         base = bases[int(rng.integers(len(bases)))]
         draw = _stacked(rng, item, done[base], base)
     elif setting.table[0] < 1 and rng.random() < 0.2:

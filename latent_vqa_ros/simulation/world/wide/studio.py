@@ -28,7 +28,7 @@ from latent_vqa_ros.simulation.world.wide.surfaces import Bank
 
 Rng = np.random.Generator
 
-SETS, PLANS = 20, 60  # numbers of things tried for one seed, and scenes for each
+SETS, PLANS = 20, 80  # sets of things tried for one seed, and scenes for each
 IN_HAND = 0.12  # share of scenes with one thing in a hand
 EXPOSURES = 3  # of one scene, until its colours are clear
 SEED = 77  # of the wide world, beside split and seed
@@ -67,9 +67,9 @@ class WideStudio:
         for _ in range(SETS):
             in_hand = rng.random() < IN_HAND
             count = 1 if in_hand else int(rng.choice(len(plan.COUNTS), p=plan.COUNTS))
+            kinds = _some(rng, scenes.draw_kinds(rng, 'train'), count)
             for _ in range(PLANS):
                 setting = framing.draw(rng, in_hand)
-                kinds = _some(rng, scenes.draw_kinds(rng, 'train'), count)
                 stage = plan.plan(rng, kinds, setting)
                 taken = self._shoot(rng, split, seed, stage, setting) if stage else None
                 if taken:
