@@ -93,6 +93,46 @@ def test_workers_and_interruptions_do_not_change_a_byte(made, tmp_path, monkeypa
     assert contents(twin) == contents(made)
 
 
+def test_the_wide_world_is_stored_in_the_shape_of_the_camera_s_frame(latent_vqa, tmp_path):
+    code, out, _ = make(latent_vqa, tmp_path / 'a', '--world', 'wide', '--split', 'val', '--masks',
+                        '--json')
+    assert code == 0
+    assert json.loads(out)['size'] == tabletop.WIDE_SIZE
+    found = [Scene.from_json(line) for line in
+             (tmp_path / 'a' / 'truth.jsonl').read_text().splitlines()]
+    assert len(found) == SCENES
+    assert len({(scene.width, scene.height) for scene in found}) > 2
+    for scene in found:
+        assert scene.world == 'wide'
+        assert Path(scene.image).suffix == '.jpg'
+        picture = cv2.imread(str(tmp_path / 'a' / scene.image))
+        assert picture.shape == (scene.height, scene.width, 3)
+        assert min(picture.shape[:2]) == tabletop.WIDE_SIZE
+        name = Path(scene.image).relative_to('images').with_suffix('.png')
+        mask = cv2.imread(str(tmp_path / 'a' / 'masks' / name), cv2.IMREAD_UNCHANGED)
+        for index, thing in enumerate(scene.things):
+            assert (mask == index + 1).any() == (thing.visible > 0)
+    records = folder.load(tmp_path / 'a').split('val')
+    assert all(record.questions for record in records)
+    regions = [region.caption for record in records for region in record.regions]
+    assert regions
+    assert not any(size in caption for caption in regions for size in ('small', 'large'))
+    about = json.loads((tmp_path / 'a' / 'dataset.json').read_text())
+    assert about['sources'] == [{'name': 'robosuite 1.5.2', 'licence': 'MIT',
+                                 'what': 'textures, meshes'}]
+
+
+@pytest.mark.parametrize(('options', 'said'), [
+    (('--world', 'wide', '--split', 'shifted'), "split 'shifted' is none of train, val, test"),
+    (('--photos', '.'), 'photos and meshes are for the wide world'),
+    (('--world', 'wide', '--photos', 'no/such/folder'), 'no/such/folder')])
+def test_what_the_other_world_has_is_refused_in_one_line(latent_vqa, tmp_path, options, said):
+    code, _, err = make(latent_vqa, tmp_path / 'a', *options)
+    assert code == 1
+    assert said in err
+    assert err.count('\n') == 1
+
+
 def test_an_existing_folder_is_left_alone(latent_vqa, tmp_path):
     (tmp_path / 'a').mkdir()
     code, _, err = make(latent_vqa, tmp_path / 'a')

@@ -5,6 +5,7 @@ import pytest
 
 from latent_vqa_ros import datasets
 from latent_vqa_ros.datasets import tabletop
+from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation import dataset
 
 pytestmark = pytest.mark.skipif(  # not importorskip: the renderer is chosen before the import
@@ -97,3 +98,16 @@ def test_made_ready_nothing_is_left_to_draw(tmp_path, monkeypatch):
     found = datasets.load('tabletop', limit=LIMIT)
     assert {name: len(found.split(name)) for name in tabletop.SPLITS} == dict.fromkeys(
         tabletop.SPLITS, LIMIT)
+
+
+def test_the_wide_world_is_a_data_set_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr('os.cpu_count', lambda: 1)
+    found = datasets.load('tabletop_wide', ('test',), LIMIT)
+    assert found.name == 'tabletop_wide'
+    assert splits(found) == ['val'] * LIMIT + ['test'] * LIMIT
+    assert {path.name for path in tabletop.cache('wide').iterdir()} == {'val-3', 'test-3'}
+    about = json.loads((tabletop.cache('wide') / 'test-3' / 'dataset.json').read_text())
+    assert (about['world'], about['size']) == ('wide', tabletop.WIDE_SIZE)
+    with pytest.raises(DatasetError, match="tabletop_wide has no split 'shifted'; it has: train"):
+        datasets.load('tabletop_wide', ('shifted',), LIMIT)

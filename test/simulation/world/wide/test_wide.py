@@ -15,8 +15,10 @@ from latent_vqa_ros.simulation.language.captions import captions
 from latent_vqa_ros.simulation.language.questions import ask
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, Scene
 from latent_vqa_ros.simulation.world import textures
+from latent_vqa_ros.simulation.world.camera import Camera
 from latent_vqa_ros.simulation.world.wide import framing, kinds, observe, paint, plan, sources
 from latent_vqa_ros.simulation.world.wide.cell import TABLE_PIXEL
+from latent_vqa_ros.simulation.world.wide.clutter import Clutter
 from latent_vqa_ros.simulation.world.wide.items import WORN, Item, shaped, solid
 from latent_vqa_ros.simulation.world.wide.sources import Sources
 
@@ -255,3 +257,43 @@ def test_a_mug_s_handle_never_points_at_the_camera():
     toward = math.atan2(sight[1], sight[0])
     mug = Item('mug', 'red', '', 0, (1, 0, 0), (0, 0, 0.5), toward, metres=0.03)
     assert not plan.tells_its_shape(mug, camera)
+
+
+def test_a_sticker_is_on_the_side_of_a_cube_that_it_was_put_on(wide_studio):
+    paints = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)]
+    skin = np.zeros((6, paint.TEX, paint.TEX, 3), np.float32)
+    skin[:] = np.array(paints)[:, None, None]
+    cube = Item('cube', 'red', '', 0, (1, 0, 0), (0, 0, 0.5), 0.0, metres=0.03)
+    view, cell = wide_studio.view, wide_studio.cell
+    view.width = view.height = SHORT
+    for normal, wanted in zip(paint.NORMALS, paints, strict=True):
+        azimuth = 0 if normal[2] else math.degrees(math.atan2(normal[0], -normal[1]))
+        camera = Camera((0, 0, 0.5), azimuth, 90 * normal[2], 0.3, 30, 0)
+        assert camera.axes[2] == pytest.approx(normal, abs=1e-9)
+        setting = framing.Setting(camera, 0.2, (0.05, 0.05), -0.7, True)
+        view.gl.make_current()
+        cell.build(plan.Stage((cube,)), Clutter(), setting, view.context)
+        cell.paint_thing(0, skin, 0.0, view.context)
+        cell.light((), 1.0, 0.0, setting, view.context)
+        view.update()
+        assert tuple(view.colors()[SHORT // 2, SHORT // 2]) == wanted
+
+
+def test_a_thing_s_pixels_and_nothing_else_change_when_it_is_taken_away(wide_studio, wide_taken):
+    """The driver draws what the stage says: no thing of the scene before is left over."""
+    view, cell = wide_studio.view, wide_studio.cell
+    for each in wide_taken[:12]:
+        height, width = each.owners.shape
+        view.width, view.height = width, height
+        view.gl.make_current()
+        empty = plan.Stage((), each.stage.tray, each.stage.gripper)
+        cell.build(empty, Clutter(), each.setting, view.context)
+        view.update()
+        assert not (view.owners(empty) >= 0).any()
+        cell.build(each.stage, Clutter(), each.setting, view.context)
+        view.update()
+        alone = view.owners(each.stage)
+        for index, thing in enumerate(each.scene.things):
+            if thing.visible > 0.95:
+                both = ((alone == index) & (each.owners == index)).sum()
+                assert both > 0.85 * (alone == index).sum()
