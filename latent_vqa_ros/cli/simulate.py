@@ -26,8 +26,8 @@ and puts it down there; somebody adds and removes others; the camera drifts. Top
   /truth   std_msgs/String, JSON: what is true of the image of the same stamp, null where that is
            ambiguous; `evaluate --data BAG` and `demo --bag BAG` read it
 
-`datasheet` counts what the data set `tabletop` holds, which `train` draws into the cache, and
-writes datasheet.md and example pictures.
+`datasheet` counts what the data set `tabletop` (or `tabletop_wide`) holds, which `train` draws
+into the cache, and writes datasheet.md (or datasheet_wide.md) and example pictures.
 
 Needs MuJoCo (pip install mujoco) and, on a machine without a GPU, the Debian package libosmesa6.
 """
@@ -117,11 +117,13 @@ def _add_bag(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _add_datasheet(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    sheet = what.add_parser('datasheet', help='what the data set tabletop holds, for readers')
+    sheet = what.add_parser('datasheet', help='what a simulated data set holds, for readers')
     sheet.add_argument('out', metavar='OUT', type=Path, nargs='?', default=Path('docs'),
-                       help='folder of datasheet.md and its pictures (default %(default)s)')
+                       help='folder of the page and its pictures (default %(default)s)')
     sheet.add_argument('--scenes', metavar='N', type=count,
                        help='only so many of each split, for a quick look')
+    sheet.add_argument('--world', choices=WORLDS, default='workcell',
+                       help='workcell: of tabletop; wide: of tabletop_wide (default %(default)s)')
     add_json(sheet, '{"out", "splits": {name: {"scenes", "questions", "captions"}}}')
     sheet.set_defaults(run=run_datasheet)
 
@@ -184,14 +186,14 @@ def run_bag(args: argparse.Namespace) -> int:
 
 def run_datasheet(args: argparse.Namespace) -> int:
     """Write the datasheet and print a summary; return 0."""
-    from latent_vqa_ros.simulation.datasheet import write
+    from latent_vqa_ros.simulation.datasheet import page_name, write
 
     splits = {name: {'scenes': found.scenes['all'], 'questions': found.questions,
                      'captions': found.captions}
-              for name, found in write(args.out, args.scenes).items()}
+              for name, found in write(args.out, args.scenes, args.world).items()}
     total = sum(split['scenes'] for split in splits.values())
     print(json.dumps({'out': str(args.out), 'splits': splits}) if args.json else
-          f'{args.out / "datasheet.md"}: {len(splits)} splits, {total} scenes')
+          f'{args.out / page_name(args.world)}: {len(splits)} splits, {total} scenes')
     return 0
 
 

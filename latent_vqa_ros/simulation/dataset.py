@@ -105,6 +105,8 @@ def check(job: Job) -> None:
         raise DatasetError(f'split {job.split!r} is none of {", ".join(WORLDS[job.world])}')
     if job.world != 'wide' and (job.photos or job.meshes):
         raise DatasetError('photos and meshes are for the wide world')
+    if job.world == 'wide':
+        job.sources.check()
     if not 1 <= job.scenes <= SEEDS:
         raise DatasetError(f'{job.scenes} scenes: expected 1 to {SEEDS}')
     if not SIZES[0] <= job.size <= SIZES[1]:

@@ -1,6 +1,7 @@
-"""The datasheet of the data set `tabletop`: counts of its drawn splits, and example pictures.
+"""The datasheets of the simulated data sets: counts of drawn splits, and example pictures.
 
-    latent_vqa simulate datasheet docs/
+    latent_vqa simulate datasheet docs/                 # of tabletop: datasheet.md
+    latent_vqa simulate datasheet docs/ --world wide    # of tabletop_wide: datasheet_wide.md
 
 The headings are those of Gebru et al. 2021, Datasheets for Datasets. Draws what the cache lacks.
 """
@@ -19,104 +20,49 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.datasets import tabletop
 from latent_vqa_ros.datasets.record import DatasetError
-from latent_vqa_ros.simulation.survey import Survey, lines, survey
+from latent_vqa_ros.simulation.datasheet_text import FLOORS, HEAD, TAIL, WIDE_HEAD, WIDE_TAIL
+from latent_vqa_ros.simulation.survey import UNTOLD, Survey, lines, survey
 from latent_vqa_ros.simulation.truth import COLORS, MIN_VISIBLE, SHAPES, SIZES
 from latent_vqa_ros.simulation.version import VERSION
 from latent_vqa_ros.simulation.world.scenes import HELD_OUT
 
-SHOWN = ('train', 'compositional', 'shifted')  # splits with example pictures
+SHOWN = {'workcell': ('train', 'compositional', 'shifted'), 'wide': ('train', 'test')}
 COLUMNS, ROWS = 4, 3  # of pictures
 SIDE, BELOW = 240, 62  # pixels: a picture, and the text below it
 _LETTERS, _LINE = 38, 16  # of the text: letters and pixels of a line
 _QUALITY = 85  # JPEG
 
-_HEAD = """# Datasheet of `tabletop`
-
-Made from version {version} of the data by
-
-    latent_vqa simulate datasheet docs{limit}
-
-## Motivation
-
-To train and measure models that answer questions about what a robot's camera sees on a table,
-with a truth that is known exactly and answers that the question alone gives away as little as can
-be. Made by the maintainers of this package, for it.
-
-## Composition
-
-An instance is a picture of {size}x{size} pixels of a simulated workcell, with its truth (objects,
-poses, boxes, visible shares), at most ten questions with their answers, and captions. The splits
-differ by seed, and further:
-
-- `compositional`: each scene has one of the pairs of colour and shape that no other split shows:
-  {pairs}.
-- `shifted`: textures, tints, lights and camera poses from ranges that no other split uses.
-- `wordings`: scenes like those of `test`, asked in wordings that no other split uses.
-
-No picture shows a person or a place, nothing is confidential, nothing links to other data.
-"""
-
-_TAIL = """## Collection and labelling
-
-Scenes are drawn at random from stated ranges, settled by physics and drawn by MuJoCo
-([simulation.md](simulation.md)); noise, blur and JPEG are added as a camera does. Pictures in
-which an object is between 20 and 40 % visible are rejected, so that no object is borderline; the
-tray and the gripper have no such range and are there from 30 %. Truth and answers follow from the
-scene by rule; nobody labelled anything. Questions are chosen so that their answers are even within
-each group, and within each wording of colours and shapes.
-
-## Uses
-
-Training and testing of this package's models, and tests of what they have learned: the further
-splits, the blind floor and the shortcut floor say what an accuracy is worth. Not fit for
-measuring how a model does on real cameras, nor for anything about people.
-
-## Limits
-
-Six shapes, eight colours, two sizes, one table, one tray, one gripper. Only the shapes are things:
-pens, cables, cards, washers, the tray and the gripper stand in the picture and are no answer to
-"what", "anything" or "how many things".
-The colours are plain, and white and light gray are hard to tell in strong light. Cylinders, cones
-and mugs always stand upright, nothing stands in a bowl, every scene has an object. The pictures
-are small and simulated; that a model is right here says nothing certain about a camera. Questions
-are made from templates: people ask otherwise. All of it is English.
-
-## Distribution and maintenance
-
-Not distributed: the package draws it into the cache when it is asked for, under the package's
-licence (Apache-2.0), with the same bytes on the same machine. Whoever changes what is drawn raises
-`VERSION` in `simulation/version.py` and makes this page again.
-"""
-
-_FLOORS = """Answers and floors are those of `test`. The blind floor is the share of the group's
-most frequent answer. The shortcut floor is what one who knows which objects are in the picture,
-but not where, reaches by one guess: what most of them are, or yes. It may lie below the blind
-floor, and stands where every question of the group has such a guess.
-`latent_vqa evaluate` prints another blind floor: its guesser knows the most frequent answer to
-each single question.
-"""
-
-
-def write(out: Path, limit: int | None = None) -> dict[str, Survey]:
-    """Write ``datasheet.md`` and its pictures; ``limit`` takes the first scenes of each split."""
-    folders = {name: tabletop.ready(name, limit) for name in tabletop.SPLITS}
+def write(out: Path, limit: int | None = None, world: str = 'workcell') -> dict[str, Survey]:
+    """Write a world's page and its pictures; ``limit`` takes the first scenes of each split."""
+    folders = {name: tabletop.ready(name, limit, world) for name in tabletop.splits_of(world)}
     surveys = {name: survey(folder, limit) for name, folder in folders.items()}
     out.mkdir(parents=True, exist_ok=True)
-    for name in SHOWN:
-        path = str(out / picture_name(name))
+    for name in SHOWN[world]:
+        path = str(out / picture_name(name, world))
         cv2.imwrite(path, sheet(folders[name]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    pairs = ', '.join(f'{color} {shape}' for color, shape in HELD_OUT)
-    parts = (_HEAD.format(version=VERSION, size=tabletop.SIZE, pairs=pairs,
-                          limit=f' --scenes {limit}' if limit else ''),
-             _counts(surveys), _things(surveys), _groups(surveys['train'], surveys['test']),
-             _examples(), _TAIL)
-    (out / 'datasheet.md').write_text('\n'.join(parts), encoding='utf-8')
+    wide = world == 'wide'
+    about = json.loads((folders['train'] / 'dataset.json').read_text())
+    options = (' --world wide' if wide else '') + (f' --scenes {limit}' if limit else '')
+    head = (WIDE_HEAD if wide else HEAD).format(
+        version=VERSION, size=about['size'], options=options,
+        pairs=', '.join(f'{color} {shape}' for color, shape in HELD_OUT),
+        sources=', '.join(f'{source["what"]} of {source["name"]} ({source["licence"]})'
+                          for source in about.get('sources', ())))
+    parts = (head, _counts(surveys), _things(surveys),
+             _groups(surveys['train'], surveys['test']), _examples(world),
+             WIDE_TAIL if wide else TAIL)
+    (out / page_name(world)).write_text('\n'.join(parts), encoding='utf-8')
     return surveys
 
 
-def picture_name(split: str) -> str:
+def page_name(world: str) -> str:
+    """Return the file name of a world's datasheet."""
+    return 'datasheet_wide.md' if world == 'wide' else 'datasheet.md'
+
+
+def picture_name(split: str, world: str = 'workcell') -> str:
     """Return the file name of a split's example pictures."""
-    return f'datasheet_{split}.jpg'
+    return f'datasheet_{"wide_" if world == "wide" else ""}{split}.jpg'
 
 
 def _counts(surveys: dict[str, Survey]) -> str:
@@ -137,9 +83,13 @@ def _counts(surveys: dict[str, Survey]) -> str:
 
 
 def _things(surveys: dict[str, Survey]) -> str:
-    scenes = ('1 thing', *(f'{n} things' for n in range(2, 7)), 'tray seen', 'gripper seen')
-    things = (*SHAPES, *COLORS, *SIZES, 'held by the gripper', 'in the tray', 'on another thing',
-              'at the edge', 'hidden too much to be asked about')
+    counts = ('0 things',) if any(s.scenes['0 things'] for s in surveys.values()) else ()
+    scenes = (*counts, '1 thing', *(f'{n} things' for n in range(2, 7)), 'tray seen',
+              'gripper seen')
+    untold = tuple(name for name in UNTOLD.values()
+                   if any(s.things[name] for s in surveys.values()))
+    things = (*SHAPES, *COLORS, *SIZES, *untold, 'held by the gripper', 'in the tray',
+              'on another thing', 'at the edge', 'hidden too much to be asked about')
     of_scenes = _table(('share of scenes', *surveys), (
         (name, *(f'{s.scenes[name] / s.scenes["all"]:.1%}' for s in surveys.values()))
         for name in scenes))
@@ -161,13 +111,14 @@ def _groups(train: Survey, test: Survey) -> str:
     said = ', '.join(f'{answer} {n / train.questions:.1%}' for answer, n in answers.most_common())
     return (_table(('questions', '`train`', '`test`', 'answers', 'most frequent', 'blind floor',
                     'shortcut floor'), rows)
-            + f'\n{_FLOORS}\n'
+            + f'\n{FLOORS}\n'
             f'The {len(answers)} answers of `train`: {said}.\n')
 
 
-def _examples() -> str:
+def _examples(world: str) -> str:
     pictures = (f'The first {COLUMNS * ROWS} scenes of `{name}`, each with one of its questions:'
-                f'\n\n![Scenes of {name}]({picture_name(name)})\n' for name in SHOWN)
+                f'\n\n![Scenes of {name}]({picture_name(name, world)})\n'
+                for name in SHOWN[world])
     return '\n'.join(pictures)
 
 
@@ -190,8 +141,10 @@ def _cell(path: Path, text: str) -> NDArray[np.uint8]:
     cell = np.full((SIDE + BELOW, SIDE, 3), 255, np.uint8)
     inside = SIDE - 8
     picture = read_bgr(path)
-    cell[4:4 + inside, 4:4 + inside] = cv2.resize(picture, (inside, inside),
-                                                  interpolation=cv2.INTER_CUBIC)
+    scale = inside / max(picture.shape[:2])
+    width, height = (round(scale * side) for side in picture.shape[1::-1])
+    cell[4:4 + height, 4:4 + width] = cv2.resize(picture, (width, height),
+                                                 interpolation=cv2.INTER_CUBIC)
     for row, line in enumerate(wrap(text, _LETTERS)[:3]):
         cv2.putText(cell, line, (4, SIDE + 12 + row * _LINE), cv2.FONT_HERSHEY_SIMPLEX, 0.38,
                     (0, 0, 0), 1, cv2.LINE_AA)

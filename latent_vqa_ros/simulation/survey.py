@@ -12,6 +12,8 @@ from typing import Any
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.simulation.truth import Scene, Thing
 
+UNTOLD = {'color': 'of no colour with a name', 'size': 'of a size that cannot be told'}
+
 
 @dataclass
 class Survey:
@@ -64,7 +66,7 @@ def about_scene(scene: Scene) -> Iterator[str]:
     """Yield what is true of a scene, in the words of the datasheet."""
     yield 'all'
     count = len(scene.things)
-    yield f'{count} thing{"s" * (count > 1)}'
+    yield f'{count} thing{"s" * (count != 1)}'
     if scene.tray_visible:
         yield 'tray seen'
     if scene.gripper_visible:
@@ -73,7 +75,7 @@ def about_scene(scene: Scene) -> Iterator[str]:
 
 def about_thing(thing: Thing) -> Iterator[str]:
     """Yield what is true of a thing, in the words of the datasheet."""
-    yield from ('all', thing.shape, thing.color, thing.size)
+    yield from ('all', thing.shape, thing.color or UNTOLD['color'], thing.size or UNTOLD['size'])
     facts = {'held by the gripper': thing.held, 'in the tray': thing.in_tray,
              'on another thing': thing.on_top_of is not None, 'at the edge': thing.at_edge,
              'hidden too much to be asked about': not thing.counts}

@@ -73,6 +73,13 @@ class Sources:
                        picture.read_bytes() if picture.exists() else None)
 
 
+    def check(self) -> None:
+        """Raise DatasetError where the package or a folder is missing."""
+        assets()
+        for folder in (self.photos_at, self.meshes_at):
+            if folder is not None and not folder.is_dir():
+                raise DatasetError(f'{folder}: no such folder')
+
     def listed(self) -> list[dict[str, str]]:
         """Return what the pictures are made with, and under which licences."""
         found = [{'name': f'{PACKAGE} {VERSION}', 'licence': LICENCE, 'what': 'textures, meshes'}]
