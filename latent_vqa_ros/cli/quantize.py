@@ -1,19 +1,21 @@
-"""The verb `quantize`: the last stages of a recipe on their own, from a trained checkpoint.
+"""The verb `quantize`: the last stages of a recipe on their own, without training.
 
-example:
+examples:
   latent_vqa quantize config/train/easy_vqa.yaml --folder runs/easy_vqa --out models/easy_vqa
+  latent_vqa quantize config/train/easy_vqa.yaml --model models/easy_vqa --out again
 
-Takes the finished run of `latent_vqa train`, calibrates, exports, quantizes to int8, checks int8
-against float and writes the bundle. Trains nothing.
+Takes the finished run of `latent_vqa train`, or with --model the float weights of a bundle. It
+calibrates, exports, quantizes to int8, checks int8 against float, measures and writes the bundle.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from latent_vqa_ros.cli.common import add_json, add_verb
-from latent_vqa_ros.cli.train import add_recipe, read, render, train
+from latent_vqa_ros.cli.train import add_recipe, document_of, read, render, train
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,17 +23,35 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = add_verb(subparsers, 'quantize', 'make the int8 bundle of a finished training',
                       __doc__)
     add_recipe(parser)
+    parser.add_argument('--model', metavar='DIR',
+                        help='make the graphs of this bundle anew, from its float weights')
     add_json(parser, '{"model", "stages", "float", "int8", "disagreement"}')
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Assemble the bundle from the run folder."""
+    """Assemble the bundle from the run folder, or from a bundle."""
+    document = from_bundle(args) if args.model else from_run(args)
+    if document is not None:
+        print(json.dumps(document) if args.json else render(document))
+    return 0
+
+
+def from_run(args: argparse.Namespace) -> dict[str, Any] | None:
+    """Return the report on the bundle of a finished training."""
     from latent_vqa_ros.training.run import require_finished
 
     recipe, folder = read(args)
     require_finished(folder)
-    document = train(recipe, folder, args.out or folder / 'bundle', args.device, args.smoke)
-    if document is not None:
-        print(json.dumps(document) if args.json else render(document))
-    return 0
+    return train(recipe, folder, args.out or folder / 'bundle', args.device, args.smoke)
+
+
+def from_bundle(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the report on a bundle whose graphs are made anew."""
+    from latent_vqa_ros.core.bundle import load
+    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.training.assemble import assemble_again
+
+    recipe, folder = read(args)
+    out = args.out or folder / 'bundle'
+    return document_of(out, assemble_again(recipe, load(find_model(args.model)), out))

@@ -97,6 +97,11 @@ def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
         if distributed.rank():
             return None
     report = assemble.assemble(recipe, data, model, folder / 'work', out)
+    return document_of(out, report)
+
+
+def document_of(out: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """Return what --json prints of a report."""
     return {'model': str(out),
             **{key: report[key] for key in ('stages', 'float', 'int8', 'disagreement')}}
 

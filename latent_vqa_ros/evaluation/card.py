@@ -6,6 +6,7 @@ Every figure on it comes from the report and stands below the command that print
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,24 @@ _WORST = 5  # weights named with their rounding error; groups named as the worst
 Json = dict[str, Any]
 
 
-def write(out: Path, manifest: Manifest, report: Json) -> None:
-    """Write the card and its pictures."""
+def write(out: Path, manifest: Manifest, report: Json, training: str = '') -> None:
+    """Write the card and its pictures; ``training`` is that section, where it is known."""
     plots.draw_reliability(report['reliability'], out / RELIABILITY)
     (out / WRONG).unlink(missing_ok=True)
     if report['mistakes']:
         plots.draw_wrong(report['mistakes'], out / WRONG)
-    parts = (_head(manifest), _training(manifest, report), _accuracy(manifest, report),
+    parts = (_head(manifest), training or _training(manifest, report), _accuracy(manifest, report),
              _more(manifest, report), _wrong(manifest, report), _quantization(report),
              _size(out, manifest, report))
     (out / 'README.md').write_text('\n\n'.join(filter(None, parts)) + '\n', encoding='utf-8')
+
+
+def training_of(folder: Path) -> str:
+    """Return the section about the training of a bundle's card; empty where there is none."""
+    path = folder / 'README.md'
+    text = path.read_text('utf-8') if path.is_file() else ''
+    found = re.search(r'^## Training$.*?(?=^## |\Z)', text, re.MULTILINE | re.DOTALL)
+    return found[0].strip() if found else ''
 
 
 def _head(manifest: Manifest) -> str:
@@ -123,9 +132,10 @@ def _wrong(manifest: Manifest, report: Json) -> str:
     shown = len(report['mistakes'])
     if not shown:
         return '## Wrong answers\n\nNone on the test split.'
-    text = ('## Wrong answers\n\nWritten with this card, and again from the run folder, without '
+    text = ('## Wrong answers\n\nWritten with this card, and again from the bundle, without '
             'training, by\n\n'
-            f'{_recipe(manifest, "quantize")}\n\n![Wrong answers]({WRONG})\n\n'
+            f'{_recipe(manifest, "quantize")} --model models/{manifest.name}\n\n'
+            f'![Wrong answers]({WRONG})\n\n'
             f'Shown: the {shown} wrong answers of the test split with the highest confidence, at '
             f'most {mistakes.PER_GROUP} of a group.')
     titles = {'things': 'things in the picture', 'pixels': 'smallest thing named, in pixels'}

@@ -1,7 +1,8 @@
 """The last stages: a trained model becomes a bundle, measured before it is written.
 
-Calibrate on validation, export and check, quantize, compare int8 with float, and at the very end
-answer the test split once with each.
+Export and check, quantize with training pictures, calibrate on validation, compare int8 with
+float, and at the very end answer the test split once with each. ``assemble`` does so for a
+training, ``assemble_again`` for the weights of a bundle.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from latent_vqa_ros import datasets
 from latent_vqa_ros.backends.network import Network
-from latent_vqa_ros.core.config import to_mapping
+from latent_vqa_ros.backends.torch_backend import load_model
+from latent_vqa_ros.core.bundle import Bundle
+from latent_vqa_ros.core.config import ConfigError, to_mapping
 from latent_vqa_ros.core.manifest import (
     ANSWERER,
     IMAGE_ENCODER,
@@ -27,6 +32,7 @@ from latent_vqa_ros.core.manifest import (
     vqa_graphs,
 )
 from latent_vqa_ros.core.tokenizer import words
+from latent_vqa_ros.datasets import mixture
 from latent_vqa_ros.datasets.images import load_images
 from latent_vqa_ros.datasets.record import Record, questions_of
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
@@ -47,17 +53,15 @@ Json = dict[str, Any]
 
 
 def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path) -> Json:
-    """Write the bundle to ``out``; return the report on the test split, float and int8."""
+    """Write the bundle of a finished training; return the report on the test split.
+
+    What is familiar is learned from training pictures, and stands in the weights.
+    """
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
-    train_images, val_images = (load_images(_some(records), recipe.preprocess)
-                                for records in (data.train, data.val))
-    calibrate.fit_familiarity(model, calibrate.variants(train_images, recipe, 1))
-    work.mkdir(parents=True, exist_ok=True)
+    images = load_images(_some(data.train), recipe.preprocess)
+    calibrate.fit_familiarity(model, calibrate.variants(images, recipe, 1))
     found = evidence(recipe, data, model)
-    floats = export.export_graphs(model, recipe.preprocess, recipe.model.max_tokens, work,
-                                  found is not None)
-    errors = quantize_graphs(recipe, data, floats, work)
     begun = start.begun_with(work.parent)
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license,
@@ -68,17 +72,68 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
         training={'data': data.name, 'recipe': recipe.file, 'recipe_sha256': recipe.sha256,
                   'seed': recipe.seed, 'false_alarms': recipe.false_alarms,
                   **({'start': begun, 'start_share': recipe.start_share} if begun else {})})
-    looks = found is not None
+    work.mkdir(parents=True, exist_ok=True)
+    return finish(recipe, draft, data, model, work, out, summary(work.parent))
+
+
+def assemble_again(recipe: Recipe, bundle: Bundle, out: Path) -> Json:
+    """Make a bundle's graphs anew from its float weights, which stay as they are.
+
+    Temperature and limits are fitted again, everything is measured again. ``recipe`` says which
+    data, and how to calibrate; ConfigError where it is of another model.
+    """
+    has = bundle.manifest
+    for name in ('name', 'preprocess'):
+        if getattr(recipe, name) != getattr(has, name):
+            raise ConfigError(f'{recipe.file}: {name} is not that of {bundle.path}: '
+                              f'{getattr(has, name)}')
+    draft = replace(has, version=recipe.version, training={
+        **has.training, 'recipe': recipe.file, 'false_alarms': recipe.false_alarms})
+    with TemporaryDirectory(prefix='latent_vqa_') as work:
+        return finish(recipe, draft, data_of(recipe, bundle.manifest), load_model(bundle),
+                      Path(work), out, {}, card.training_of(bundle.path))
+
+
+def data_of(recipe: Recipe, manifest: Manifest) -> Data:
+    """Return the data that a bundle was measured on, and a few training records to calibrate."""
+    further = [name for name, found in manifest.metrics.items()
+               if name not in ('float', 'int8') and isinstance(found, dict) and 'groups' in found]
+    names = [name for name, _ in recipe.sources]
+    dataset = mixture.join([datasets.load(name, ('val', 'test', *_own(name, further)))
+                            for name in names])
+    few = mixture.join([datasets.load(name, ('train',), recipe.calibration_images)
+                        for name in names])
+    more = {name: dataset.split(name) for name in further}
+    return Data(dataset.name, few.split('train'), dataset.split('val'), dataset.split('test'),
+                more, dataset.split(dataset.blind), manifest.tokenizer, manifest.answers,
+                manifest.questions)
+
+
+def _own(name: str, further: Sequence[str]) -> list[str]:
+    """Return the further splits of one data set, which a mixture calls ``name/split``."""
+    found = (split.rpartition('/') for split in further)
+    return [split for of, _, split in found if of in ('', Path(name).name)]
+
+
+def finish(recipe: Recipe, draft: Manifest, data: Data, model: LatentVqa, work: Path, out: Path,
+           stages: Json, training: str = '') -> Json:
+    """Export, quantize, fit the limits, measure, and write the bundle; return the report.
+
+    ``training`` is the card's section of that name, made from the report where it is empty.
+    """
+    looks = draft.evidence is not None
+    floats = export.export_graphs(model, draft.preprocess, draft.max_tokens, work, looks)
+    errors = quantize_graphs(recipe, data, floats, work)
     backends = {'float': export.load_graphs(*floats, looks),
                 'int8': export.load_graphs(work / IMAGE_ENCODER, work / ANSWERER, looks)}
+    images = load_images(_some(data.val), draft.preprocess)
     limit = calibrate.fit_max_distance(
-        backends['int8'], calibrate.variants(val_images, recipe, _VARIANTS), recipe.false_alarms)
+        backends['int8'], calibrate.variants(images, recipe, _VARIANTS), recipe.false_alarms)
     manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
-    report['weight_errors'] = errors
-    report['modules'] = count(model, recipe.preprocess)
-    report['stages'] = summary(work.parent)
+    report |= {'weight_errors': errors, 'modules': count(model, draft.preprocess),
+               'stages': stages}
     export.save_weights(model, work)
-    return deliver(manifest, report, work, out)
+    return deliver(manifest, report, work, out, training)
 
 
 def _some(records: Sequence[Record]) -> Sequence[Record]:
@@ -164,7 +219,7 @@ def counts(records: Sequence[Record]) -> dict[str, int]:
             'described things': sum(bool(region.caption) for r in records for region in r.regions)}
 
 
-def deliver(manifest: Manifest, report: Json, work: Path, out: Path) -> Json:
+def deliver(manifest: Manifest, report: Json, work: Path, out: Path, training: str) -> Json:
     """Copy the files to the bundle's folder; the manifest comes last, so it is never ahead."""
     names = (IMAGE_ENCODER, ANSWERER, WEIGHTS)
     out.mkdir(parents=True, exist_ok=True)
@@ -176,7 +231,7 @@ def deliver(manifest: Manifest, report: Json, work: Path, out: Path) -> Json:
                   for run, found in runs.items()},
                'disagreement': rounded(report['disagreement']), 'modules': report['modules']}
     export.write_manifest(out, replace(manifest, metrics=metrics), names)
-    card.write(out, manifest, report)
+    card.write(out, manifest, report, training)
     return report
 
 

@@ -98,7 +98,7 @@ def make(out: Path) -> dict[str, Any]:
         export.export_graph(model, (image,), graph, ['image'], list(GROUPS), None)
         quantize.quantize_graph(graph, out / IMAGE_ENCODER,
                                 [{'image': picture} for picture in calibration],
-                                also=('Clip', 'Add'), narrow=True)
+                                also=('Clip', 'Add'))
         quantize.feed_pixels(out / IMAGE_ENCODER, PREPROCESS)
         backends = {name: OnnxBackend({IMAGE_ENCODER: path.read_bytes()})
                     for name, path in (('float', graph), ('int8', out / IMAGE_ENCODER))}

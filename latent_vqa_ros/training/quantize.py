@@ -6,6 +6,9 @@ distance stay float, and so does what a matrix product gives to them: the intege
 float at once. A ReLU after a convolution is the lower end of its output's range and needs no
 node. The camera's uint8 pixels go into the first convolution as they are: the
 normalization is exactly its zero point and scale, where the recipe's mean is a whole grey level.
+
+Weights are from -64 to 64: x86 computers without VNNI add two products of 8 bits in 16, where
+those of larger weights saturate, and answer otherwise than other computers.
 """
 
 from __future__ import annotations
@@ -30,13 +33,10 @@ ALSO = {'efficientnet_lite0': ('Clip',)}  # of an image tower: its ReLU6
 
 
 def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
-                   keep_float: Sequence[str] = (), also: Sequence[str] = (),
-                   narrow: bool = False) -> dict[str, float]:
+                   keep_float: Sequence[str] = (), also: Sequence[str] = ()) -> dict[str, float]:
     """Write the int8 twin of a float graph; return the worst error of each weight.
 
     ``keep_float`` names weights that stay float, ``also`` further operators that become int8.
-    ``narrow`` keeps weights within 64 steps of zero: products of larger ones saturate on x86
-    without VNNI.
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -58,7 +58,7 @@ def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-            op_types_to_quantize=[*_QUANTIZED, 'Relu', *also], reduce_range=narrow,
+            op_types_to_quantize=[*_QUANTIZED, 'Relu', *also], reduce_range=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             nodes_to_exclude=_float_nodes(prepared, keep_float),
             extra_options={'OpTypesToExcludeOutputQuantization': ['Gemm', 'MatMul']})

@@ -171,3 +171,58 @@ def test_the_surest_nine_of_ten_leave_out_the_least_sure_answers():
     assert document['accuracy'] == 0.9
     assert document['accuracy_surest_90'] == 1
     assert 'the surest 90 % of the answers: 100.00% right' in evaluate.table(document)
+
+
+THREE = replace(MANIFEST, answers=('no', 'red', 'yes'), temperature=2.0, min_confidence=0.6,
+                max_distance=3.0)
+
+
+def three():
+    """Five questions: two "yes" answered "red", "red" answered "no", one right, one unknown."""
+    truth = np.array([2, 2, 1, 0, -1])
+    given = [1, 1, 0, 0, 2]
+    logits = np.zeros((5, 3))
+    logits[np.arange(5), given] = [1, 2, 3, 4, 5]
+    records = [record(*((f'is it {i}', answer, 'g') for i, answer in
+                        enumerate(('yes', 'yes', 'red', 'no', 'teal'))))]
+    found = evaluate.Predictions(logits, truth, ('g',) * 5, np.array([1.0, 2.0, 3.0, 3.5]),
+                                 np.zeros(0, bool))
+    return found, evaluate.report(found, THREE, records, records, 'data', 'test')
+
+
+def test_the_confusion_names_the_truth_first_and_then_the_answer_given():
+    assert three()[1]['confusion'] == {
+        '(not in the bank)': {'yes': 1}, 'red': {'no': 1}, 'yes': {'red': 2}}
+
+
+def test_unfamiliar_is_the_share_of_pictures_beyond_the_limit():
+    found, document = three()
+    assert document['unfamiliar'] == 0.25
+    records = [record(*(('is it', 'yes', 'g'),) * 5)]
+    without = replace(THREE, max_distance=None)
+    assert evaluate.report(found, without, records, records, 'd', 't')['unfamiliar'] == 0
+
+
+def test_answered_are_those_that_the_node_would_publish():
+    """Confidence after the temperature, from min_confidence on: two logits of 0 beside each."""
+    found, document = three()
+    confidence = [np.exp(x / 2) / (np.exp(x / 2) + 2) for x in (1, 2, 3, 4, 5)]
+    sure = [c >= 0.6 for c in confidence]
+    assert document['answered'] == np.mean(sure) == 0.6
+    assert document['accuracy_answered'] == pytest.approx(1 / 3)
+    assert document['accuracy'] == pytest.approx(0.2)
+    assert document['ece'] == pytest.approx(evaluate.calibration_error(
+        evaluate.softmax(found.logits, 2.0), found.right))
+    assert document['ece'] != document['ece_uncalibrated']
+
+
+def test_reliability_tells_accuracy_and_confidence_before_and_after_the_temperature():
+    found, _ = three()
+    curves = evaluate.reliability(found, THREE)
+    for name, temperature in (('before', 1.0), ('after', 2.0)):
+        top = evaluate.softmax(found.logits, temperature).max(axis=1)
+        rows = curves[name]
+        assert sum(row['n'] for row in rows) == 5
+        assert sum(row['n'] * row['confidence'] for row in rows) == pytest.approx(top.sum())
+        assert sum(row['n'] * row['accuracy'] for row in rows) == pytest.approx(1)
+        assert [row['confidence'] for row in rows] == sorted(row['confidence'] for row in rows)

@@ -1,4 +1,4 @@
-"""A bundle of a training that taught where things are says where it looks."""
+"""A bundle is fitted on the split it should be, and says where it looks where that was taught."""
 
 from dataclasses import replace
 
@@ -10,10 +10,13 @@ pytest.importorskip('torch', reason='needs torch: pip install torch')
 pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscript')
 
 from latent_vqa_ros import backends, datasets  # noqa: E402
+from latent_vqa_ros.backends.torch_backend import load_model  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
-from latent_vqa_ros.core.manifest import ANSWERER  # noqa: E402
+from latent_vqa_ros.core.config import ConfigError  # noqa: E402
+from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER, WEIGHTS  # noqa: E402
 from latent_vqa_ros.datasets.images import read_rgb  # noqa: E402
-from latent_vqa_ros.training import assemble, run  # noqa: E402
+from latent_vqa_ros.evaluation import evaluate  # noqa: E402
+from latent_vqa_ros.training import assemble, calibrate, run  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
 from latent_vqa_ros.training.data import load_data  # noqa: E402
 
@@ -21,6 +24,107 @@ from latent_vqa_ros.training.data import load_data  # noqa: E402
 @pytest.fixture(scope='module')
 def made(trained):
     return bundle.load(trained.run / 'bundle')
+
+
+@pytest.fixture(scope='module')
+def recipe(trained):
+    return load_recipe(trained.recipe).smoke()
+
+
+@pytest.fixture(scope='module')
+def data(recipe):
+    return load_data(recipe)
+
+
+@pytest.fixture(scope='module')
+def again(trained, recipe, made, tmp_path_factory):
+    """The bundle made anew from its own weights."""
+    out = tmp_path_factory.mktemp('again') / 'bundle'
+    assemble.assemble_again(recipe, made, out)
+    return bundle.load(out)
+
+
+def images(records, recipe):
+    return assemble.load_images(records, recipe.preprocess)
+
+
+def test_the_temperature_is_fitted_on_validation_and_on_nothing_else(made, data):
+    import torch
+    network = backends.load(made)
+    fitted = {}
+    for split in ('train', 'val', 'test'):
+        found = evaluate.predict(network, made.manifest, getattr(data, split))
+        fitted[split] = round(calibrate.fit_temperature(
+            torch.from_numpy(found.logits), torch.from_numpy(found.truth)), 4)
+    assert made.manifest.temperature == fitted['val']
+    assert fitted['val'] not in (fitted['train'], fitted['test'])
+
+
+def test_familiarity_is_learned_from_training_pictures(made, data, recipe):
+    """Whitened distances of the pictures that it was fitted to have a mean square of 1."""
+    import torch
+    encoder = (model := load_model(made)).clip.image_encoder
+    mean_square = {}
+    for split in ('train', 'val', 'test'):
+        with torch.no_grad():
+            squares = [model.distance(encoder(torch.from_numpy(batch))).square() for batch in
+                       calibrate.variants(images(getattr(data, split), recipe), recipe, 1)]
+        mean_square[split] = float(torch.cat(squares).mean())
+    assert mean_square['train'] == pytest.approx(1, abs=0.05)
+    assert min(mean_square['val'], mean_square['test']) > 1.1
+
+
+def test_the_limit_leaves_the_recipes_share_of_validation_pictures_out(made, data, recipe):
+    network = backends.load(made)
+    copies = list(calibrate.variants(images(data.val, recipe), recipe, assemble._VARIANTS))
+    wanted = calibrate.fit_max_distance(network, copies, recipe.false_alarms)
+    assert made.manifest.max_distance == round(wanted, 4)
+    distances = [network.encode(image)[1] for batch in copies for image in batch]
+    assert sum(distance > wanted for distance in distances) == 1  # 0.2 % of 160
+    assert len(distances) == 160
+
+
+def test_int8_is_calibrated_with_training_pictures_and_questions_about_them(
+        recipe, data, monkeypatch):
+    taken = []
+    load = assemble.load_images
+    monkeypatch.setattr(assemble, 'load_images',
+                        lambda records, rule: taken.extend(records) or load(records, rule))
+    found, asked = assemble.calibration_inputs(recipe, data)
+    assert len(found) == len(asked) == len(taken) == recipe.calibration_images
+    assert {record.split for record in taken} == {'train'}
+    for record, tokens in zip(taken, asked, strict=True):
+        about = {tuple(data.tokenizer.encode(q.text)) for q in record.questions}
+        assert {tuple(ids) for ids in tokens} <= about
+
+
+def test_a_bundle_made_anew_has_the_same_weights_and_gives_the_same_answers(again, made, data):
+    assert again.content(WEIGHTS) == made.content(WEIGHTS)
+    assert (again.manifest.answers, again.manifest.evidence, again.manifest.architecture) == (
+        made.manifest.answers, made.manifest.evidence, made.manifest.architecture)
+    old, new = (evaluate.predict(backends.load(each), made.manifest, data.test)
+                for each in (made, again))
+    assert evaluate.disagreement(old, new)['all'] < 0.1
+    for graph in (IMAGE_ENCODER, ANSWERER):
+        assert [o.name for o in onnx.load_from_string(again.content(graph)).graph.output] == [
+            o.name for o in onnx.load_from_string(made.content(graph)).graph.output]
+
+
+def test_a_bundle_made_anew_keeps_what_its_card_says_of_the_training(again, made):
+    cards = [(each.path / 'README.md').read_text('utf-8') for each in (made, again)]
+    trainings = [card[card.index('## Training'):card.index('## Accuracy')] for card in cards]
+    assert trainings[0] == trainings[1]
+    assert 'finetune' in trainings[0]
+
+
+@pytest.mark.parametrize(('change', 'said'), [
+    ({'name': 'other'}, 'name is not that of'), ({'preprocess': None}, 'preprocess is not')])
+def test_a_recipe_of_another_model_makes_no_bundle_anew(recipe, made, tmp_path, change, said):
+    if 'preprocess' in change:
+        change = {'preprocess': replace(recipe.preprocess, resize='stretch')}
+    with pytest.raises(ConfigError, match=said):
+        assemble.assemble_again(replace(recipe, **change), made, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_evidence_words_are_those_that_name_things_in_training(made):

@@ -1,11 +1,16 @@
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
-from latent_vqa_ros.training.calibrate import fit_temperature, variants  # noqa: E402
+from latent_vqa_ros.training.calibrate import (  # noqa: E402
+    fit_max_distance,
+    fit_temperature,
+    variants,
+)
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
 
 
@@ -38,3 +43,21 @@ def test_copies_of_the_pictures_are_held_one_at_a_time():
     tracemalloc.stop()
     assert count == 2 * (1 + 4)
     assert peak < 4 * images.nbytes
+
+
+@pytest.mark.parametrize('share', [0.005, 0.1])
+def test_the_limit_is_the_distance_that_this_share_of_pictures_exceeds(share):
+    """The n-th of 1,000 pictures has the distance n, as the deployed graph gives it."""
+    network = SimpleNamespace(encode=lambda number: (None, float(number)))
+    limit = fit_max_distance(network, np.random.default_rng(0).permutation(1000).reshape(4, 250),
+                             share)
+    assert sum(number > limit for number in range(1000)) == 1000 * share
+
+
+def test_copies_are_the_pictures_changed_ones_and_all_as_a_camera_sends_them():
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    plain, sent, changed, changed_sent = variants(images, Recipe('x', 'x'), 1)
+    assert np.array_equal(plain, images)
+    for before, after in ((plain, sent), (plain, changed), (changed, changed_sent)):
+        assert before.shape == after.shape
+        assert not np.array_equal(before, after)
