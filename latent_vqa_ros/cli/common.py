@@ -68,7 +68,7 @@ def not_negative(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """Return a finite number, NaN where it is none: no comparison with that is true."""
+    """Return the number; NaN for text that is no finite number, so that each comparison fails."""
     try:
         value = float(text)
     except ValueError:

@@ -58,8 +58,9 @@ class GraphEntry:
 class EvidenceConfig:
     """That ``answerer.onnx`` says where each token looked: its output ``attention``.
 
-    ``grid`` is (rows, columns) of the cells over the model's input, ``words`` are those that name
-    things: each run of them in a question gets a place.
+    ``grid`` is (rows, columns) of the cells over the model's input. ``words`` are the words that
+    name things. Such words that stand side by side in a question are one phrase, and each phrase
+    gets a place.
     """
 
     grid: tuple[int, int]

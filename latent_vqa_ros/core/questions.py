@@ -1,7 +1,7 @@
 """A question message to requests: plain text, ``@camera text``, ``@all text`` or JSON.
 
-Every message gives at least one request, a broken one too: its ``error`` says what is wrong, so
-that each question gets exactly one answer per camera asked.
+Every message gives at least one request. A broken message gives one whose ``error`` says what is
+wrong. So each question gets exactly one answer per camera asked.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Phrase:
 class Question:
     """A question with its true answer; ``group`` is the kind of question, for reports.
 
-    ``shortcut`` is what one would answer who knows which things are there but not where.
+    ``shortcut`` is the answer of a guesser who knows the things in the picture, but no places.
     """
 
     text: str

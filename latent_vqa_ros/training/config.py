@@ -98,10 +98,11 @@ class StageConfig:
 class Recipe:
     """Everything that decides the result of a training.
 
-    ``calibration_images`` counts training images shown to the quantizer; ``false_alarms`` is the
-    share of validation images, augmented copies of them, and all these as a camera would send
-    them, that lies beyond the limit of ``unfamiliar_image``. ``bfloat16`` computes the
-    towers in that type: faster on GPUs and on some CPUs (AMX), slower on others.
+    ``calibration_images`` counts the training images that the quantizer sees. ``false_alarms`` is
+    the share of familiar images that ``unfamiliar_image`` may refuse; its limit is set on
+    validation images, on augmented copies, and on all these after a camera's resize and JPEG.
+    ``bfloat16`` computes the towers in that type: faster on GPUs and on some CPUs (AMX), slower on
+    others.
     ``data`` is a data set or several, which are shuffled together; ``limit``, where given, is how
     many records of each split of a data set are used (a list: of each data set). ``start`` is the
     folder of a bundle whose weights training begins with; the contrastive stage is then left out.

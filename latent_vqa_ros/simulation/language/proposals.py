@@ -1,7 +1,7 @@
 """Meanings that may be worth asking about a scene: true ones, near misses, far ones.
 
-Which are proposed hangs on the scene, which is asked on the answer (questions.py), so that what
-is proposed tells nothing about the answer.
+The scene decides which meanings are proposed. The wanted answer decides which of them is asked
+(questions.py). So a proposal tells nothing about its answer.
 """
 
 from __future__ import annotations

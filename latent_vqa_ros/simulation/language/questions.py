@@ -4,9 +4,9 @@
     for scene in scenes:
         asked = ask(scene, np.random.default_rng(scene.seed), tally=tally)
 
-An answer is chosen first, then a question that has it: what is true of few scenes is asked about
-as often as what is not. A tally makes answers even over all scenes too, which a single scene
-cannot do (it has one gripper). Renders nothing; see meaning.py for what is certain enough to ask.
+An answer is chosen first, then a question that has it. So a rare answer is asked for as often as
+a common one. A tally makes the answers even over all scenes, too: a single scene cannot do this,
+as it has one gripper. Renders nothing; meaning.py knows which truths are certain enough to ask.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _order(chooser: Random) -> list[str]:
 
 def _candidates(scene: Scene, kind: str, chooser: Random,
                 asked: dict[Meaning, Question]) -> list[Candidate]:
-    """Return meanings that have an answer: all presuppose wrongly, or none does."""
+    """Return meanings that have an answer; the presupposition of all is wrong, or of none."""
     failed = ''
     if kind in DEFINITE and chooser.random() < FAILED[PRESUPPOSITION]:
         failed = PRESUPPOSITION
