@@ -25,7 +25,15 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb, count, counting, end_cleanly
+from latent_vqa_ros.cli.common import (
+    Questions,
+    add_json,
+    add_model,
+    add_verb,
+    count,
+    counting,
+    end_cleanly,
+)
 
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.answer_output import Tally
@@ -40,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = add_verb(subparsers, 'answer-bag', 'answer questions about every frame of a bag',
                       __doc__)
     parser.add_argument('bag', metavar='BAG', help='bag directory, or an .mcap or .db3 file')
-    parser.add_argument('--question', dest='questions', metavar='Q', nargs='+', action='extend',
+    parser.add_argument('--question', dest='questions', metavar='Q', nargs='+', action=Questions,
                         required=True, help='each one in quotes')
     parser.add_argument('--out', metavar='FILE', required=True,
                         help='answers.csv, answers.jsonl or answers_bag/')

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+from latent_vqa_ros.cli.common import Questions, add_json, add_model, add_verb
 
 if TYPE_CHECKING:
     from latent_vqa_ros.core.answer import Detail
@@ -26,7 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `ask IMAGE QUESTION…` to the command line."""
     parser = add_verb(subparsers, 'ask', 'answer questions about one picture file', __doc__)
     parser.add_argument('image', metavar='IMAGE', type=Path, help='a JPEG or PNG file')
-    parser.add_argument('questions', metavar='QUESTION', nargs='+', help='each one in quotes')
+    parser.add_argument('questions', metavar='QUESTION', nargs='+', action=Questions,
+                        help='each one in quotes')
     add_model(parser)
     add_json(parser, 'a list of answer/detail objects')
     parser.set_defaults(run=run)

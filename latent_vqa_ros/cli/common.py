@@ -36,6 +36,17 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
                         help=f'print one JSON document instead: {what}')
 
 
+class Questions(argparse.Action):
+    """Collects questions; refuses one that the shell cut into words because it had no quotes."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: Any, option_string: str | None = None) -> None:
+        """Add the questions to those of an earlier option of the same name."""
+        if len(values) > 1 and any(len(value.split()) == 1 for value in values):
+            parser.error(f'put each question in quotes, as in "{" ".join(values)}"')
+        setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or ()), *values])
+
+
 def count(text: str) -> int:
     """Read an option that counts: a whole number from 1."""
     value = whole(text)

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from latent_vqa_ros.core import evidence
 from latent_vqa_ros.core.answer import NANO, Detail, Evidence, Latency, softmax
 from latent_vqa_ros.core.bundle import Bundle
+from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare, to_source
-from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.questions import Request, asking_words
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError, words
 
 Array = NDArray[Any]
+GREY = 'the picture is grey (R = G = B): colours cannot be told from it'
 
 
 class Backend(Protocol):
@@ -81,7 +83,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A frame with its features; whoever made it may hold it. ``size`` is height and width."""
+    """A frame with its features; whoever made it may hold it. ``size`` is height and width.
+
+    ``grey``: R = G = B everywhere, so that no question about colours can be answered.
+    """
 
     frame: Frame
     features_nc: Array
@@ -89,6 +94,7 @@ class Encoded:
     size: tuple[int, int]
     decode_ms: float
     encode_ms: float
+    grey: bool = False
 
 
 class Refused(Exception):
@@ -116,6 +122,7 @@ class Pipeline:
         self.max_age_s = max_age_s
         self.max_distance = bundle.manifest.max_distance
         self._tokenizer = bundle.manifest.tokenizer
+        self._asking = asking_words(bundle.manifest.questions)
         config = bundle.manifest.evidence
         self._nouns = frozenset(config.words if config else ())
         self._encoded: dict[str, Encoded] = {}
@@ -151,7 +158,7 @@ class Pipeline:
         features, distance = self.backend.encode(image_hwc)
         done = time.perf_counter()
         return Encoded(frame, features, distance, pixels.shape[:2], (decoded - start) * 1e3,
-                       (done - decoded) * 1e3)
+                       (done - decoded) * 1e3, is_grey(image_hwc))
 
     def answer(self, request: Request, encoded: Encoded, now_ns: int = 0) -> Detail:
         """Answer one request about a frame that ``encode`` of this pipeline has encoded."""
@@ -182,6 +189,10 @@ class Pipeline:
             raise Refused(Status.UNKNOWN_WORDS, str(error)) from None
         except QuestionError as error:
             raise Refused(Status.BAD_QUESTION, str(error)) from None
+        said = words(request.question)
+        if self._asking and (len(said) < 2 or self._asking.isdisjoint(said)):
+            raise Refused(Status.BAD_QUESTION, 'the text asks nothing; a question is, for '
+                                               f'example, {self.bundle.manifest.questions[0]!r}')
         if frame is None:
             raise Refused(Status.NO_IMAGE, absent)
         found.update(stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
@@ -202,8 +213,10 @@ class Pipeline:
     def _answer(self, request: Request, tokens_t: Array, encoded: Encoded, found: dict[str, Any],
                 latency: dict[str, float]) -> None:
         """Put answer, status and evidence into ``found``, and the time into ``latency``."""
+        said = words(request.question)
+        colourless = encoded.grey and about_colours(said)
         limit = self.max_distance
-        if limit is not None and not encoded.distance <= limit:
+        if limit is not None and not encoded.distance <= limit and not colourless:
             raise Refused(Status.UNFAMILIAR_IMAGE, (
                 'the image is unlike what the model was trained on (distance '
                 f'{encoded.distance:.3g}, limit {limit:.3g})'))
@@ -212,16 +225,18 @@ class Pipeline:
         latency['answer'] = (time.perf_counter() - start) * 1e3
         config = self.bundle.manifest.evidence
         if config is not None and attention_tn is not None:
-            found['evidence'] = self._evidence(request.question, attention_tn, config.grid,
-                                               encoded.size)
+            found['evidence'] = self._evidence(said, attention_tn, config.grid, encoded.size)
         self._judge(logits, found)
+        if colourless or encoded.grey and about_colours(words(found['answer'])):
+            raise Refused(Status.UNSURE, GREY)
+        self._check_confidence(found['confidence'])
 
-    def _evidence(self, question: str, attention_tn: Array, grid: tuple[int, int],
+    def _evidence(self, said: list[str], attention_tn: Array, grid: tuple[int, int],
                   size: tuple[int, int]) -> tuple[Evidence, ...]:
         rule = self.bundle.manifest.preprocess
         return tuple(
             Evidence(phrase, to_source(cells, grid, *size, rule))
-            for phrase, cells in evidence.find(words(question), attention_tn, self._nouns, grid))
+            for phrase, cells in evidence.find(said, attention_tn, self._nouns, grid))
 
     def _judge(self, logits: Array, found: dict[str, Any]) -> None:
         manifest = self.bundle.manifest
@@ -230,6 +245,8 @@ class Pipeline:
         top = tuple((manifest.answers[i], float(p[i])) for i in order)
         answer, confidence = top[0]
         found.update(answer=answer, confidence=confidence, top=top, status=Status.OK)
+
+    def _check_confidence(self, confidence: float) -> None:
         if not confidence >= self.min_confidence:  # not a number: logits of a damaged bundle
             raise Refused(Status.UNSURE,
                           f'confidence {confidence:.2f} is below {self.min_confidence:g}')

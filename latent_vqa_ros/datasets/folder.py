@@ -3,7 +3,7 @@
 One object per line: {"image": "relative/path.png", "question": "…", "answer": "…",
 "split": "train|val|test", "group": "optional"} and {"image": "…", "caption": "…"}. With the
 ``truth.jsonl`` of ``latent_vqa simulate`` beside them, the things of a picture become regions, and
-``"phrases"`` of a question say which words mean which thing.
+``"phrases"`` of a question say which words mean which thing. Pictures and folders may be links.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from sys import intern
 from typing import Any
 
@@ -42,6 +42,7 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
     truth = _truth(folder / 'truth.jsonl', limit)
     questions: dict[str, list[Question]] = defaultdict(list)
     splits: dict[str, str] = {}
+    paths: dict[str, Path] = {}
     for where, line in _lines(folder / 'questions.jsonl', _KEYS):
         image, split = line['image'], line['split']
         if limit is not None and image not in splits and len(splits) == limit:
@@ -51,6 +52,9 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         if splits.setdefault(image, split) != split:
             raise DatasetError(f'{where}: {image} is in {splits[image]} and in {split}; '
                                'an image belongs to one split')
+        if image not in paths:
+            paths[image] = _picture(folder, image, where)
+        _check_says(line, ('question', 'answer'), where)
         group = str(line.get('group', _DEFAULT_GROUP))
         if group == _TOTAL:
             raise DatasetError(f'{where}: group {_TOTAL!r} is what reports call all groups')
@@ -61,6 +65,8 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         questions[image].append(Question(
             intern(line['question']), intern(line['answer']), intern(group), phrases,
             intern(shortcut) if isinstance(shortcut, str) else shortcut))
+    for image, asked in questions.items():
+        _check_opposites(folder / 'questions.jsonl', image, asked)
     captions = _captions(folder / 'captions.jsonl', None if limit is None else splits)
     for name, told in (('truth', truth), ('captions', captions)):
         unasked = [image for image in told if image not in splits]
@@ -69,7 +75,7 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
                                f'questions.jsonl does not have, such as {unasked[0]!r}; a name '
                                'must be written alike in both')
     return Dataset(folder.name, tuple(
-        Record(_inside(folder, image), splits[image], tuple(asked), tuple(captions.get(image, ())),
+        Record(paths[image], splits[image], tuple(asked), tuple(captions.get(image, ())),
                tuple(Region(thing.caption, thing.center) for thing in truth.get(image, ())))
         for image, asked in questions.items()))
 
@@ -77,7 +83,8 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
 def _captions(path: Path, wanted: Collection[str] | None) -> dict[str, list[str]]:
     """Return the captions of each image, up to the first that is not wanted."""
     found: dict[str, list[str]] = defaultdict(list)
-    for _, line in _lines(path, ('image', 'caption')) if path.exists() else ():
+    for where, line in _lines(path, ('image', 'caption')) if path.exists() else ():
+        _check_says(line, ('caption',), where)
         if wanted is not None and line['image'] not in wanted:
             break
         found[line['image']].append(intern(line['caption']))
@@ -137,7 +144,10 @@ def _lines(path: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, A
         try:
             value = json.loads(line)
         except ValueError:
-            raise DatasetError(f'{where}: not JSON') from None
+            hint = '; one object per line, no list around them' if line[0] in '[]{' else ''
+            raise DatasetError(f'{where}: not JSON{hint}') from None
+        if isinstance(value, list):
+            raise DatasetError(f'{where}: a JSON list; one object per line is needed')
         fields = value if isinstance(value, dict) else {}
         wrong = [key for key in keys if not isinstance(fields.get(key), str)]
         if wrong:
@@ -148,16 +158,45 @@ def _lines(path: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, A
 def _texts(path: Path) -> Iterator[str]:
     """Yield the lines one by one: a file of millions is never in memory as a whole."""
     try:
-        with path.open(encoding='utf-8', newline='\n') as file:
+        with path.open(encoding='utf-8-sig', newline='\n') as file:
             yield from file
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f'{path}: cannot be read: {error}') from None
 
 
-def _inside(folder: Path, image: str) -> Path:
-    path = folder / image
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DatasetError(f'{folder}: image {image!r} lies outside the folder')
-    if not path.is_file():
-        raise DatasetError(f'{folder}: image {image!r} does not exist')
-    return path
+def _picture(folder: Path, image: str, where: str) -> Path:
+    """Return the path of a picture in the folder, or of what a link in the folder leads to."""
+    named = PurePosixPath(image)
+    if named.is_absolute() or '..' in named.parts:
+        raise DatasetError(f'{where}: image {image!r} lies outside the folder')
+    if not (folder / image).is_file():
+        raise DatasetError(f'{where}: image {image!r} does not exist in {folder}')
+    if str(named) != image:  # else one picture could be in two splits
+        raise DatasetError(f'{where}: image {image!r} must be written as {str(named)!r}')
+    return folder / image
+
+
+def _check_says(line: dict[str, Any], keys: tuple[str, ...], where: str) -> None:
+    for key in keys:
+        if not (any(map(str.isalnum, line[key])) or words(line[key])):
+            raise DatasetError(f'{where}: the {key} is empty')
+
+
+def _check_opposites(path: Path, image: str, asked: list[Question]) -> None:
+    """Refuse a question that is answered in two ways about one picture."""
+    told: dict[str, str] = {}
+    for question in asked:
+        answer = _plain(question.answer)
+        if told.setdefault(_plain(question.text), answer) == answer:
+            continue
+        places = [(where.rpartition(':')[2], line['answer']) for where, line in _lines(path, _KEYS)
+                  if line['image'] == image and _plain(line['question']) == _plain(question.text)]
+        (first, one), (second, other) = places[0], next(
+            place for place in places if _plain(place[1]) == answer)
+        raise DatasetError(f'{path}:{second}: {question.text!r} about {image} is answered '
+                           f'{other!r} here and {one!r} in line {first}')
+
+
+def _plain(text: str) -> str:
+    """Return what one question or answer has in common however it is typed; fast."""
+    return text.lower().strip(' .?!')

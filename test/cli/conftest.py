@@ -29,7 +29,7 @@ def looking_bundle(tmp_path: Path) -> Path:
 def picture(tmp_path: Path) -> Path:
     """A dark 64×48 PNG."""
     path = tmp_path / 'picture.png'
-    cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
+    cv2.imwrite(str(path), np.full((48, 64, 3), (40, 44, 48), np.uint8))
     return path
 
 

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 
 def test_each_question_gets_its_line_in_order(latent_vqa, bundle, picture):
     code, out, _ = latent_vqa('ask', picture, 'What color is this?', 'what shape?',
@@ -54,7 +56,7 @@ def test_an_unfamiliar_picture_is_not_answered_about(latent_vqa, bundle, tmp_pat
     import cv2
     import numpy as np
     path = tmp_path / 'white.png'
-    cv2.imwrite(str(path), np.full((48, 64, 3), 255, np.uint8))
+    cv2.imwrite(str(path), np.full((48, 64, 3), (255, 250, 252), np.uint8))
     code, out, _ = latent_vqa('ask', path, 'what color', '--model', bundle)
     assert code == 1
     assert '[unfamiliar_image]' in out
@@ -92,3 +94,14 @@ def test_a_non_ascii_question_survives_json(latent_vqa, bundle, picture):
     _, out, _ = latent_vqa('ask', picture, 'couleur ça?', '--model', bundle, '--json')
     assert json.loads(out)[0]['question'] == 'couleur ça?'
     assert 'ça' in out
+
+
+@pytest.mark.parametrize('words', [('is', 'there', 'a', 'cone'), ('what color', 'shape')])
+def test_a_question_without_quotes_is_bad_usage_not_four_questions(
+        latent_vqa, bundle, picture, words):
+    code, out, err = latent_vqa('ask', picture, *words, '--model', bundle)
+    assert (code, out) == (2, '')
+    assert f'put each question in quotes, as in "{" ".join(words)}"' in err
+    code, out, err = latent_vqa('answer-bag', picture, '--question', *words, '--out', 'a.csv')
+    assert (code, out) == (2, '')
+    assert 'put each question in quotes' in err

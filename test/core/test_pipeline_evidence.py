@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 480, 640
 
 def respond(folder, question=QUESTION, **settings):
     pipeline = open_pipeline(folder, **settings)
-    image_hwc = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
+    image_hwc = np.full((HEIGHT, WIDTH, 3), (40, 44, 48), np.uint8)
     return pipeline.respond(Request(question), Frame(lambda: (image_hwc, None)))
 
 
@@ -59,6 +59,6 @@ def test_a_bundle_without_evidence_does_none_of_the_work(tmp_path, monkeypatch, 
 def test_a_backend_that_cannot_look_answers_without_evidence(tmp_path):
     pipeline = open_pipeline(fake_bundle.write_looking(tmp_path / 'm'))
     pipeline.backend = open_pipeline(fake_bundle.write(tmp_path / 'blind')).backend
-    image_hwc = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
+    image_hwc = np.full((HEIGHT, WIDTH, 3), (40, 44, 48), np.uint8)
     detail = pipeline.respond(Request(QUESTION), Frame(lambda: (image_hwc, None)))
     assert (detail.status, detail.evidence) == (Status.OK, ())

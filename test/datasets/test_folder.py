@@ -35,17 +35,110 @@ def test_questions_are_gathered_by_image_with_their_captions(folder):
 
 
 @pytest.mark.parametrize(('line', 'said'), [
-    ('{"image"', ':2: not JSON'), ('[1]', ':2: no text under image'),
+    ('{"image"', ':2: not JSON'), ('[1]', ':2: a JSON list'), ('7', ':2: no text under image'),
+    (json.dumps(GOOD) + ',', ':2: not JSON; one object per line'),
     ({**GOOD, 'answer': 3}, ':2: no text under answer'),
+    ({**GOOD, 'answer': ''}, ':2: the answer is empty'),
+    ({**GOOD, 'answer': ' ? '}, ':2: the answer is empty'),
+    ({**GOOD, 'question': '\u3000'}, ':2: the question is empty'),
+    ({**GOOD, 'answer': 'no'},
+     ":2: 'is it red?' about a.png is answered 'no' here and 'yes' in line 1"),
+    ({**GOOD, 'question': 'Is it RED', 'answer': 'No'}, "answered 'No' here and 'yes' in line 1"),
     ({**GOOD, 'split': 'dev'}, ":2: split 'dev'"), ({**GOOD, 'split': 'test'}, 'one split'),
     ({**GOOD, 'group': 'all'}, ":2: group 'all'"),
-    ({**GOOD, 'image': '../../etc/passwd'}, 'outside'), ({**GOOD, 'image': 'c.png'}, 'not exist'),
+    ({**GOOD, 'image': '../../etc/passwd'}, ":2: image '../../etc/passwd' lies outside"),
+    ({**GOOD, 'image': 'x/../a.png'}, ':2: image'), ({**GOOD, 'image': '/etc/passwd'}, 'outside'),
+    ({**GOOD, 'image': 'c.png'}, ":2: image 'c.png' does not exist"),
+    ({**GOOD, 'image': ''}, ':2: image'), ({**GOOD, 'image': '.'}, ":2: image '.' does not exist"),
+    ({**GOOD, 'image': './a.png', 'split': 'test'},
+     ":2: image './a.png' must be written as 'a.png'"),
 ])
 def test_a_wrong_line_is_refused_by_file_and_line(folder, line, said):
     write(folder, GOOD, line)
     with pytest.raises(DatasetError, match='.*') as caught:
         datasets.load(str(folder))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize('text', [
+    json.dumps([GOOD]), json.dumps([GOOD], indent=1), '[' + json.dumps(GOOD) + ',\n'])
+def test_a_json_list_instead_of_lines_is_named(folder, text):
+    write(folder, text)
+    with pytest.raises(DatasetError, match=r'questions\.jsonl:1: .*one object per line'):
+        datasets.load(str(folder))
+
+
+def test_the_line_of_an_opposite_answer_is_that_in_the_file(folder):
+    other = {**GOOD, 'image': 'b.png'}
+    write(folder, GOOD, other, '', {**other, 'question': 'what?', 'answer': 'ball'},
+          {**GOOD, 'answer': 'Yes.'}, {**other, 'answer': 'no'}, GOOD)
+    with pytest.raises(DatasetError, match=r"jsonl:6: .* about b\.png .*'no' here .* in line 2"):
+        datasets.load(str(folder))
+
+
+def test_the_same_answer_twice_is_no_contradiction(folder):
+    write(folder, GOOD, GOOD, {**GOOD, 'answer': 'YES'},
+          {**GOOD, 'image': 'b.png', 'answer': 'no'})
+    assert [len(record.questions) for record in datasets.load(str(folder)).records] == [3, 1]
+
+
+def test_an_empty_caption_is_refused_by_its_line(folder):
+    write(folder, GOOD)
+    write(folder, {'image': 'a.png', 'caption': 'red'}, {'image': 'a.png', 'caption': ' '},
+          name='captions.jsonl')
+    with pytest.raises(DatasetError, match=r'captions\.jsonl:2: the caption is empty'):
+        datasets.load(str(folder))
+
+
+@pytest.mark.parametrize('name', ['questions.jsonl', 'captions.jsonl', 'truth.jsonl'])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(folder, name):
+    write(folder, GOOD)
+    write(folder, {'image': 'a.png', 'caption': 'a red ball'}, name='captions.jsonl')
+    write(folder, TRUTH, name='truth.jsonl')
+    plain = datasets.load(str(folder))
+    path = folder / name
+    path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes().replace(b'\n', b'\r\n'))
+    assert datasets.load(str(folder)) == plain
+
+
+def linked_picture(folder, where):
+    (folder / 'a.png').rename(where / 'a.png')
+    (folder / 'a.png').symlink_to(where / 'a.png')
+    return folder
+
+
+def linked_folder_of_pictures(folder, where):
+    (where / 'elsewhere').mkdir()
+    (folder / 'a.png').rename(where / 'elsewhere' / 'a.png')
+    (folder / 'pictures').symlink_to(where / 'elsewhere')
+    write(folder, {**GOOD, 'image': 'pictures/a.png'})
+    return folder
+
+
+def linked_questions(folder, where):
+    (folder / 'questions.jsonl').rename(where / 'q.jsonl')
+    (folder / 'questions.jsonl').symlink_to(where / 'q.jsonl')
+    return folder
+
+
+def linked_folder(folder, where):
+    (where / 'link').symlink_to(folder)
+    return where / 'link'
+
+
+@pytest.mark.parametrize('link', [
+    linked_picture, linked_folder_of_pictures, linked_questions, linked_folder])
+def test_links_are_followed(folder, tmp_path_factory, link):
+    write(folder, GOOD)
+    record, = datasets.load(str(link(folder, tmp_path_factory.mktemp('disk')))).records
+    assert record.image.read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_picture_with_its_line(folder):
+    write(folder, GOOD, {**GOOD, 'image': 'c.png'})
+    (folder / 'c.png').symlink_to(folder / 'gone.png')
+    with pytest.raises(DatasetError, match=r"jsonl:2: image 'c\.png' does not exist"):
+        datasets.load(str(folder))
 
 
 def test_no_data_is_said_in_one_line(tmp_path):
