@@ -22,7 +22,7 @@ from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, cloud_to_rgb, raw_to_view
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import one_line
-from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.questions import Request, plain
 
 IMAGE, COMPRESSED, CLOUD = (
     'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/PointCloud2')
@@ -89,8 +89,10 @@ def camera_of(topic: str) -> str:
 
 
 def clean_question(text: str) -> str:
-    """Return a question on one line that UTF-8 can carry."""
-    return ' '.join(text.encode('utf-8', 'replace').decode('utf-8').split())
+    """Return a question that UTF-8 can carry; BagError where it has several lines."""
+    if len(text.strip().splitlines()) > 1:
+        raise BagError(f'{text.strip()!r:.80} has more than one line; ask one question at a time')
+    return ' '.join(str(plain(text)).split())
 
 
 def answers(bag: BagReader, pipeline: Pipeline, topics: Sequence[str], questions: Sequence[str],

@@ -23,7 +23,7 @@ from typing import Any
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.answer import choose_topics, make_frame
-from latent_vqa_ros.bags.checks import STORAGE_SUFFIXES
+from latent_vqa_ros.bags.checks import PACKED_SUFFIXES, STORAGE_SUFFIXES
 from latent_vqa_ros.bags.read import BagReader, BagRecord
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.pipeline import Frame
@@ -41,8 +41,9 @@ class TrueFrame:
 
 
 def is_bag(path: Path) -> bool:
-    """Return whether this looks like a bag rather than a folder of data."""
-    return path.suffix in STORAGE_SUFFIXES or (path / 'metadata.yaml').exists()
+    """Return whether this looks like a bag, of whatever kind, rather than a folder of data."""
+    suffixes = (*STORAGE_SUFFIXES, *PACKED_SUFFIXES, '.bag')
+    return path.suffix in suffixes or (path / 'metadata.yaml').exists()
 
 
 def read_scenes(bag: BagReader) -> Scenes:

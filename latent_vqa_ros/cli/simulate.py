@@ -130,11 +130,11 @@ def _add_datasheet(what: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _square(text: str) -> int:
     """Turn '384' or '384x384' into 384."""
-    sides = set(text.split('x'))
-    if len(sides) != 1 or not text.split('x')[0].isdecimal():
+    sides = text.split('x')
+    if len(sides) > 2 or len(set(sides)) > 1 or not sides[0].isdecimal():
         raise argparse.ArgumentTypeError(
             f'expected PIXELS or WxH with W = H, not {text!r}: the pictures are square')
-    size = int(sides.pop())
+    size = int(sides[0])
     if not SIZES[0] <= size <= SIZES[1]:
         raise argparse.ArgumentTypeError(f'expected {SIZES[0]} to {SIZES[1]} pixels, not {size}')
     return size

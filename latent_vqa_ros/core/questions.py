@@ -55,7 +55,7 @@ def parse(message: str, cameras: Sequence[str] = ('',), max_length: int = 256) -
 
 def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Request]:
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return [_broken(text, 'broken JSON; write {"id": 1, "question": "…", "camera": "…"}')]
     question, camera, id_ = (plain(value.get(key)) for key in ('question', 'camera', 'id'))
@@ -85,6 +85,14 @@ def _address(request: Request, camera: str | None, cameras: Sequence[str],
         error = f'the question has {len(request.question)} characters, at most {max_length}'
         request = replace(request, question=request.question[:_SHOWN], error=error)
     return [request]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; ValueError where a key is there twice, as json.loads keeps the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError('a key is there twice')
+    return found
 
 
 def _refuse(constant: str) -> None:

@@ -32,6 +32,8 @@ def test_a_bag_is_told_from_a_folder_of_data(tmp_path: Path) -> None:
     (tmp_path / 'questions.jsonl').touch()
     assert is_bag(DATA / 'tiny_bag')
     assert is_bag(DATA / 'demo_bag' / 'demo_bag.mcap')
+    assert is_bag(Path('run.mcap.zstd'))
+    assert is_bag(Path('of_ros_1.bag'))
     assert not is_bag(tmp_path)
     assert not is_bag(Path('easy_vqa'))
 

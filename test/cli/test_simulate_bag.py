@@ -62,7 +62,8 @@ def test_an_existing_bag_is_left_alone(latent_vqa, tmp_path):
     (('--rate', '0'), 2, '--rate'), (('--rate', '0.01'), 2, '0.1 to 100'),
     (('--seed', '-1'), 2, '--seed'), (('--seconds', 'nan'), 2, '--seconds'),
     (('--seconds', '0'), 2, '--seconds'),
-    (('--size', '64x48'), 2, 'square'), (('--size', 'x'), 2, 'square'),
+    (('--size', '64x64x64'), 2, 'square'), (('--size', '64x48'), 2, 'square'),
+    (('--size', 'x'), 2, 'square'),
     (('--size', ''), 2, 'square'), (('--storage', 'tape'), 2, 'tape')])
 def test_nonsense_is_told(latent_vqa, tmp_path, options, code, says):
     found, _, err = make(latent_vqa, tmp_path / 'bag', *options)

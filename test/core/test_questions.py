@@ -67,6 +67,8 @@ def test_json_carries_id_and_camera():
     ('{"question": "x", "camera": "left"}', "'left'"), ('{"question": "x", "id": []}', 'id'),
     ('{"question": "x", "id": NaN}', 'broken JSON'), ('{"question": "x", "id": 1e999}', 'id'),
     ('{"question": " "}', 'empty'),
+    ('{"question": "is it red", "question": "is it blue"}', 'broken JSON'),
+    ('{"question": "x", "camera": "front", "camera": "rear"}', 'broken JSON'),
     ('x' * 65, '65 characters'), ('x' * 100_000, '100000 characters'),
     ('{"question": "' + 'x' * 100_000 + '"}', 'far more than a question of 64'),
     ('{"question": "' + 'x' * 60_000 + '"}', '60000 characters'),

@@ -12,14 +12,15 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
-from faults.rig import cloud, image, jpeg
+from faults.rig import cloud, encoded, image, jpeg, picture
 from sensor_msgs.msg import CompressedImage, PointField
 from std_msgs.msg import Header
 
 from latent_vqa_ros.core.image_formats import KNOWN_ENCODINGS
 
 Fault = Callable[[Header], tuple[str, object, set[str]]]
-BAD = {'bad_image'}
+BAD, GREY = {'bad_image'}, {'unsure'}
+LUMA = np.ascontiguousarray(picture()[:, :, 1])
 HUGE = 2**32 - 1
 CHANNELS = {'rgb': 3, 'bgr': 3, 'rgba': 4, 'bgra': 4, '8UC3': 3, '8UC4': 4, '16UC3': 3,
             '16UC4': 4, 'yuv': 2, 'uyvy': 2, 'yuyv': 2}
@@ -64,6 +65,8 @@ RAW: dict[str, Fault] = {
     'an empty encoding': raw(encoding=''),
     'an encoding of 100 kB': raw(encoding='x' * 100_000),
     'an encoding with control characters': raw(encoding='bgr8\n\x1b[31m\x00'),
+    'data longer than its rows': raw(data=bytes(64 * 200)),
+    'data of twice the rows': raw(data=bytes(2 * 64 * 192)),
     'NaN floats in 32FC1': raw(encoding='32FC1', step=256,
                                data=np.full(4096, np.nan, np.float32).tobytes()),
     'infinite floats in 32FC3': raw(encoding='32FC3', step=768,
@@ -71,9 +74,21 @@ RAW: dict[str, Fault] = {
 }
 
 
-def compressed(data: bytes, format_: str = 'jpeg') -> Fault:
+def raw_grey(**fields: object) -> Fault:
+    return lambda header: ('image_raw', image(header, **fields), GREY)
+
+
+RAW |= {
+    'a grey picture in mono8': raw_grey(encoding='mono8', step=64, data=LUMA.tobytes()),
+    'a grey picture in 16UC1': raw_grey(encoding='16UC1', step=128,
+                                        data=(LUMA.astype(np.uint16) * 257).tobytes()),
+    'a grey picture in bgr8': raw_grey(data=np.dstack([LUMA] * 3).tobytes()),
+}
+
+
+def compressed(data: bytes, format_: str = 'jpeg', statuses: set[str] = BAD) -> Fault:
     return lambda header: ('image_raw/compressed',
-                           CompressedImage(header=header, format=format_, data=data), BAD)
+                           CompressedImage(header=header, format=format_, data=data), statuses)
 
 
 def jpeg_that_claims(height: int, width: int) -> bytes:
@@ -93,6 +108,13 @@ def png_that_claims(height: int, width: int) -> bytes:
 COMPRESSED: dict[str, Fault] = {
     'a JPEG cut after a third': compressed(jpeg()[:len(jpeg()) // 3]),
     'a JPEG without its end marker': compressed(jpeg()[:-2]),
+    **{f'a JPEG of which {share} % arrived, with an end marker': compressed(
+        jpeg()[:len(jpeg()) * share // 100] + b'\xff\xd9') for share in (50, 70, 90)},
+    'a JPEG that lacks a piece in the middle': compressed(jpeg()[:700] + jpeg()[760:]),
+    'a PNG of which a byte has changed': compressed(
+        jpeg('.png')[:90] + bytes([jpeg('.png')[90] ^ 1]) + jpeg('.png')[91:], 'png'),
+    'a grey JPEG': compressed(encoded(LUMA, '.jpg'), statuses=GREY),
+    'a grey PNG': compressed(encoded(LUMA, '.png'), 'png', GREY),
     'a JPEG of two bytes': compressed(b'\xff\xd8'),
     'a JPEG that claims 65535 x 65535': compressed(jpeg_that_claims(65535, 65535)),
     'a JPEG that claims 0 x 0': compressed(jpeg_that_claims(0, 0)),

@@ -320,7 +320,12 @@ def cloud(header: Header, **fields: object) -> PointCloud2:
 
 def jpeg(extension: str = '.jpg') -> bytes:
     """Return the good scene as a compressed picture."""
-    return cv2.imencode(extension, picture())[1].tobytes()
+    return encoded(picture(), extension)
+
+
+def encoded(pixels: np.ndarray, extension: str) -> bytes:
+    """Return a compressed picture."""
+    return cv2.imencode(extension, pixels)[1].tobytes()
 
 
 def good_frame(transport: str, header: Header) -> tuple[str, object]:

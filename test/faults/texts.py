@@ -13,7 +13,7 @@ from std_msgs.msg import String
 
 BAD = {'bad_question'}
 UNKNOWN = {'unknown_words', 'bad_question'}
-HEARD = UNKNOWN | {'ok', 'unsure'}  # signs that are no words may be passed over
+HEARD = UNKNOWN | {'ok', 'unsure'}  # characters that show nothing are passed over
 GOOD = 'what color is the shape?'
 
 
@@ -37,6 +37,17 @@ QUESTIONS: dict[str, tuple[str | bytes, set[str]]] = {
     'a question with a NUL inside': (text(b'what\x00color'), HEARD),
     'a question with terminal escapes': ('\x1b[2J\x1b[31mwhat', HEARD),
     'a question of emoji': ('\U0001f916' * 50, UNKNOWN),
+    'a number below zero': ('is it -2', UNKNOWN),
+    'a number with a point': ('is it 2.5', UNKNOWN),
+    'a half': ('is it \u00bd', UNKNOWN),
+    'a sign before a number': ('is it >2', UNKNOWN),
+    'an emoji among known words': ('is the \U0001f7e2 shape red', UNKNOWN),
+    'two questions in one text': ('is it a circle? what color is the shape?', BAD | UNKNOWN),
+    'two questions on two lines': (f'{GOOD[:-1]}\n{GOOD}', BAD),
+    'two sentences in JSON': (document(question=f'{GOOD} {GOOD}'), BAD),
+    'a text that asks nothing': ('the', BAD),
+    'one word that could begin a question': ('what', BAD),
+    'JSON with a key twice': ('{"question": "what", "question": "is it red"}', BAD),
     'a question written right to left': ('\u202ewhat color\u202c', HEARD),
     'a question of a megabyte': ('what ' * 200_000, BAD),
     'a question of a megabyte, not UTF-8': (text(b'\xff' * 1_000_000), BAD),

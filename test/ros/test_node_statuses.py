@@ -65,7 +65,7 @@ def test_unknown_words_are_named_with_the_nearest_known_ones(seeing):
     ('', 'empty'), ('   ', 'empty'), ('x' * 300, '300 characters'), ('y' * 2**20, 'characters'),
     ('{"question": ', 'broken JSON'), ('{"id": [], "question": "q"}', 'id'),
     ('{"question": "what", "camera": "moon"}', 'unknown camera'), ('@moon what', 'unknown camera'),
-    ('{"question": "\\ud800"}', 'empty'), ('\x01\x02', 'empty'),
+    ('\x01\x02', 'empty'),
 ])
 def test_a_bad_question_is_answered_with_its_reason(seeing, text, reason):
     detail = seeing.say_and_wait(text)
