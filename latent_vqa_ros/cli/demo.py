@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
     from latent_vqa_ros.core.models import find_model
 
     model = find_model(args.model)
-    with BagReader(args.bag or find_bag(read_manifest(model)[0].name)) as bag:
+    path = args.bag or find_bag(read_manifest(model)[0].name)
+    with BagReader(path) as bag:
         frames = true_frames(bag)
         args.out.mkdir(parents=True, exist_ok=True)
         prepare_environment()
@@ -87,9 +88,19 @@ def run(args: argparse.Namespace) -> int:
     document['picture'] = str((args.out / PICTURE).resolve()) if pictures else None
     if pictures:
         demo_report.draw(Path(document['picture']), pictures, rows)
-    print(json.dumps(document) if args.json else demo_report.render(document))
+    print(json.dumps(document) if args.json else
+          f'{demo_report.render(document)}\n{how_to_look(path)}')
     whole = document['answered'] == document['n'] and bool(pictures)
     return 0 if whole and document['node_exit'] == 0 else 1
+
+
+def how_to_look(bag: Path) -> str:
+    """Return the line that says how to open the page on the same bag."""
+    here = Path(sys.argv[0])
+    command = '.venv/bin/latent_vqa' if here.suffix == '.py' else here.name
+    near = bag.resolve()
+    shown = near.relative_to(Path.cwd()) if near.is_relative_to(Path.cwd()) else near
+    return f'look and ask in a browser: {command} web --bag {shown}'
 
 
 def find_bag(model: str) -> Path:

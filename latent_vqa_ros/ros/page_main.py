@@ -67,15 +67,18 @@ def _run() -> int:
         return _fail(2, f'vqa_web: {one_line(error)}')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    spinning = threading.Thread(target=_spin, args=(executor, node), daemon=True)
+    ended = threading.Event()
+    spinning = threading.Thread(target=_spin, args=(executor, node, ended), daemon=True)
     try:
         return _serve(node, settings, safety, spinning)
     except OSError as error:  # the port is taken, the address is not this machine's
         return _fail(1, f'vqa_web: {one_line(error)}')
     finally:
-        executor.shutdown()
+        ended.set()
+        executor.create_task(lambda: None)  # wakes spin_once
         if spinning.is_alive():
             spinning.join()
+        executor.shutdown()
         node.destroy_node()
 
 
@@ -111,14 +114,14 @@ def _safety(settings: dict[str, Any]) -> Safety:
     return Safety(settings['host'], settings['token'])
 
 
-def _spin(executor: Executor, node: Node) -> None:
+def _spin(executor: Executor, node: Node, ended: threading.Event) -> None:
     """Execute callbacks; what one of them raises is logged and does not end the page."""
-    from rclpy.executors import ExternalShutdownException, ShutdownException
+    from rclpy.executors import ExternalShutdownException
 
-    while executor.context.ok():
+    while executor.context.ok() and not ended.is_set():
         try:
             executor.spin_once()
-        except (ExternalShutdownException, ShutdownException):
+        except ExternalShutdownException:
             return
         except Exception as error:
             node.get_logger().error(f'internal error: {one_line(error)}')

@@ -256,3 +256,14 @@ def test_a_wrong_answer_and_an_unclean_end_are_visible():
     assert text.count('<--') == 1
     assert 'what shape?  red → circle' in text
     assert 'exit code -11' in text
+
+
+def test_the_last_line_opens_the_page_on_the_same_bag(monkeypatch):
+    from latent_vqa_ros.cli.main import make_parser
+
+    monkeypatch.setattr(sys, 'argv', ['/somewhere/cli/main.py', 'demo'])
+    line = demo.how_to_look(demo.find_bag('tabletop'))
+    command, *words = line.partition(': ')[2].split()
+    assert command == '.venv/bin/latent_vqa'  # where make demo puts it
+    args = make_parser().parse_args(words)
+    assert (args.bag / 'metadata.yaml').is_file()

@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 EPISODE = ROOT / 'test' / 'data' / 'episode'
+NAMESPACE = '/page_tests'  # of the robot that the page stands beside
 _ids = itertools.count()
 LIMIT = 30.0  # s until a wait has failed
 ADDRESS = re.compile(r'http://[^ ]+:(\d+)/')

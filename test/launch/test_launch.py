@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / 'launch' / 'vqa.launch.py'
 TWO_ROBOTS = ROOT / 'launch' / 'two_robots.launch.py'
 CONTRACT = {'model', 'image_topic', 'question_topic', 'namespace', 'params_file', 'use_sim_time',
-            'log_level', 'autostart', 'use_respawn'}
+            'log_level', 'autostart', 'use_respawn', 'web'}
 SET_BY_PEOPLE = {'backend', 'num_threads', 'cameras', 'image_transport', 'image_qos',
                  'max_image_age', 'min_confidence', 'standing_questions'}
 RUN = """

@@ -30,7 +30,7 @@ export class Ask {
       maxlength: 1000, placeholder: 'What do you want to know?', role: 'combobox',
       'aria-expanded': 'false', 'aria-controls': 'suggestions', 'aria-autocomplete': 'list',
       oninput: () => this.suggest(), onfocus: () => this.suggest(),
-      onkeydown: (event) => this.onKey(event), onblur: () => setTimeout(() => this.fold(), 150)});
+      onkeydown: (event) => this.onKey(event), onblur: () => setTimeout(() => document.activeElement === this.input || this.fold(), 150)});
     this.list = h('ul', {id: 'suggestions', role: 'listbox', 'aria-label': 'Known questions', hidden: true});
     this.card = h('section', {class: 'answer', 'aria-live': 'polite', 'aria-atomic': 'true',
       'aria-label': 'Answer'}, h('p', {class: 'hint'}, 'Ask something, or choose a question.'));
@@ -83,11 +83,12 @@ export class Ask {
   }
 
   onKey(event) {
-    const rows = [...this.list.children];
     if (event.key === 'Escape') { this.fold(); this.input.blur(); }
-    if (!['ArrowDown', 'ArrowUp'].includes(event.key) || !rows.length) return;
+    if (!['ArrowDown', 'ArrowUp'].includes(event.key)) return;
     event.preventDefault();
-    if (this.list.hidden) { this.suggest(); return; }
+    if (this.list.hidden) this.suggest();
+    const rows = [...this.list.children];
+    if (!rows.length) return;
     const step = event.key === 'ArrowDown' ? 1 : -1;
     this.picked = (this.picked + step + rows.length) % rows.length;
     rows.forEach((row, index) => row.setAttribute('aria-selected', String(index === this.picked)));
@@ -173,7 +174,7 @@ export class Ask {
   }
 
   others(detail) {
-    return h('p', {class: 'others'}, detail.top.slice(1).map(([word, p]) => h('span', {}, `${word} ${percent(p)}`)));
+    return h('p', {class: 'others'}, detail.top.slice(1).filter(([, p]) => p >= 0.01).map(([word, p]) => h('span', {}, `${word} ${percent(p)}`)));
   }
 
   actions(detail) {
@@ -231,8 +232,9 @@ export class Ask {
 // The right answer is among those taught, those that the model weighed, the opposite, any other.
 function choices(detail, taught, all) {
   const near = detail.top.map(([word]) => word);
-  const opposite = near.includes('yes') || near.includes('no') ? ['yes', 'no'] : [];
-  const list = taught ?? [...opposite, ...near, ...all];
+  const kind = (word) => ['yes', 'no'].includes(word) ? 'yes or no' : /^\d+$/.test(word) ? 'number' : 'word';
+  const alike = [...near, ...all].filter((word) => kind(word) === kind(near[0] ?? word));
+  const list = taught ?? alike;
   return [...new Set(list)].filter((word) => word !== detail.answer || detail.status !== 'ok').slice(0, 9);
 }
 

@@ -3,10 +3,10 @@
 import {fill, h, percent} from './dom.js';
 
 const WIDE = 320;
-const HIGH = 150;
+const HIGH = 160;
 const LEFT = 34;
-const BOTTOM = 22;
-const LOWEST = 0.4;  // share right at the foot of the picture
+const BOTTOM = 34;
+const LOWEST = 0.45; // share right at the foot of the picture
 
 export class Judge {
   constructor(say, picture) {
@@ -24,7 +24,7 @@ export class Judge {
           onclick: () => this.say({do: 'fit'})}, judgement && !detail.stale ? 'Check again' : 'Check it'),
         detail?.active ? h('button', {type: 'button', id: 'off', onclick: () => this.say({do: 'switch_off'})}, 'Switch off')
           : this.switchOn(detail, judgement),
-        h('button', {type: 'button', id: 'rollback', disabled: !detail?.active && !(detail?.versions.length > 1),
+        h('button', {type: 'button', id: 'rollback', disabled: !detail?.versions.length,
           onclick: () => this.say({do: 'rollback'})}, 'Roll back')),
       this.state(detail, judgement),
       judgement ? this.verdict(judgement) : null,
@@ -92,9 +92,10 @@ function chart({curve, gate, right, lower_bound: bound}) {
     + `Trusted from ${percent(gate)}.`;
   return h('svg', {class: 'chart', viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'img', 'aria-label': label},
     grid, h('line', {class: 'gate', x1: LEFT, x2: WIDE, y1: y(gate), y2: y(gate)}),
-    h('text', {class: 'axis', x: WIDE - 2, y: y(gate) - 4, 'text-anchor': 'end'}, `trusted from ${percent(gate)}`),
+    h('text', {class: 'axis', x: WIDE - 2, y: y(gate) + 14, 'text-anchor': 'end'}, `trusted from ${percent(gate)}`),
     h('rect', {class: 'bound', x: x(most) - 5, width: 10, y: y(right), height: Math.max(1, y(bound) - y(right))}),
     h('path', {class: 'curve', d: line}),
     curve.map(([shots, share]) => h('circle', {class: 'dot', cx: x(shots), cy: y(share), r: 3.5})),
-    curve.map(([shots]) => h('text', {class: 'axis', x: x(shots), y: HIGH - 6, 'text-anchor': 'middle'}, String(shots))));
+    curve.map(([shots]) => h('text', {class: 'axis', x: x(shots), y: HIGH - 14, 'text-anchor': 'middle'}, String(shots))),
+    h('text', {class: 'axis', x: (LEFT + WIDE) / 2, y: HIGH - 2, 'text-anchor': 'middle'}, 'shots per answer'));
 }

@@ -5,6 +5,7 @@ import {cameraName} from './words.js';
 
 const COLOURS = ['#ff50c8', '#3cdcff', '#ffdc28', '#78ff78'];
 const SEEN = 6000;  // ms that evidence stands on a picture that goes on
+const LONGEST_SIDE = 2560;  // pixels of a photo that is sent
 const LARGEST_PICTURE = 20e6;  // bytes, as the server takes them
 const LEAST_REGION = 0.02;  // share of a side
 
@@ -232,14 +233,27 @@ export class Stage {
     const [file] = input.files;
     input.value = '';
     if (!file) return;
-    if (file.size > LARGEST_PICTURE) { notice('That picture is too large: 20 MB at most.', 'bad'); return; }
     try {
-      const done = await fetch(`picture?name=${encodeURIComponent(file.name.slice(0, 80))}`,
-        {method: 'POST', body: file});
+      const body = await upright(file);
+      if (body.size > LARGEST_PICTURE) { notice('That picture is too large: 20 MB at most.', 'bad'); return; }
+      const done = await fetch(`picture?name=${encodeURIComponent(file.name.slice(0, 80))}`, {method: 'POST', body});
       if (!done.ok) notice(await done.text(), 'bad');
     } catch {
       notice('The picture could not be sent.', 'bad');
     }
+  }
+}
+
+// A photo as people see it: turned by its EXIF, of a sensible size, without where it was taken.
+async function upright(file) {
+  try {
+    const image = await createImageBitmap(file);
+    const scale = Math.min(1, LONGEST_SIDE / Math.max(image.width, image.height));
+    const canvas = h('canvas', {width: Math.round(scale * image.width), height: Math.round(scale * image.height)});
+    canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise((done) => canvas.toBlob(done, 'image/jpeg', 0.95));
+  } catch {
+    return file;  // the server says what is wrong with it
   }
 }
 

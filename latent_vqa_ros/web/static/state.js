@@ -17,8 +17,9 @@ export class State {
     this.healthNode = h('ul', {class: 'health'});
     this.modelNode = h('div');
     this.rowsNode = h('div', {class: 'parameters'});
-    fill(find('state'), section('Conditions', this.lampsNode), section('How it is', this.healthNode),
-      section('Model', this.modelNode), section('Settings', this.rowsNode));
+    fill(find('state'), h('div', {class: 'panel'}, section('Conditions', this.lampsNode),
+      section('How it is', this.healthNode), section('Model', this.modelNode)),
+    section('Settings', this.rowsNode));
     setInterval(() => this.drawHealth(), 2000);
   }
 

@@ -41,7 +41,7 @@ export class Teach {
     this.shadowBox = h('input', {id: 'shadow', type: 'checkbox'});
     this.shadowText = h('p', {class: 'shadow', 'aria-live': 'off'});
     const step = (title, ...children) => h('section', {class: 'step'}, h('h2', {}, title), ...children);
-    this.rest = h('div', {hidden: true},
+    this.rest = h('div', {class: 'panel', hidden: true},
       step('Show each answer', h('form', {class: 'row', onsubmit: (event) => {
         event.preventDefault(); this.addAnswer();
       }}, h('label', {for: 'new-answer'}, 'Answer'), this.word, h('button', {}, 'Add')),
@@ -141,9 +141,8 @@ export class Teach {
 
   addAnswer() {
     const word = this.word.value.trim();
-    if (!word || this.answers.includes(word)) return;
     if (this.answers.length >= MOST_ANSWERS) { notice(`${MOST_ANSWERS} answers at most.`, 'bad'); return; }
-    this.answers.push(word);
+    if (word && !this.answers.includes(word)) this.answers.push(word);
     this.word.value = '';
     this.draw();
   }

@@ -1,0 +1,112 @@
+"""A real browser, and a robot for it: node, replayed bag and page, each a process."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from helpers.page import EPISODE, LIMIT, NAMESPACE, ROOT, serving
+
+FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+         '--disable-background-networking', '--disable-component-update', '--disable-sync',
+         '--hide-scrollbars', '--window-size=1440,900']
+HERE = ['--ros-args', '-r', f'__ns:={NAMESPACE}', '-r', 'image_raw:=/camera/image_raw']
+CAMERA = ['-r', 'image_raw/compressed:=/camera/image_raw/compressed']
+NODE = ['-p', 'image_transport:=compressed', '-p', 'max_image_age:=0.0', '-p', 'model:=tabletop']
+
+
+@contextmanager
+def chromium(folder):
+    """Run a browser with an empty profile; Debian's, as selenium would fetch one."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which('chromium')
+    for flag in [*FLAGS, f'--user-data-dir={folder}']:
+        options.add_argument(flag)
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    service = webdriver.ChromeService(shutil.which('chromedriver'))
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture(scope='module')
+def open_browser(tmp_path_factory):
+    """Return a function that starts a browser of its own."""
+    if not (shutil.which('chromium') and shutil.which('chromedriver')):
+        pytest.skip('needs a browser: sudo apt install chromium chromium-driver')
+    return lambda: chromium(tmp_path_factory.mktemp('profile'))
+
+
+@pytest.fixture(scope='module')
+def browser(open_browser):
+    """Return the browser that most tests use."""
+    with open_browser() as driver:
+        yield driver
+
+
+class Robot:
+    """The processes of a robot; ``start`` and ``kill`` them by name."""
+
+    def __init__(self, environment, folder):
+        self.environment = environment
+        self.folder = folder
+        self.processes = {}
+
+    def start(self, name, module, *arguments):
+        out = (self.folder / f'{name}.log').open('a')
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, '-m', module, *arguments], stdout=out, stderr=subprocess.STDOUT,
+            cwd=ROOT, env=self.environment)
+        out.close()
+
+    def start_node(self):
+        self.start('node', 'latent_vqa_ros.ros.main', *HERE, *NODE)
+
+    def kill(self, name):
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def close(self):
+        for process in self.processes.values():
+            process.send_signal(signal.SIGINT)
+        end = time.monotonic() + LIMIT
+        for process in self.processes.values():
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope='module')
+def machine(ros_environment, tmp_path_factory):
+    """Run a node, a bag that is replayed for ever, and what speaks for teaching."""
+    environment = ros_environment | {
+        'PYTHONPATH': f'{ros_environment["PYTHONPATH"]}:{ROOT / "test"}'}
+    robot = Robot(environment, tmp_path_factory.mktemp('robot'))
+    try:
+        robot.start_node()
+        robot.start('replay', 'latent_vqa_ros.cli.main', 'replay', str(EPISODE), '--loop')
+        robot.start('teach', 'helpers.teach_stand_in', *HERE, *CAMERA)
+        yield robot
+    finally:
+        robot.close()
+
+
+@pytest.fixture(scope='module')
+def page(ros, machine):
+    """Serve the page of that robot."""
+    log = machine.folder / 'page.log'
+    with serving(log, *HERE, '-p', 'port:=0', module='latent_vqa_ros.ros.page_main',
+                 env=machine.environment) as page:
+        yield page

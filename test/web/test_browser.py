@@ -1,0 +1,208 @@
+"""A person's whole way through the page, in a real browser, beside a real node."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from axe_core_python.selenium import Axe
+from helpers.node_harness import Asker
+from helpers.page import NAMESPACE
+from helpers.screen import Screen
+
+from latent_vqa_ros.web.server import STATIC
+
+HTML = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+TRAY = 'Is the tray empty?'
+
+
+@pytest.fixture(scope='module')
+def asker(ros, machine):
+    """Return somebody who hears what the node says."""
+    asker = Asker(NAMESPACE)
+    yield asker
+    asker.close()
+
+
+@pytest.fixture
+def screen(browser, page):
+    screen = Screen(browser, page.url)
+    yield screen
+    assert screen.complaints() == []
+
+
+def test_a_person_sees_the_camera_asks_and_gets_the_topics_answer(screen, asker):
+    assert screen.sees()
+    answer = screen.ask('how many things are there?')
+    detail = next(each for each in reversed(asker.details)
+                  if each['question'] == 'how many things are there?')
+    assert (detail['status'], detail['answer']) == ('ok', answer)
+    assert f'{round(100 * detail["confidence"])} % sure' in screen.text('.confidence')
+    assert 'needs 50 %' in screen.text('.confidence')
+    assert 'tabletop' in screen.text('.meta')
+    assert screen.run('return document.querySelector(".answer").getAttribute("aria-live")')
+
+
+def test_where_the_model_looked_stands_on_the_picture(screen):
+    assert screen.sees()
+    screen.ask('is there a yellow cone?')
+    assert any('cone' in text for text in screen.run(
+        'return [...document.querySelectorAll("#overlay text")].map((each) => each.textContent)'))
+
+
+def test_an_unknown_word_offers_known_questions_and_one_press_asks_it(screen):
+    assert screen.ask('is there a unicorn?') == 'I do not know a word'
+    assert 'unicorn' in screen.text('.answer')
+    offered = screen.texts('.near button')
+    assert offered
+    screen.click('.near button')
+    screen.until(lambda: screen.text('.answer .asked') == offered[0], 'the answer')
+
+
+def test_known_questions_are_found_by_their_words_with_the_keyboard_alone(screen):
+    screen.press('/')
+    field = screen.find('#question')
+    field.clear()
+    field.send_keys('traay')
+    assert screen.until(lambda: screen.texts('#suggestions li'), 'suggestions')
+    field.clear()
+    field.send_keys('yellow bal')
+    first = screen.until(lambda: screen.texts('#suggestions li')[:1], 'suggestions')[0]
+    assert 'yellow' in first
+    field.send_keys('\ue015', '\ue007')  # down, Enter
+    screen.until(lambda: screen.text('.answer .asked') == first, 'the answer')
+
+
+def test_a_question_that_is_html_is_text(screen):
+    screen.ask(HTML)
+    assert HTML in screen.texts('.story .asked')
+    assert screen.run('return window.hacked') is None
+    assert screen.run('return document.querySelectorAll("#look img, #look script").length') == 0
+
+
+def test_a_change_of_a_standing_question_is_its_story(screen, asker):
+    for answer in ('yes', 'no', 'no', 'yes'):
+        detail = asker.ask('is the gripper holding something?')
+        detail |= {'id': None, 'status': 'ok', 'answer': answer, 'question': 'standing?'}
+        asker.publish(_string(detail), 'answer/detail', 1000)
+    story = 'return [...document.querySelectorAll(".story > li")].find((each) =>' \
+        'each.querySelector(".asked").innerText === "standing?")?.querySelectorAll("b").length'
+    screen.until(lambda: screen.run(story) == 3, 'three runs: yes, no, yes')
+
+
+def _string(document):
+    from std_msgs.msg import String
+
+    return String(data=json.dumps(document))
+
+
+def test_an_answer_is_corrected_with_two_keys(screen):
+    screen.ask('is there a yellow cone?')
+    screen.press('w')
+    right = screen.until(lambda: screen.texts('.choices button')[:1], 'the choices')[0].split()[-1]
+    screen.press('1')
+    screen.until(lambda: f'1 × {right}' in screen.text('#notices'), 'the correction')
+
+
+def teach(screen):
+    screen.driver.execute_script('location.hash = "teach"')
+    screen.write('#new-question', TRAY)
+    for answer in ('yes', 'no'):
+        screen.write('#new-answer', answer)
+
+
+def shots(screen, answer):
+    return int(screen.text(f'[data-answer="{answer}"] small').split()[0])
+
+
+def test_a_person_teaches_two_answers_switches_on_and_rolls_back(screen):
+    teach(screen)
+    for key, answer in (('1', 'yes'), ('2', 'no')):
+        screen.hold(key, 1.6)
+        screen.until(lambda answer=answer: shots(screen, answer) >= 3, f'shots of {answer}')
+    screen.until(lambda: len(screen.texts('.thumb')) >= 6, 'thumbnails')
+    screen.click('#fit')
+    screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the judgement')
+    assert 'at least 83 %' in screen.text('.judge')
+    assert screen.run('return document.querySelectorAll(".chart .dot").length') == 4
+    screen.click('#off')
+    screen.until(lambda: 'Not switched on' in screen.text('.on-off'), 'the switch')
+    screen.click('#rollback')
+    screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the way back')
+    screen.driver.refresh()
+    screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the same after a reload')
+    before = len(screen.texts('.thumb'))
+    screen.press_on('.thumb', '\ue017')  # Delete
+    screen.until(lambda: len(screen.texts('.thumb')) == before - 1, 'the shot to go')
+
+
+def test_the_state_shows_how_the_node_is_and_sets_what_may_be_set(screen):
+    screen.press('s')
+    screen.until(lambda: 'answering' in screen.text('.health'), 'the diagnostics')
+    field = screen.until(lambda: screen.run('return !!document.getElementById("set-top_k")')
+                         and screen.find('#set-top_k'), 'the parameters')
+    assert 'answer/detail' in screen.text('#set-top_k-about')
+    screen.run('arguments[0].max = 99999; arguments[0].value = 5000; '
+               'arguments[0].form.requestSubmit()', field)
+    screen.until(lambda: 'range' in screen.text('#notices').lower(), "the node's reason")
+    screen.write('#set-top_k', '2')
+    screen.until(lambda: screen.run('return document.getElementById("set-top_k").value') == '2',
+                 'the value')
+
+
+@pytest.mark.parametrize('view', ['look', 'teach', 'state'])
+@pytest.mark.parametrize('theme', ['dark', 'light'])
+def test_axe_finds_nothing_to_complain_about(browser, page, view, theme):
+    screen = Screen(browser, page.url, view)
+    screen.run('document.documentElement.dataset.theme = arguments[0]', theme)
+    if view == 'look':
+        screen.ask('is there a yellow cone?')
+    found = Axe().run(browser)['violations']
+    assert [(each['id'], [node['html'][:120] for node in each['nodes']]) for each in found] == []
+
+
+def test_the_camera_is_received_only_while_the_page_is_looked_at(screen, asker, machine):
+    topic = '/camera/image_raw/compressed'
+    assert screen.sees()
+    with_page = asker.node.count_subscribers(topic)
+    screen.press('s')  # the state needs no picture
+    screen.until(lambda: asker.node.count_subscribers(topic) == with_page - 1, 'the end of it')
+    screen.press('l')
+    screen.until(lambda: asker.node.count_subscribers(topic) == with_page, 'the beginning')
+    screen.driver.get('about:blank')
+    screen.until(lambda: asker.node.count_subscribers(topic) == with_page - 1, 'the end of it')
+
+
+def test_two_browsers_see_the_same_and_one_that_stops_reading_slows_nobody(
+        screen, page, open_browser):
+    with open_browser() as other_driver:
+        other = Screen(other_driver, page.url)
+        assert other.sees()
+        assert screen.sees()
+        answer = screen.ask('how many things are there?')
+        other.until(lambda: 'how many things are there?' in other.texts('.story .asked'),
+                    'the answer in the other browser')
+        assert answer
+        stuck = page.link()
+        stuck.say({'do': 'watch', 'camera': '', 'width': 640})
+        before = page.memory_mb
+        for _ in range(20):
+            screen.ask('how many things are there?')
+        assert screen.sees(20)
+        assert page.memory_mb < before + 60
+        stuck.wire.close()
+
+
+def test_a_node_that_is_killed_is_missed_and_back_again(screen, machine):
+    machine.kill('node')
+    screen.until(lambda: screen.text('#lamp') == 'node is silent', 'the node to be missed')
+    machine.start_node()
+    screen.until(lambda: screen.text('#lamp') not in ('node is silent', ''), 'the node')
+    screen.until(lambda: screen.ask('how many things are there?').isdigit(), 'an answer')
+    assert screen.sees()
+
+
+def test_the_first_view_is_small():
+    sizes = [path.stat().st_size for path in STATIC.iterdir()]
+    assert len(sizes) >= 10
+    assert sum(sizes) < 300_000
