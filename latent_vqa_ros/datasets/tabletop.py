@@ -26,7 +26,7 @@ SPLITS = {'train': ('train', 18, 150_000), 'val': ('val', 2, 2_000), 'test': ('t
           'compositional': ('compositional', 4, 2_000), 'shifted': ('shifted', 5, 2_000),
           'wordings': ('test', 6, 2_000)}
 WIDE_SIZE = 160  # pixels of the shorter side
-WIDE_SPLITS = {'train': ('train', 31, 80_000), 'val': ('val', 32, 2_000),
+WIDE_SPLITS = {'train': ('train', 31, 60_000), 'val': ('val', 32, 2_000),
                'test': ('test', 33, 2_000)}
 NAMES = {'workcell': 'tabletop', 'wide': 'tabletop_wide'}
 

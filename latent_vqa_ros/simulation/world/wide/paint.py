@@ -30,7 +30,7 @@ HUES: dict[str, tuple[Span, Span, Span]] = {  # hue in degrees, saturation, valu
     'red': ((-22, 9), (0.55, 1.0), (0.45, 1.0)),
     'orange': ((17, 31), (0.72, 1.0), (0.70, 1.0)),
     'yellow': ((45, 63), (0.45, 1.0), (0.72, 1.0)),
-    'green': ((74, 164), (0.38, 1.0), (0.22, 0.95)),
+    'green': ((74, 158), (0.38, 1.0), (0.22, 0.95)),
     'blue': ((192, 246), (0.5, 1.0), (0.28, 1.0)),
     'purple': ((264, 298), (0.35, 0.9), (0.3, 0.85)),
     'white': ((0, 360), (0.0, 0.07), (0.88, 1.0)),
@@ -39,7 +39,7 @@ HUES: dict[str, tuple[Span, Span, Span]] = {  # hue in degrees, saturation, valu
 UNNAMED: tuple[tuple[Span, Span, Span], ...] = (  # brown, cork, pink, turquoise, black
     ((14, 34), (0.4, 0.75), (0.2, 0.5)), ((24, 44), (0.25, 0.5), (0.5, 0.85)),
     ((318, 345), (0.25, 0.6), (0.75, 1.0)), ((168, 188), (0.35, 0.9), (0.3, 0.9)),
-    ((0, 360), (0.0, 0.3), (0.02, 0.12)))
+    ((0, 360), (0.0, 0.3), (0.09, 0.18)))
 STICKERS = 0.28  # share of cubes that have them
 LEFT = 0.3  # share of a stickered cube's seen sides that keep its colour
 

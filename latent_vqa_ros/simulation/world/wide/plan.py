@@ -16,10 +16,17 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.simulation.world import meshes
 from latent_vqa_ros.simulation.world.camera import Camera
-from latent_vqa_ros.simulation.world.layout import FINGER, TRAY, Gripper, Tray
+from latent_vqa_ros.simulation.world.layout import TRAY, Gripper, Tray
 from latent_vqa_ros.simulation.world.plan import draw_tray, lay_in_tray
 from latent_vqa_ros.simulation.world.wide.framing import IN_HAND_AT, Setting
+from latent_vqa_ros.simulation.world.wide.grasp import STEEP, below, draw_gripper
 from latent_vqa_ros.simulation.world.wide.items import WORN, Item
+from latent_vqa_ros.simulation.world.wide.sight import (
+    centred,
+    in_picture,
+    inside,
+    tells_its_shape,
+)
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
@@ -27,18 +34,12 @@ Kind = Sequence[str]  # colour, shape, size
 
 COUNTS = (0.04, 0.12, 0.17, 0.18, 0.17, 0.16, 0.16)  # how often a scene has 0 to 6 things
 TOLD = 0.5  # share of scenes whose things are either small or large
-TRAY_SHARE, GRIPPER_SHARE = 0.6, 0.7  # of the scenes in which there is room for them
+TRAY_SHARE = 0.6  # of the scenes in which there is room for a tray
 STACK_SHARE = 0.45  # of the things that find a flat top free
 RATIO = (1.6, 2.1)  # of large to small
 METRES = (0.009, 0.065)  # half width of a cube
 TRIES = 30
 TIGHT = 1.02  # neighbours may come so near, by their own outline
-# Degrees between a thing's axis and the line of sight within which its shape can be told.
-TELLS = {'cube': (0, 90), 'ball': (0, 90), 'cylinder': (17, 75), 'cone': (24, 90),
-         'mug': (18, 70), 'bowl': (15, 70)}
-HANDLE = math.cos(math.radians(35))  # a mug's handle does not point to or from the camera
-STEEP = 66  # degrees: from higher up, stacks and grippers look flat
-MARGIN = 0.01  # share of the picture around a thing that is wholly in it
 NEAR, FAR = 0.02, 0.12  # of the picture's width: at the table's edge, and clearly not
 
 
@@ -56,8 +57,8 @@ def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> Stage | None:
     todo = draw_items(rng, kinds, setting)
     if setting.in_hand:
         return _in_hand(rng, todo[0], setting)
-    tray = _tray(rng, todo, setting)
-    gripper, held = _gripper(rng, todo, setting)
+    tray = _tray(rng, setting)
+    gripper, held = draw_gripper(rng, todo, setting)
     done = [] if held is None else [held]
     if held is not None:
         todo = todo[1:]
@@ -65,7 +66,7 @@ def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> Stage | None:
     in_tray = int(rng.integers(0, 4)) if tray else 0
     for number, item in enumerate(todo):
         placed = _place(rng, item, done, setting, tray, number < in_tray, whole)
-        if placed is None:
+        if placed is None or not below(placed, gripper):
             return None
         done.append(placed)
     return Stage(tuple(done), tray, gripper)
@@ -116,7 +117,7 @@ def _in_hand(rng: Rng, item: Item, setting: Setting) -> Stage | None:
     return Stage((placed,))
 
 
-def _tray(rng: Rng, todo: Sequence[Item], setting: Setting) -> Tray | None:
+def _tray(rng: Rng, setting: Setting) -> Tray | None:
     """Return a tray in the picture, now and then; None where it would not fit."""
     if setting.width < 0.3 or rng.random() > TRAY_SHARE:
         return None
@@ -125,68 +126,10 @@ def _tray(rng: Rng, todo: Sequence[Item], setting: Setting) -> Tray | None:
     room = np.array(setting.table) - math.hypot(*TRAY) - 0.02
     if at is None or (np.abs(at[:2]) > room).any():
         return None
+    around = at + math.hypot(*TRAY) * np.array([(x, y, 0) for x in (-1, 1) for y in (-1, 1)])
+    if not inside(around, setting.camera, -1.0):
+        return None
     return replace(tray, x=float(at[0]), y=float(at[1]), yaw=float(rng.uniform(-3, 3)))
-
-
-def _gripper(rng: Rng, todo: Sequence[Item],
-             setting: Setting) -> tuple[Gripper | None, Item | None]:
-    """Return a gripper, holding the first thing or nothing; now and then."""
-    camera = setting.camera
-    if setting.width < 0.26 or camera.elevation > STEEP or rng.random() > GRIPPER_SHARE:
-        return None, None
-    dark = float(rng.uniform(0.04, 0.6))
-    rgb = (dark, dark * float(rng.uniform(0.9, 1.1)), dark * float(rng.uniform(0.9, 1.1)))
-    yaw = math.radians(camera.azimuth + rng.uniform(-30, 30))
-    low = rng.uniform(0.05, 0.12)
-    at = camera.ground_at(rng.uniform((0.25, 0.35), (0.75, 0.7)), float(low))
-    if at is None:
-        return None, None
-    x, y = float(at[0]), float(at[1])
-    if todo and rng.random() < 0.6:
-        held = _grasped(rng, todo[0], (x, y, float(low)), yaw, camera)
-        if held is not None:
-            return _closed(rng, held, yaw, rgb), held
-    gripper = Gripper(x, y, float(low + rng.uniform(0.04, 0.08)), yaw,
-                      float(rng.uniform(0.05, 0.12)), rgb)
-    return (gripper, None) if _fingers_in_picture(gripper, camera) else (None, None)
-
-
-def _grasped(rng: Rng, item: Item, at: tuple[float, float, float], yaw: float,
-             camera: Camera) -> Item | None:
-    """Return the thing between the fingers; None where nobody could tell what it is there."""
-    if item.shape in ('mug', 'bowl') or item.shape == 'cylinder' and camera.elevation > 45:
-        return None
-    x, y, low = at
-    upright = replace(item, lying=False)
-    held = replace(upright, position=(x, y, low + upright.height / 2), yaw=yaw, held=True)
-    tells = tells_its_shape(held, camera) and in_picture(held, camera)
-    return held if tells and half_width(held, 0.0) < 0.055 else None
-
-
-def _closed(rng: Rng, held: Item, yaw: float, rgb: tuple[float, float, float]) -> Gripper | None:
-    x, y, z = held.position
-    half = held.height / 2
-    below = float(rng.uniform(0.1, 0.6)) * min(2 * FINGER[2] - 0.003 - half, 0.6 * half)
-    if below <= 0:
-        return None
-    return Gripper(x, y, z - below, yaw, 2 * (half_width(held, -below) + 0.0002), rgb)
-
-
-def half_width(item: Item, z: float) -> float:
-    """Return half the metres between fingers that close on it, tips at z from its middle."""
-    form, wide = item.form, item.stretch[0] * item.metres
-    if item.shape == 'cone':
-        tall = form.half_height * item.metres
-        return 1.15 * wide * (tall - z) / (2 * tall)
-    return {'cube': 1.0, 'ball': 1.1, 'cylinder': 0.9}.get(item.shape, 1.4) * wide
-
-
-def _fingers_in_picture(gripper: Gripper, camera: Camera) -> bool:
-    reach = gripper.opening / 2 + 2 * FINGER[0]
-    tips = np.array([(gripper.x + side * reach * math.cos(gripper.yaw),
-                      gripper.y + side * reach * math.sin(gripper.yaw), gripper.z + up)
-                     for side in (-1, 1) for up in (0.0, 2 * FINGER[2])])
-    return _inside(tips, camera, MARGIN)
 
 
 def _place(rng: Rng, item: Item, done: list[Item], setting: Setting, tray: Tray | None,
@@ -277,19 +220,6 @@ def _turned_to_tell(rng: Rng, item: Item, camera: Camera) -> Item | None:
     return None
 
 
-def tells_its_shape(item: Item, camera: Camera) -> bool:
-    """Return whether the line of sight shows its shape for what it is."""
-    sight = camera.position - item.position
-    sight /= np.linalg.norm(sight)
-    tilt = math.degrees(math.acos(min(abs(float(sight @ item.axis())), 1.0)))
-    least, most = TELLS[item.shape]
-    if not least <= tilt <= most:
-        return False
-    level = math.hypot(sight[0], sight[1])
-    handle = sight[0] * math.cos(item.yaw) + sight[1] * math.sin(item.yaw)
-    return item.shape != 'mug' or level < 0.3 or abs(handle) / level < HANDLE
-
-
 def _free(item: Item, done: list[Item], tray: Tray | None) -> bool:
     for index, other in enumerate(done):
         if item.on_top_of != index and _collide(item, other):
@@ -329,20 +259,3 @@ def _clear_of_edge(item: Item, setting: Setting) -> bool:
         return True
     edge = item.edge_distance()
     return 0 <= edge < NEAR * setting.width or edge > FAR * setting.width
-
-
-def in_picture(item: Item, camera: Camera) -> bool:
-    """Return whether the whole thing lies in the picture, with a margin."""
-    return _inside(item.world(meshes.points(item.shape)), camera, MARGIN)
-
-
-def centred(item: Item, camera: Camera) -> bool:
-    """Return whether the middle of the thing lies in the picture."""
-    return _inside(np.asarray(item.position)[None], camera, 0.0)
-
-
-def _inside(points: Floats, camera: Camera, margin: float) -> bool:
-    if camera.depth(points).min() < 0.04:
-        return False
-    shares = camera.project(points, 1) / (camera.aspect, 1)
-    return bool(shares.min() > margin and shares.max() < 1 - margin)

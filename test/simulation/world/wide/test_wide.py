@@ -14,9 +14,17 @@ from latent_vqa_ros.simulation.language.balance import Tally
 from latent_vqa_ros.simulation.language.captions import captions
 from latent_vqa_ros.simulation.language.questions import ask
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, Scene
-from latent_vqa_ros.simulation.world import textures
+from latent_vqa_ros.simulation.world import meshes, textures
 from latent_vqa_ros.simulation.world.camera import Camera
-from latent_vqa_ros.simulation.world.wide import framing, kinds, observe, paint, plan, sources
+from latent_vqa_ros.simulation.world.wide import (
+    framing,
+    kinds,
+    observe,
+    paint,
+    plan,
+    sight,
+    sources,
+)
 from latent_vqa_ros.simulation.world.wide.cell import TABLE_PIXEL
 from latent_vqa_ros.simulation.world.wide.clutter import Clutter
 from latent_vqa_ros.simulation.world.wide.items import WORN, Item, shaped, solid
@@ -102,8 +110,8 @@ def test_a_thing_is_clearly_seen_and_large_enough_or_clearly_hidden(wide_taken):
 
 def test_no_shape_is_seen_from_where_it_looks_like_another(wide_taken):
     for each, _, thing, item in things(wide_taken):
-        sight = each.setting.camera.position - item.position
-        up = abs(sight @ item.axis()) / np.linalg.norm(sight)
+        line = each.setting.camera.position - item.position
+        up = abs(line @ item.axis()) / np.linalg.norm(line)
         if thing.shape in ('cylinder', 'cone', 'bowl', 'mug'):
             assert up < math.cos(math.radians(14)), 'a circle from straight above'
         if thing.shape in ('bowl', 'mug', 'cylinder'):
@@ -253,10 +261,10 @@ def test_settings_cover_heights_lenses_and_shapes_of_pictures():
 
 def test_a_mug_s_handle_never_points_at_the_camera():
     camera = framing.draw(np.random.default_rng(3), True).camera
-    sight = camera.position - np.array([0, 0, 0.5])
-    toward = math.atan2(sight[1], sight[0])
+    line = camera.position - np.array([0, 0, 0.5])
+    toward = math.atan2(line[1], line[0])
     mug = Item('mug', 'red', '', 0, (1, 0, 0), (0, 0, 0.5), toward, metres=0.03)
-    assert not plan.tells_its_shape(mug, camera)
+    assert not sight.tells_its_shape(mug, camera)
 
 
 def test_a_sticker_is_on_the_side_of_a_cube_that_it_was_put_on(wide_studio):
@@ -297,3 +305,13 @@ def test_a_thing_s_pixels_and_nothing_else_change_when_it_is_taken_away(wide_stu
             if thing.visible > 0.95:
                 both = ((alone == index) & (each.owners == index)).sum()
                 assert both > 0.85 * (alone == index).sum()
+
+
+def test_nothing_that_is_told_reaches_behind_the_lens(wide_taken):
+    for each in wide_taken:
+        camera = each.setting.camera
+        for item in each.stage.things:
+            points = item.world(meshes.points(item.shape))
+            assert camera.depth(points).min() > 0.03
+            shares = camera.project(points, 1) / (camera.aspect, 1)
+            assert -1 < shares.min() <= shares.max() < 2  # so that its area fits into memory
