@@ -77,8 +77,24 @@ class Frame:
         the wall clock was set back.
         """
         known = [at_ns for at_ns in (self.stamp_ns, self.received_ns) if at_ns]
-        since_s = 0.0 if self.arrived_s is None else time.monotonic() - self.arrived_s
-        return max((now_ns - min(known, default=0)) / NANO, since_s)
+        return max((now_ns - min(known, default=0)) / NANO, self.waited_s or 0.0)
+
+    @property
+    def waited_s(self) -> float | None:
+        """How long ago it arrived, by the wall; None under simulated time."""
+        return None if self.arrived_s is None else time.monotonic() - self.arrived_s
+
+    def why_outdated(self, now_ns: int, limit_s: float) -> str:
+        """Return what to look at where the frame is older than ``limit_s``."""
+        old, waited_s = f'the newest image is {self.outdated_s(now_ns):.1f} s old', self.waited_s
+        taken = f'at most {limit_s:g} s are taken'
+        if waited_s is None:
+            return f'{old}, {taken}; does the camera still run, does use_sim_time fit its stamps?'
+        if waited_s > limit_s:
+            return f'{old}, {taken}; does the camera still run?'
+        return (f'{old} by its stamp, {taken}, but it arrived {waited_s:.1f} s ago: the clocks of '
+                'camera and node differ; synchronize them, or set use_sim_time where the images '
+                'come from a bag or a simulation')
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,11 +213,8 @@ class Pipeline:
             raise Refused(Status.NO_IMAGE, absent)
         found.update(stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
                      image_age_ms=frame.age_s(now_ns) * 1e3)
-        old_s = frame.outdated_s(now_ns)
-        if self.max_age_s and old_s > self.max_age_s:
-            raise Refused(Status.STALE_IMAGE, (
-                f'the newest image is {old_s:.1f} s old, at most {self.max_age_s:g} s are taken; '
-                'does the camera still run, does use_sim_time fit its stamps?'))
+        if self.max_age_s and frame.outdated_s(now_ns) > self.max_age_s:
+            raise Refused(Status.STALE_IMAGE, frame.why_outdated(now_ns, self.max_age_s))
         return tokens_t
 
     def _encode(self, frame: Frame) -> Encoded:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import CallbackGroup
@@ -89,6 +89,7 @@ class _Camera:
     subscription: Subscription
     frame: Frame | None = None
     refused: str = ''  # the QoS policy of a publisher that does not match
+    arrived_s: float | None = None  # monotonic; of the newest frame
     trusted_until_s: float = 0.0  # monotonic; until then messages are taken for readable
 
 
@@ -164,7 +165,21 @@ class FrameSource:
         with self._lock:
             entry = self._cameras[camera]
             entry.frame = self._take(camera, entry) or entry.frame
+            if entry.frame and entry.frame.arrived_s is None and not self._simulated:
+                # the clock has gone: time stands, and a dead camera would stay fresh for ever
+                entry.frame = replace(entry.frame, arrived_s=entry.arrived_s)
             return entry.frame
+
+    @property
+    def clock_is_missing(self) -> bool:
+        """Whether the node should follow /clock and nobody publishes it: its time stands."""
+        clock: Any = self._node.get_clock()
+        return bool(clock.ros_time_is_active and not self._node.count_publishers('/clock'))
+
+    @property
+    def _simulated(self) -> bool:
+        clock: Any = self._node.get_clock()
+        return bool(clock.ros_time_is_active) and not self.clock_is_missing
 
     def _take(self, camera: str, entry: _Camera) -> Frame | None:
         """Return the frame that waits in the middleware, None where none does."""
@@ -185,13 +200,12 @@ class FrameSource:
     def _frame(self, camera: str, info: Any, header: Header,
                decode: Callable[[], Pixels]) -> Frame:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
-        clock: Any = self._node.get_clock()
-        # what it waited in the middleware is wall time, which simulated time knows nothing of
-        simulated = clock.ros_time_is_active
-        waits = arrived_ns > 0 and not simulated
-        waited_ns = max(0, time.time_ns() - arrived_ns) if waits else 0
-        arrived_s = None if simulated else time.monotonic() - waited_ns / NANO
-        now_ns = clock.now().nanoseconds
+        waited_ns = max(0, time.time_ns() - arrived_ns) if arrived_ns > 0 else 0  # of the wall
+        arrived_s: float | None = time.monotonic() - waited_ns / NANO
+        self._cameras[camera].arrived_s = arrived_s
+        now_ns: int = self._node.get_clock().now().nanoseconds
+        if self._simulated:  # it knows nothing of the wall's time
+            waited_ns, arrived_s = 0, None
         return Frame(decode=decode, stamp_ns=header.stamp.sec * NANO + header.stamp.nanosec,
                      received_ns=now_ns - waited_ns, frame_id=header.frame_id,
                      camera=camera, arrived_s=arrived_s)

@@ -4,7 +4,7 @@
            longer than a start takes, wrong type, incompatible QoS
     WARN   somebody should look: not active, disabled, questions dropped, images that cannot be
            used, a camera not there yet, a second publisher whose QoS does not match, stamps in
-           the future
+           the future, simulated time without a clock
     STALE  a camera went silent: its newest image is older than max_image_age; questions are not
            answered because the node is not active or disabled
 
@@ -27,6 +27,7 @@ from latent_vqa_ros.ros.frame_source import FrameSource
 
 DISABLED = 'disabled through ~/enable'
 WARN_AFTER, WARN_AGAIN = 3.0, 60.0  # s that a frame is missing until it is logged, and once more
+NO_CLOCK = 'use_sim_time is set, but nobody publishes /clock: time stands, ages count by the wall'
 FRESH_S = 2.0  # age of a newest frame that still says that they arrive
 FUTURE_S = 1.0  # that a stamp may lie ahead of the node's clock without a warning
 
@@ -77,6 +78,8 @@ class Cameras:
         values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
         level, message = _judge(frame, now_ns, max_age_s, values['publishers'],
                                 source.mismatch(camera))
+        if level != STALE and source.clock_is_missing:
+            level, message = WARN, NO_CLOCK
         return status(name, level, message, values)
 
     def _warn_missing(self, camera: str, why: str) -> bool:

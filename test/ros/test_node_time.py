@@ -67,6 +67,43 @@ def test_a_frame_does_not_age_while_simulated_time_stands(simulated):
     assert node.ask()['status'] == 'ok'
 
 
+def test_a_camera_whose_clock_is_hours_behind_gets_that_reason(robot):
+    node = robot(min_confidence=0.0)
+    node.show(image(stamp_ns=node.now_ns() - 7200 * SECOND))
+    detail = node.ask()
+    assert detail['status'] == 'stale_image'
+    assert detail['reason'].startswith('the newest image is 7200.')
+    assert 's ago: the clocks of camera and node differ; synchronize them' in detail['reason']
+
+
+def test_a_camera_that_died_is_not_called_a_clock(robot):
+    node = robot(min_confidence=0.0, max_image_age=0.5)
+    node.show_now()
+    time.sleep(0.6)
+    assert node.ask()['reason'].endswith('at most 0.5 s are taken; does the camera still run?')
+
+
+def test_a_dead_camera_goes_stale_without_a_clock_too(robot):
+    node = robot(use_sim_time=True, min_confidence=0.0, max_image_age=0.5, diagnostics_period=0.1)
+    node.show(image(stamp_ns=5 * SECOND))
+    assert node.ask()['status'] == 'ok'
+    node.set(max_image_age=30.0)
+    assert 'nobody publishes /clock' in await_level(node, WARN).message
+    node.set(max_image_age=0.5)
+    until(lambda: node.ask()['status'] == 'stale_image', 'the frame to be stale')
+
+
+def test_a_dead_camera_goes_stale_after_the_clock_has_died(simulated):
+    node, _ = simulated
+    node.set(max_image_age=0.5)
+    node.show(image(stamp_ns=1000 * SECOND))
+    time.sleep(0.6)
+    assert node.ask()['status'] == 'ok'
+    node.stop_publishing('/clock')
+    until(lambda: node.ask()['status'] == 'stale_image', 'the frame to be stale')
+    assert node.ask()['reason'].endswith('does the camera still run?')
+
+
 def test_an_old_stamp_says_that_the_clock_may_be_the_wrong_one(robot):
     node = robot(min_confidence=0.0)
     node.show(image(stamp_ns=5 * SECOND))  # simulated time, seen by a node without use_sim_time
