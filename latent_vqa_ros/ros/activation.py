@@ -43,11 +43,23 @@ class Asked:
     arrived: float
 
 
+@dataclass(frozen=True)
+class Look:
+    """A wish to see what a camera sees, before anybody has asked anything."""
+
+    camera: str
+
+
 class Refusal(NamedTuple):
     """Why requests were not queued."""
 
     status: Status
     reason: str
+
+
+Item = Asked | Round | Look | Due | Check  # what the worker handles
+PREVIEW_S = 0.5  # between two pictures before the first question
+NO_QUESTION = Detail(Status.OK, 'no question yet', answer='')  # what such a picture shows
 
 
 class Activation:
@@ -66,8 +78,10 @@ class Activation:
         self._memory = standing.Memory()  # the worker's
         self._stood = False  # the callbacks': whether the last round asked something
         self.rounds_skipped = 0  # the callbacks'
-        self.worker: Worker[Asked | Round | Due | Check] = Worker(self._handle, outputs.fail)
+        self.worker: Worker[Item] = Worker(self._handle, outputs.fail)
         self._timer = timers.every(node, 1 / settings.standing_rate, self._ask_standing)
+        self._drawn = False  # the worker's: whether a question was in a picture
+        self._preview = timers.every(node, PREVIEW_S, self._look)
         self.conditions = Conditions(node, condition_topics, self.source, self._answerer,
                                      self.worker, enabled)
 
@@ -95,7 +109,8 @@ class Activation:
 
     def close(self) -> None:
         """Finish the question in hand, refuse those that wait, give the cameras back."""
-        self._node.destroy_timer(self._timer)
+        for timer in (self._timer, self._preview):
+            self._node.destroy_timer(timer)
         self.conditions.close()
         waiting = self.worker.stop()
         for item in waiting:
@@ -119,14 +134,22 @@ class Activation:
         self._stood = bool(asked)  # an empty round: all are forgotten
         self.worker.put([Round(asked)], sys.maxsize)
 
+    def _look(self) -> None:
+        """Queue a picture without a question where somebody looks and none was drawn yet."""
+        if not self._drawn and self._outputs.picture_wanted and not self.worker.holds(
+                lambda item: isinstance(item, Look)):
+            self.worker.put([Look(self._settings.camera_names[0])], sys.maxsize)
+
     # the worker's thread
 
-    def _handle(self, item: Asked | Round | Due | Check) -> None:
+    def _handle(self, item: Item) -> None:
         """Answer a question, each question of a round, or a condition's; publish the outcome."""
         if isinstance(item, Round):
             self._go_round(item)
         elif isinstance(item, (Due, Check)):
             self.conditions.look(item)
+        elif isinstance(item, Look):
+            self._draw(NO_QUESTION, self.source.newest(item.camera))
         elif not self._enabled():  # since it was asked
             self._outputs.publish(self._bare(item, DISABLED))
         else:
@@ -163,6 +186,7 @@ class Activation:
         try:
             if self._outputs.picture_wanted:
                 self._outputs.draw(detail, frame)
+                self._drawn = detail is not NO_QUESTION
         except Exception as error:  # the answer is out; a picture is not worth a question
             self._outputs.fail(error)
 

@@ -53,7 +53,8 @@ def declare(node: Node, may_configure: Callable[[], bool],
     rows = dict(TABLE)  # by the parameter's name, those of the conditions included
 
     def judge(values: list[Parameter]) -> SetParametersResult:
-        result = _validate(rows, values, may_configure())
+        given = [value for value in values if declared or not _is_empty_list(rows, value)]
+        result = _validate(rows, given, may_configure())
         new = {value.name: normal(rows[value.name], value.value) for value in values
                if value.name in rows} if result.successful and declared else {}
         reason = new and (conflict(replace(read(node), **{
@@ -110,6 +111,15 @@ def unknown_overrides(node: Node) -> list[str]:
     return sorted(name for name in rclpy_private.overrides(node)
                   if not node.has_parameter(name) and not name.startswith('qos_overrides.')
                   and name != 'start_type_description_service')
+
+
+def _is_empty_list(rows: Mapping[str, Field[Any]], parameter: Parameter) -> bool:
+    """Tell whether this stands for [], which has no type in a file and comes as None.
+
+    Once a parameter is declared None would take it away.
+    """
+    row = rows.get(parameter.name)
+    return row is not None and isinstance(row.default, tuple) and parameter.value is None
 
 
 def _descriptor(row: Field[Any]) -> ParameterDescriptor:

@@ -8,11 +8,13 @@ is imported after the signal handlers stand, so that an early Ctrl-C leaves no t
 
 from __future__ import annotations
 
+import os
+import pwd
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING
 
 from latent_vqa_ros.core.process import one_line, typed_line
@@ -23,8 +25,29 @@ if TYPE_CHECKING:
     from latent_vqa_ros.ros.node import VqaNode
 
 
+HELP = """usage: vqa_node [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]
+
+Answers questions about a camera: asked on the topic question, answered on answer and
+answer/detail, about the newest frame of image_raw. The node is named vqa, a managed node.
+
+  vqa_node --ros-args -r image_raw:=/camera/image_raw -p model:=tabletop
+  ros2 launch latent_vqa_ros vqa.launch.py --show-args
+
+Parameters: docs/parameters.md, or ros2 param describe /vqa NAME.
+"""
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT, SIGTERM or the end of the ROS context; return the exit status."""
+    given = sys.argv[1:] if args is None else args[1:]
+    if {'-h', '--help'} & set(given):
+        print(HELP, end='')
+        return 0
+    if given and given[0] != '--ros-args':
+        return _fail(2, f'vqa_node: {given[0]} is none of its arguments: it takes what stands '
+                        'after --ros-args; see vqa_node --help')
+    if not _has_home(os.environ):
+        return _fail(1, 'vqa_node: there is no home directory for logs: set HOME or ROS_LOG_DIR')
     stop = _StopRequest()
     try:
         import rclpy
@@ -41,6 +64,17 @@ def main(args: list[str] | None = None) -> int:
     finally:
         if rclpy.ok():  # type: ignore[attr-defined]
             rclpy.shutdown()
+
+
+def _has_home(environ: MutableMapping[str, str]) -> bool:
+    """Fill in HOME, as a service may lack it and ROS logs there; False where nobody knows it."""
+    if any(environ.get(name) for name in ('ROS_LOG_DIR', 'ROS_HOME', 'HOME')):
+        return True
+    try:
+        environ['HOME'] = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a user id without an account, as in a container
+        return False
+    return True
 
 
 def _run(stop: _StopRequest) -> int:

@@ -10,6 +10,7 @@ know how an answer is found: that is ``core.pipeline``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ from latent_vqa_ros.ros import (
     diagnostics,
     model_switch,
     parameters,
+    params_files,
     rclpy_private,
     report,
     standing,
@@ -53,6 +55,7 @@ class VqaNode(LifecycleNode):
         question = self.create_subscription(String, 'question', self._on_question, BURST)
         rclpy_private.check(self, question)
         self.failure = ''  # why the last configure or activate failed
+        self._namesakes = report.Namesakes(self)
         self.enabled = True
         self.activation: Activation | None = None
         self._models = model_switch.ModelSwitch()
@@ -66,6 +69,8 @@ class VqaNode(LifecycleNode):
         for name in declaration.unknown_overrides(self):
             self.get_logger().warning(f'parameter {name} is ignored: there is none of that name; '
                                       f'known: {", ".join(parameters.TABLE)}')
+        for line in params_files.unread(sys.argv, self.get_fully_qualified_name()):
+            self.get_logger().warning(line)
 
     @property
     def state(self) -> str:
@@ -201,15 +206,19 @@ class VqaNode(LifecycleNode):
         return ''
 
     def _warn_impossible(self, wanted: str, error: Exception) -> None:
+        hint = ('' if not self.settings.autostart else '; the node has configured and activated '
+                'itself (autostart): under a lifecycle manager, such as that of Nav2, set '
+                "autostart to false, and the manager's bond_timeout to 0.0")
         self.get_logger().warning(
-            f'transition {wanted} is not possible while {self.state}: {typed_line(error)}')
+            f'transition {wanted} is not possible while {self.state}: {typed_line(error)}{hint}')
 
     def _report(self) -> None:
         settings, name = self.settings, self.get_fully_qualified_name()
         now, activation = self.get_clock().now(), self.activation
         stopped = '' if self.enabled else report.DISABLED
         message = DiagnosticArray(status=[
-            report.of_node(name, self.state, self.enabled, self.failure, self.pipeline),
+            report.of_node(name, self.state, self.enabled, self.failure, self.pipeline,
+                           self._namesakes.warn()),
             diagnostics.answering(
                 self.outputs.statistics.snapshot(), f'{name}: questions',
                 activation.worker.waiting if activation else 0,

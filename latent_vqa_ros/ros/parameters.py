@@ -191,7 +191,7 @@ def read_condition(node: Node, name: str) -> ConditionSettings:
 def normal(row: Field[Any], value: Any) -> Any:
     """Return a parameter's value as it stands in the settings: a list as a tuple, 2 as 2.0."""
     if isinstance(row.default, tuple):
-        return (value,) if isinstance(value, str) else tuple(value)
+        return (value,) if isinstance(value, str) else tuple(value or ())  # None: see declaration
     return float(value) if isinstance(row.default, float) else value
 
 

@@ -2,14 +2,14 @@
 
     ERROR  the node failed, or a camera cannot be answered about: no publisher or no frame for
            longer than a start takes, wrong type, incompatible QoS
-    WARN   somebody should look: not active, disabled, questions dropped, images that cannot be
-           used, a camera not there yet, a second publisher whose QoS does not match, stamps in
-           the future, simulated time without a clock
+    WARN   somebody should look: not active, disabled, another node of the same name, questions
+           dropped, images that cannot be used, a camera not there yet, a second publisher whose
+           QoS does not match, stamps in the future, simulated time without a clock
     STALE  a camera went silent: its newest image is older than max_image_age; questions are not
            answered because the node is not active or disabled
 
 Whether a camera is alive is seen by taking its newest frame once per report: 0.9 ms for 2.7 MB,
-where receiving 30 of them a second costs a fifth of a core. Refuses to know the node.
+where receiving 30 of them a second costs a fifth of a core. Refuses to know what the node does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
 
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import one_line, resident_mb
@@ -28,14 +29,17 @@ from latent_vqa_ros.ros.frame_source import FrameSource
 DISABLED = 'disabled through ~/enable'
 WARN_AFTER, WARN_AGAIN = 3.0, 60.0  # s that a frame is missing until it is logged, and once more
 NO_CLOCK = 'use_sim_time is set, but nobody publishes /clock: time stands, ages count by the wall'
+NAMESAKE_S = 30.0  # s; longer than the middleware remembers a killed node
 FRESH_S = 2.0  # age of a newest frame that still says that they arrive
 FUTURE_S = 1.0  # that a stamp may lie ahead of the node's clock without a warning
 
 
-def of_node(name: str, state: str, enabled: bool, failure: str,
-            pipeline: Pipeline | None) -> DiagnosticStatus:
+def of_node(name: str, state: str, enabled: bool, failure: str, pipeline: Pipeline | None,
+            warning: str) -> DiagnosticStatus:
     """Return the node's own status; ``failure`` is why its last transition failed, '' if not."""
     level, message = (OK if state == 'active' else WARN), state
+    if warning:
+        level, message = WARN, warning
     if not enabled:
         level, message = WARN, DISABLED
     if failure:
@@ -46,6 +50,33 @@ def of_node(name: str, state: str, enabled: bool, failure: str,
         values |= {'model': model, 'model_version': version, 'model_sha256': sha256,
                    'backend': pipeline.backend.name}
     return status(f'{name}: node', level, message, values)
+
+
+class Namesakes:
+    """Watches for other nodes of the same full name, whose answers would mix with this one's."""
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._since = node, 0.0
+
+    def warn(self) -> str:
+        """Return, and log once, that there are some, '' where none is; call it for each report.
+
+        A node that was killed is known for some seconds more: only what lasts counts.
+        """
+        own = self._node.get_fully_qualified_name()
+        names = [f'{space.rstrip("/")}/{name}'
+                 for name, space in self._node.get_node_names_and_namespaces()]
+        if names.count(own) < 2:
+            self._since = 0.0
+            return ''
+        now = time.monotonic()
+        self._since = self._since or now
+        if now < self._since + NAMESAKE_S:
+            return ''
+        line = (f'{names.count(own)} nodes are named {own}: their answers mix, and parameters and '
+                'transitions reach any of them; give one another name or namespace')
+        self._node.get_logger().warning(line, once=True)
+        return line
 
 
 class Cameras:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+import rclpy
 from helpers.node_harness import image, until
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -113,6 +116,30 @@ def test_an_inactive_node_warns_and_answers_nothing(robot):
     node.transition('deactivate')
     await_level(node, 'questions', STALE)
     assert values(await_level(node, 'node', WARN))['state'] == 'inactive'
+
+
+def test_a_second_node_of_the_same_name_is_told_once_it_lasts(robot, monkeypatch, capfd):
+    monkeypatch.setattr('latent_vqa_ros.ros.report.NAMESAKE_S', 0.3)
+    node = robot(diagnostics_period=0.1)
+    await_level(node, 'node', OK)
+    twin = rclpy.create_node('vqa', namespace=node.node.get_namespace())
+    name = f'{node.node.get_namespace()}/vqa'
+    assert await_level(node, 'node', WARN).message.startswith(f'2 nodes are named {name}: ')
+    time.sleep(0.5)
+    twin.destroy_node()
+    await_level(node, 'node', OK)
+    lines = capfd.readouterr().err.splitlines()
+    assert sum(f'nodes are named {name}' in line for line in lines) == 1
+
+
+def test_a_killed_node_that_is_still_known_is_no_namesake(robot):
+    node = robot(diagnostics_period=0.1)
+    twin = rclpy.create_node('vqa', namespace=node.node.get_namespace())
+    until(lambda: node.node.get_node_names_and_namespaces().count(
+        ('vqa', node.node.get_namespace())) == 2)
+    node.diagnostics.clear()
+    await_level(node, 'node', OK)
+    twin.destroy_node()
 
 
 def test_a_disabled_node_warns(robot):

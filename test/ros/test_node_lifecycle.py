@@ -154,9 +154,12 @@ def test_a_broken_bundle_fails_configure_with_one_line_and_can_be_repaired(
     assert node.ask()['status'] == 'no_image'
 
 
-def test_an_impossible_transition_is_refused_and_survived(robot):
+def test_an_impossible_transition_is_refused_and_survived(robot, capfd):
     node = robot()
     assert not node.transition('configure')
+    line, = (line for line in capfd.readouterr().err.splitlines() if 'not possible' in line)
+    assert 'set autostart to false' in line  # as a lifecycle manager needs
+    assert 'bond_timeout to 0.0' in line
     assert node.vqa.state == 'active'
     assert node.ask()['status'] == 'no_image'
 

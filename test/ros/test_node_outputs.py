@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -34,6 +35,27 @@ def watch(node) -> list[Image]:
         Image, 'image_annotated', pictures.append, qos_profile_sensor_data)
     until(lambda: node.vqa.outputs.picture_wanted, 'the subscription')
     return pictures
+
+
+def test_before_the_first_question_the_picture_shows_what_the_camera_sees(seeing):
+    pictures = watch(seeing)
+    until(lambda: pictures, 'a picture without a question')
+    assert not seeing.details
+    pixels_hwc = np.frombuffer(pictures[-1].data, np.uint8).reshape(320, 320, 3)
+    assert tuple(pixels_hwc[160, 160]) == (255, 0, 0)
+    assert tuple(pixels_hwc[-1, 0]) == (250, 245, 240)  # no strip at the bottom: no answer
+    ask_until_drawn(seeing, pictures)
+    answered = [bytes(picture.data[:320 * 3 * 30]) for picture in pictures]
+    time.sleep(1.2)  # two periods
+    assert bytes(pictures[-1].data[:320 * 3 * 30]) == answered[-1]
+    assert len(pictures) <= len(answered) + 1
+
+
+def test_before_the_first_question_nothing_is_drawn_for_nobody(seeing, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(publishers, 'annotate', lambda rgb, detail: drawn.append(detail) or rgb)
+    time.sleep(1.2)
+    assert drawn == []
 
 
 def ask_until_drawn(node, pictures, **question) -> Image:

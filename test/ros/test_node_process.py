@@ -154,3 +154,54 @@ def test_large_frames_arrive_with_the_shipped_profile(ros_environment, start, bu
                             capture_output=True, text=True, timeout=120)
     assert result.stdout.strip() == '20', result.stdout + result.stderr + node.said()
     assert 'XML' not in node.said() + result.stderr
+
+
+@pytest.mark.parametrize('option', ['--help', '-h'])
+def test_help_is_printed_and_no_node_starts(ros_environment, option):
+    done = subprocess.run([sys.executable, '-m', 'latent_vqa_ros.ros.main', option],
+                          env=ros_environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stdout.startswith('usage: vqa_node')
+    assert '--show-args' in done.stdout
+    assert done.stderr == ''
+
+
+def test_an_argument_that_is_none_of_ros_is_refused(ros_environment):
+    done = subprocess.run([sys.executable, '-m', 'latent_vqa_ros.ros.main', 'model:=easy_vqa'],
+                          env=ros_environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        'vqa_node: model:=easy_vqa is none of its arguments: it takes what stands after '
+        '--ros-args; see vqa_node --help']
+
+
+def test_without_a_home_in_the_environment_the_accounts_own_is_used(start, ros_environment, asker,
+                                                                   bundle_path):
+    bare = {name: value for name, value in ros_environment.items()
+            if name not in ('HOME', 'ROS_HOME', 'ROS_LOG_DIR')}
+    start(*arguments(asker, bundle_path), environment=bare)
+    asker.greet()
+
+
+def test_an_account_without_a_home_is_told_what_to_set(monkeypatch):
+    def unknown(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr(main.pwd, 'getpwuid', unknown)
+    assert not main._has_home({})
+    assert main._has_home({'ROS_LOG_DIR': '/tmp'})
+    assert main._has_home({'HOME': '/root'})
+
+
+def test_lists_may_be_empty_and_a_file_for_another_node_is_told(start, asker, bundle_path,
+                                                                tmp_path):
+    empty, other = tmp_path / 'empty.yaml', tmp_path / 'other.yaml'
+    empty.write_text('/**:\n  ros__parameters:\n    cameras: []\n    standing_questions: []\n')
+    other.write_text('vqa_node:\n  ros__parameters:\n    top_k: 9\n')
+    process = start(*arguments(asker, bundle_path), '--params-file', str(empty),
+                    '--params-file', str(other))
+    asker.greet()
+    assert asker.ask()['status'] == 'no_image'
+    line, = (line for line in process.said().splitlines() if 'yaml' in line)
+    assert f'{other} has parameters for /vqa_node and none for {asker.node.get_namespace()}/vqa' \
+        in line
