@@ -114,9 +114,9 @@ def _strict_decoder() -> Any | None:
     """
     try:
         import simplejpeg
-    except ImportError:
+    except Exception:  # not there, or built for another NumPy, which may raise anything
         log.warning('JPEGs that arrived in part may be taken for whole ones: '
-                    'python3 -m pip install simplejpeg')
+                    'python3 -m pip install --no-deps simplejpeg')
         return None
     return simplejpeg.decode_jpeg
 

@@ -76,6 +76,14 @@ def test_a_sign_that_carries_meaning_is_an_unknown_word():
             assert re.search(f'unknown (word|sign) {re.escape(repr(lost))}', str(caught.value))
 
 
+@given(st.text(st.characters(max_codepoint=126), max_size=80))
+def test_no_character_is_lost_but_blanks_and_harmless_marks(text):
+    """The marks that end a sentence are told where another follows; the rest is always told."""
+    def kept(characters):
+        return [char for char in characters if char.isprintable() and char not in ' ,:"\'`.?!;']
+    assert kept(''.join(words(text))) == kept(text.lower())
+
+
 @given(st.characters(categories=('N', 'P', 'S')))
 def test_whatever_is_no_letter_is_told_or_known_to_be_harmless(char):
     """A sign between blanks is a word, the end of a sentence, or one of a few that are listed."""
