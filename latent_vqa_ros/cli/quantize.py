@@ -15,7 +15,7 @@ import json
 from typing import Any
 
 from latent_vqa_ros.cli.common import add_json, add_verb
-from latent_vqa_ros.cli.train import add_recipe, document_of, read, render, train
+from latent_vqa_ros.cli.train import add_recipe, choose, document_of, read, render, train
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,11 +39,13 @@ def run(args: argparse.Namespace) -> int:
 
 def from_run(args: argparse.Namespace) -> dict[str, Any] | None:
     """Return the report on the bundle of a finished training."""
+    from latent_vqa_ros.training import distributed
     from latent_vqa_ros.training.run import require_finished
 
-    recipe, folder = read(args)
-    require_finished(folder)
-    return train(recipe, folder, args.out or folder / 'bundle', args.device, args.smoke)
+    (link,), device = read(args), choose(args.device)
+    require_finished(link.folder)
+    with distributed.group(device):
+        return train(link, device, args.smoke)
 
 
 def from_bundle(args: argparse.Namespace) -> dict[str, Any]:
@@ -52,6 +54,6 @@ def from_bundle(args: argparse.Namespace) -> dict[str, Any]:
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.training.assemble import assemble_again
 
-    recipe, folder = read(args)
-    out = args.out or folder / 'bundle'
-    return document_of(out, assemble_again(recipe, load(find_model(args.model)), out))
+    (link,) = read(args)
+    bundle = load(find_model(args.model))
+    return document_of(link.out, assemble_again(link.recipe, bundle, link.out))

@@ -3,10 +3,13 @@
 examples:
   latent_vqa train config/train/easy_vqa.yaml
   latent_vqa train config/train/easy_vqa.yaml --smoke --out smoke_bundle
+  latent_vqa train first.yaml second.yaml third.yaml
 
 Runs pretrain, finetune, calibrate, export, quantize, and at the end answers the test split once
 and prints the accuracy per group beside the blind floor. A run that was killed goes on where it
 was when the command is given again; metrics.jsonl and TensorBoard scalars lie in the run folder.
+Several recipes are a chain: each begins with the bundle of the one before it (`start:
+runs/FIRST/bundle`), and a finished one is left as it is.
 Several processes share the work under torchrun:
   torchrun --nproc-per-node 2 --no-python latent_vqa train config/train/tabletop.yaml
 Needs the training packages: pip install latent_vqa_ros[train].
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +29,9 @@ from latent_vqa_ros.cli.common import add_json, add_verb, whole
 from latent_vqa_ros.core.config import ConfigError
 
 if TYPE_CHECKING:
-    from latent_vqa_ros.training.config import Recipe
+    import torch
+
+    from latent_vqa_ros.training.chain import Link
 
 SMOKE_RECORDS = 200  # of each split
 
@@ -33,18 +39,18 @@ SMOKE_RECORDS = 200  # of each split
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `train` to the command line."""
     parser = add_verb(subparsers, 'train', 'train a model from a recipe', __doc__)
-    add_recipe(parser)
-    add_json(parser, '{"model", "stages", "float", "int8", "disagreement"}')
+    add_recipe(parser, more=True)
+    add_json(parser, '{"model", "stages", "float", "int8", "disagreement"}, a list for a chain')
     parser.set_defaults(run=run)
 
 
-def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """Add what all verbs about a training run share."""
-    parser.add_argument('recipe', metavar='RECIPE.yaml', type=Path)
+def add_recipe(parser: argparse.ArgumentParser, more: bool = False) -> None:
+    """Add what all verbs about a training run share; ``more`` takes several recipes, a chain."""
+    parser.add_argument('recipe', metavar='RECIPE.yaml', type=Path, nargs='+' if more else 1)
     parser.add_argument('--folder', type=Path, metavar='DIR',
                         help='run folder with checkpoints and metrics (default runs/RECIPE)')
     parser.add_argument('--out', type=Path, metavar='DIR',
-                        help='folder of the bundle (default RUN/bundle)')
+                        help='folder of the last bundle (default RUN/bundle)')
     parser.add_argument('--seed', type=whole, help="instead of the recipe's")
     parser.add_argument('--device', help='cpu, cuda … (default: cuda where there is one)')
     parser.add_argument('--smoke', action='store_true',
@@ -52,52 +58,72 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train and write the bundle."""
-    recipe, folder = read(args)
-    document = train(recipe, folder, args.out or folder / 'bundle', args.device, args.smoke)
-    if document is not None:
-        print(json.dumps(document) if args.json else render(document))
+    """Train and write the bundle of each recipe."""
+    from latent_vqa_ros.training import distributed
+
+    links, device = read(args), choose(args.device)
+    documents = []
+    with distributed.group(device):
+        for link in links:
+            if len(links) > 1 and distributed.first(link.finished):
+                print(f'{link.out}: finished, left as it is', file=sys.stderr)
+                continue
+            document = train(link, device, args.smoke)
+            if document is not None:
+                documents.append(document)
+                if not args.json:
+                    print(render(document), flush=True)
+        if args.json and not distributed.rank():
+            print(json.dumps(documents if len(links) > 1 else documents[0]))
     return 0
 
 
-def read(args: argparse.Namespace) -> tuple[Recipe, Path]:
-    """Return the recipe that the arguments ask for, and its run folder."""
+def read(args: argparse.Namespace) -> list[Link]:
+    """Return the recipes that the arguments ask for, each with its run folder and bundle."""
+    from latent_vqa_ros.training.chain import links
     from latent_vqa_ros.training.config import load_recipe
 
-    recipe = load_recipe(args.recipe)
+    recipes = [load_recipe(path) for path in args.recipe]
     if args.seed is not None:
-        recipe = replace(recipe, seed=args.seed)
+        recipes = [replace(recipe, seed=args.seed) for recipe in recipes]
     if args.smoke:
-        recipe = recipe.smoke()
-    name = Path(recipe.file).stem + ('_smoke' if args.smoke else '')
-    return recipe, args.folder or Path('runs') / name
+        recipes = [recipe.smoke() for recipe in recipes]
+    if args.folder and len(recipes) > 1:
+        raise ConfigError('--folder: each recipe of a chain has its own, runs/RECIPE')
+    *others, last = links(recipes, '_smoke' if args.smoke else '')
+    if args.folder:
+        last = replace(last, folder=args.folder, out=args.folder / 'bundle')
+    return [*others, replace(last, out=args.out) if args.out else last]
 
 
-def train(recipe: Recipe, folder: Path, out: Path, device: str | None,
-          smoke: bool) -> dict[str, Any] | None:
-    """Run all stages; return the report, None in all processes but the first."""
+def choose(device: str | None) -> torch.device:
+    """Return the device of that name, or the best one there is."""
     import torch
-
-    from latent_vqa_ros import datasets
-    from latent_vqa_ros.training import assemble, distributed
-    from latent_vqa_ros.training import run as stages
-    from latent_vqa_ros.training.data import load_data
 
     try:
         chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'device {device!r}: {str(error).splitlines()[0]}') from None
-    with distributed.group(chosen):
-        limit = SMOKE_RECORDS if smoke else None
-        for name, most in recipe.sources:
-            distributed.first_alone(partial(datasets.ready, name, limit or most))
-        data = load_data(recipe, limit)
-        model = stages.run(recipe, data, folder, chosen)
-        if distributed.rank():
-            return None
-    report = assemble.assemble(recipe, data, model, folder / 'work', out)
-    return document_of(out, report)
+    return chosen
+
+
+def train(link: Link, device: torch.device, smoke: bool) -> dict[str, Any] | None:
+    """Run all stages; return the report, None in all processes but the first."""
+    from latent_vqa_ros import datasets
+    from latent_vqa_ros.training import assemble, distributed
+    from latent_vqa_ros.training import run as stages
+    from latent_vqa_ros.training.data import load_data
+
+    limit = SMOKE_RECORDS if smoke else None
+    for name, most in link.recipe.sources:
+        distributed.first_alone(partial(datasets.ready, name, limit or most))
+    data = load_data(link.recipe, limit)
+    model = stages.run(link.recipe, data, link.folder, device)
+    if distributed.rank():
+        return None
+    report = assemble.assemble(link.recipe, data, model, link.folder / 'work', link.out)
+    return document_of(link.out, report)
 
 
 def document_of(out: Path, report: dict[str, Any]) -> dict[str, Any]:

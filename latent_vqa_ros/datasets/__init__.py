@@ -37,3 +37,11 @@ def ready(name_or_path: str, limit: int | None = None) -> None:
         from latent_vqa_ros.datasets import tabletop
         for name in tabletop.splits_of(SIMULATED[name_or_path]):
             tabletop.ready(name, limit, SIMULATED[name_or_path])
+
+
+def version(name_or_path: str) -> int | None:
+    """Return the version of a simulated dataset; None of others, which have none."""
+    if name_or_path != 'tabletop':
+        return None
+    from latent_vqa_ros.simulation.version import VERSION
+    return VERSION

@@ -174,7 +174,7 @@ def _size(out: Path, manifest: Manifest, report: Json) -> str:
 def _evaluate(manifest: Manifest, split: str = 'test') -> str:
     further = '' if split == 'test' else f' --split {split}'
     return (f'    latent_vqa evaluate --model models/{manifest.name} --data '
-            f'{manifest.training["data"]}{further}')
+            f'{manifest.training["data"].partition(" + ")[0]}{further}')
 
 
 def _recipe(manifest: Manifest, verb: str) -> str:

@@ -38,10 +38,10 @@ from latent_vqa_ros.datasets.record import Record, questions_of
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
-from latent_vqa_ros.training import calibrate, export, quantize, start
+from latent_vqa_ros.training import calibrate, export, quantize
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.data import Data
-from latent_vqa_ros.training.run import bank_ids, summary
+from latent_vqa_ros.training.run import bank_ids, history, summary
 
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
@@ -62,16 +62,13 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     images = load_images(_some(data.train), recipe.preprocess)
     calibrate.fit_familiarity(model, calibrate.variants(images, recipe, 1))
     found = evidence(recipe, data, model)
-    begun = start.begun_with(work.parent)
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license,
         preprocess=recipe.preprocess, graphs=vqa_graphs(found is not None),
         max_tokens=recipe.model.max_tokens, vocabulary=data.tokenizer.vocabulary,
         answers=data.answers, questions=examples(data.questions), evidence=found,
         architecture=to_mapping(recipe.model),
-        training={'data': data.name, 'recipe': recipe.file, 'recipe_sha256': recipe.sha256,
-                  'seed': recipe.seed, 'false_alarms': recipe.false_alarms,
-                  **({'start': begun, 'start_share': recipe.start_share} if begun else {})})
+        training=history(recipe, data, work.parent))
     work.mkdir(parents=True, exist_ok=True)
     return finish(recipe, draft, data, model, work, out, summary(work.parent))
 

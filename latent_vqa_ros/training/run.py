@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latent_vqa_ros import datasets
+from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.model.towers.efficientnet_lite import Lite0Tower
 from latent_vqa_ros.model.vqa import LatentVqa
@@ -29,6 +31,7 @@ from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.data import Data, digest
 
 RUN = 'run.json'  # in the run folder: what decides its weights
+FINETUNED = 'finetune.safetensors'  # in the run folder: the last stage's checkpoint
 
 
 def build(recipe: Recipe, data: Data) -> LatentVqa:
@@ -54,10 +57,13 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
     torch.use_deterministic_algorithms(True, warn_only=device.type != 'cpu')
     # filling what is overwritten anyway would take a seventh of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    _claim(folder, {**recipe.trains, 'content': digest((*data.train, *data.val)),
-                    'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)})
+    trained = {**recipe.trains, 'content': digest((*data.train, *data.val)),
+               'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)}
+    if recipe.start and not finished(folder):  # then its place may hold what came of it
+        trained['start_bundle'] = start.identity(bundle.load(Path(recipe.start)))
+    _claim(folder, trained)
     model = build(recipe, data)
-    begun = (folder / 'finetune.safetensors').exists()  # it holds what came before, too
+    begun = (folder / FINETUNED).exists()  # it holds what came before, too
     if recipe.start and not begun:
         start.take_over(model, recipe, data.tokenizer, folder)
     model = model.to(device)
@@ -83,20 +89,39 @@ def _claim(folder: Path, trained: dict[str, Any]) -> None:
     """Note in the run folder what is trained there; ConfigError if that is something else."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RUN
-    begun = json.loads(path.read_text('utf-8')) if path.exists() else trained
+    begun = json.loads(path.read_text('utf-8')) if path.exists() else dict(trained)
     differ = [key for key in trained if begun.get(key) != trained[key]]
     if differ:
         raise ConfigError(f'{folder}: holds a training with another {", ".join(differ)}; name '
                           'another --folder, or remove this one')
     if distributed.rank() == 0:
-        checkpoint.write_atomic(path, json.dumps(trained).encode())
+        checkpoint.write_atomic(path, json.dumps({**begun, **trained}).encode())
+
+
+def finished(folder: Path) -> bool:
+    """Return whether the folder holds a finished training."""
+    path = folder / FINETUNED
+    return path.exists() and bool(checkpoint.load_tensors(path)[1]['done'])
 
 
 def require_finished(folder: Path) -> None:
     """Raise ConfigError unless the folder holds a finished training."""
-    path = folder / 'finetune.safetensors'
-    if not path.exists() or not checkpoint.load_tensors(path)[1]['done']:
+    if not finished(folder):
         raise ConfigError(f'{folder}: holds no finished training; run latent_vqa train first')
+
+
+def history(recipe: Recipe, data: Data, folder: Path) -> dict[str, Any]:
+    """Return what a bundle says of its training, and under ``before`` of that of its start."""
+    versions = {name: datasets.version(name) for name in recipe.names}
+    told = {'data': data.name, 'data_versions': {k: v for k, v in versions.items() if v},
+            'data_sha256': json.loads((folder / RUN).read_text('utf-8'))['content'],
+            'recipe': recipe.file, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
+            'false_alarms': recipe.false_alarms}
+    begun = start.begun_with(folder)
+    if begun is None:
+        return told
+    return {**told, 'start': begun, 'start_share': recipe.start_share,
+            'before': start.history(folder)}
 
 
 def summary(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,13 +47,25 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer, folder: Pa
     _silence(model)
     model.load_state_dict(weights, strict=False)
     if distributed.rank() == 0:
-        checkpoint.save_tensors(folder / WEIGHTS, weights, {'bundle': begun, 'new_words': new})
+        checkpoint.save_tensors(folder / WEIGHTS, weights, {
+            'bundle': begun, 'new_words': new, 'training': dict(
+                bundle.load(Path(recipe.start)).manifest.training)})
+
+
+def identity(found: bundle.Bundle) -> str:
+    """Return name, version and digest of a bundle."""
+    return f'{found.manifest.name} {found.manifest.version} (sha256 {found.sha256[:12]})'
 
 
 def begun_with(folder: Path) -> str | None:
     """Return name, version and digest of the bundle that training began with, if it did."""
     path = folder / WEIGHTS
     return checkpoint.load_tensors(path)[1]['bundle'] if path.exists() else None
+
+
+def history(folder: Path) -> dict[str, Any]:
+    """Return what the bundle that training began with says of its own training."""
+    return dict(checkpoint.load_tensors(folder / WEIGHTS)[1].get('training', {}))
 
 
 @torch.no_grad()
@@ -106,8 +119,7 @@ def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
         else:
             new.append(row)
     weights[_WORDS] = rows
-    return weights, new, (f'{found.manifest.name} {found.manifest.version} '
-                          f'(sha256 {found.sha256[:12]})')
+    return weights, new, identity(found)
 
 
 def _as_deep_as(theirs: ModelConfig, ours: ModelConfig) -> ModelConfig:

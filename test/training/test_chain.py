@@ -1,0 +1,127 @@
+"""Several recipes that follow each other, as a user runs them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import squares
+
+pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from latent_vqa_ros.core import bundle  # noqa: E402
+from latent_vqa_ros.core.config import ConfigError  # noqa: E402
+from latent_vqa_ros.training.chain import links  # noqa: E402
+from latent_vqa_ros.training.config import load_recipe  # noqa: E402
+from latent_vqa_ros.training.start import identity  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder, name, **values):
+    path = folder / f'{name}.yaml'
+    path.write_text(yaml.safe_dump({**squares.RECIPE, **values}))
+    return path
+
+
+def train(folder, *options):
+    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'train', *map(str, options),
+               '--smoke', '--device', 'cpu']
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+
+
+@pytest.fixture(scope='module')
+def chain(tmp_path_factory):
+    """Return a folder in which a chain of two was trained, its recipes, and what was printed."""
+    folder = tmp_path_factory.mktemp('chain')
+    data = squares.write(folder / 'data', {'train': 16, 'val': 8, 'test': 8})
+    recipes = [write(folder, 'one', data=str(data)),
+               write(folder, 'two', data=str(data), start='runs/one/bundle',
+                     preprocess={'height': 32, 'width': 40, 'resize': 'center_crop'})]
+    done = train(folder, *recipes, '--out', folder / 'last', '--json')
+    assert done.returncode == 0, done.stderr
+    return folder, recipes, json.loads(done.stdout)
+
+
+def test_each_recipe_ends_in_a_bundle_that_the_next_begins_with(chain):
+    folder, recipes, documents = chain
+    assert [document['model'] for document in documents] == [
+        'runs/one_smoke/bundle', str(folder / 'last')]
+    assert [document['stages'].keys() for document in documents] == [
+        {'pretrain', 'finetune'}, {'finetune'}]
+    first, last = (bundle.load(folder / each['model']) for each in documents)
+    assert (last.manifest.preprocess.width, first.manifest.preprocess.width) == (40, 32)
+    assert last.manifest.training['start'] == identity(first)
+
+
+def test_a_bundle_tells_the_digests_of_all_that_it_comes_from(chain):
+    folder, recipes, documents = chain
+    training = bundle.load(folder / documents[1]['model']).manifest.training
+    told = [training['before'], training]
+    assert 'before' not in told[0]
+    assert [each['recipe_sha256'] for each in told] == [
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in recipes]
+    assert [each['recipe'] for each in told] == ['one.yaml', 'two.yaml']
+    contents = [json.loads((folder / 'runs' / f'{path.stem}_smoke' / 'run.json').read_text())
+                for path in recipes]
+    assert [each['data_sha256'] for each in told] == [each['content'] for each in contents]
+    assert contents[1]['start_bundle'] == training['start']
+
+
+def test_what_is_finished_is_left_and_what_is_missing_is_made_again(chain):
+    folder, recipes, _ = chain
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()}
+    done = train(folder, *recipes, '--out', folder / 'last', '--json')
+    assert (done.returncode, done.stdout) == (0, '[]\n')
+    assert done.stderr.count('finished, left as it is') == 2
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob('*')
+            if path.is_file()} == written
+    one, two = links([load_recipe(path) for path in recipes], '_smoke')
+    one, two = (replace(link, folder=folder / link.folder, out=folder / link.out,
+                        recipe=replace(link.recipe, start=link.recipe.start and str(
+                            folder / link.recipe.start))) for link in (one, two))
+    assert (one.finished, two.finished) == (True, False)  # its bundle lies in another place
+    two = replace(two, out=folder / 'last')
+    assert two.finished
+    assert not replace(two, recipe=replace(two.recipe, seed=1)).finished
+    assert not replace(two, recipe=replace(two.recipe, sha256='0')).finished
+    assert not replace(two, recipe=replace(two.recipe, start=str(folder / 'last'))).finished
+    assert not replace(two, recipe=replace(two.recipe, data='tabletop')).finished
+
+
+def test_a_training_does_not_go_on_from_another_start(chain):
+    folder, recipes, _ = chain
+    run = folder / 'runs' / 'two_smoke' / 'run.json'
+    kept = run.read_text()
+    (folder / 'runs' / 'two_smoke' / 'finetune.safetensors').rename(folder / 'kept')
+    try:
+        run.write_text(json.dumps({**json.loads(kept), 'start_bundle': 'another'}))
+        done = train(folder, *recipes)  # the bundle of the second lies elsewhere: not finished
+        assert done.returncode == 1
+        assert 'holds a training with another start_bundle' in done.stderr
+    finally:
+        run.write_text(kept)
+        (folder / 'kept').rename(folder / 'runs' / 'two_smoke' / 'finetune.safetensors')
+
+
+@pytest.mark.parametrize('start', ['', 'models/tabletop', 'runs/two/bundle'])
+def test_recipes_that_do_not_follow_each_other_are_no_chain(tmp_path, start):
+    recipes = [load_recipe(write(tmp_path, 'one', data='x')),
+               load_recipe(write(tmp_path, 'two', data='x', start=start))]
+    with pytest.raises(ConfigError, match=r'two\.yaml: start: .*write start: runs/one/bundle'):
+        links(recipes)
+
+
+def test_a_chain_has_no_folder_of_its_own_and_no_two_of_one_name(tmp_path):
+    path = write(tmp_path, 'one', data='x', start='runs/one/bundle')
+    done = train(tmp_path, path, path, '--folder', 'x')
+    assert (done.returncode, done.stderr.count('\n')) == (1, 1)
+    assert '--folder: each recipe of a chain has its own' in done.stderr
+    with pytest.raises(ConfigError, match='one name'):
+        links([load_recipe(path)] * 2)
