@@ -41,7 +41,7 @@ def ready(name_or_path: str, limit: int | None = None) -> None:
 
 def version(name_or_path: str) -> int | None:
     """Return the version of a simulated dataset; None of others, which have none."""
-    if name_or_path != 'tabletop':
+    if name_or_path not in SIMULATED:
         return None
     from latent_vqa_ros.simulation.version import VERSION
     return VERSION

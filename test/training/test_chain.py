@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.training.chain import links  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
-from latent_vqa_ros.training.start import identity  # noqa: E402
+from latent_vqa_ros.training.start import _as_deep_as, identity  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,6 +117,32 @@ def test_recipes_that_do_not_follow_each_other_are_no_chain(tmp_path, start):
                load_recipe(write(tmp_path, 'two', data='x', start=start))]
     with pytest.raises(ConfigError, match=r'two\.yaml: start: .*write start: runs/one/bundle'):
         links(recipes)
+
+
+def test_the_shipped_chain_is_one_from_random_weights_to_its_last_recipe():
+    paths = sorted((ROOT / 'config' / 'train').glob('tabletop_[0-9].yaml'))
+    recipes = [load_recipe(path) for path in paths]
+    found = links(recipes)
+    assert [link.folder.name for link in found] == ['tabletop_1', 'tabletop_2', 'tabletop_3']
+    assert recipes[0].start == ''
+    assert recipes[0].pretrain.region_weight > 0
+    assert {(recipe.names, recipe.preprocess.resize) for recipe in recipes} == {
+        (('tabletop_wide', 'tabletop'), 'stretch')}
+    assert all(_as_deep_as(before.model, after.model) == before.model
+               for before, after in pairwise(recipes))
+    assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 3
+
+
+def test_a_shipped_bundle_of_a_chain_was_made_by_the_recipes_that_stand_here():
+    training = bundle.load(ROOT / 'models' / 'tabletop').manifest.training
+    versions = set()
+    while 'data_sha256' in training:  # bundles of before the chain told less
+        text = (ROOT / 'config' / 'train' / training['recipe']).read_bytes()
+        assert training['recipe_sha256'] == hashlib.sha256(text).hexdigest(), training['recipe']
+        versions |= set(training['data_versions'].items())
+        training = training.get('before', {})
+    assert len(versions) == len(dict(versions))  # one version of each data set
+    assert training.get('recipe', 'tabletop_more.yaml') == 'tabletop_more.yaml'
 
 
 def test_a_chain_has_no_folder_of_its_own_and_no_two_of_one_name(tmp_path):
