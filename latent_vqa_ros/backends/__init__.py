@@ -3,7 +3,8 @@
     pipeline = open_pipeline('tabletop', min_confidence=0.8)    # from a name or folder
     network = load(bundle.load(folder))                         # the graphs alone
 
-ONNX Runtime by default; torch runs the float weights, as the reference. A bundle of kind
+ONNX Runtime by default; OpenVINO runs the image graph on x86 where it is installed; torch runs the
+float weights, as the reference. A bundle of kind
 ``features`` (``lite0``) is loaded by ``load``, too; what it returns then has
 ``features(image_hwc) -> {group: vectors (vectors, channels)}`` instead of answers.
 """
@@ -23,7 +24,7 @@ from latent_vqa_ros.core.manifest import FEATURES, GRAPHS, VQA
 from latent_vqa_ros.core.models import find_model
 from latent_vqa_ros.core.pipeline import Pipeline
 
-BACKENDS = ('onnxruntime', 'torch')
+BACKENDS = ('onnxruntime', 'openvino', 'torch')
 
 
 def open_pipeline(model: str | os.PathLike[str], backend: str = 'onnxruntime',
@@ -52,11 +53,15 @@ def load(bundle: Bundle, backend: str = 'onnxruntime', num_threads: int = 1,
             check(content)
         except GraphError as error:
             raise BundleError(f'{bundle.path}: {name}: {error}') from None
-    groups = manifest.groups if manifest.kind == FEATURES else ()
-    network = Network(backend, _executor(bundle, graphs, backend, num_threads, device),
-                      manifest.evidence is not None, groups)
+    network = _network(bundle, backend, _executor(bundle, graphs, backend, num_threads, device))
     _try(bundle, network)
     return network
+
+
+def _network(bundle: Bundle, name: str, executor: Executor) -> Network:
+    manifest = bundle.manifest
+    groups = manifest.groups if manifest.kind == FEATURES else ()
+    return Network(name, executor, manifest.evidence is not None, groups)
 
 
 def _executor(bundle: Bundle, graphs: dict[str, bytes], backend: str, num_threads: int,
@@ -65,6 +70,12 @@ def _executor(bundle: Bundle, graphs: dict[str, bytes], backend: str, num_thread
     if backend == 'onnxruntime':
         from latent_vqa_ros.backends.onnx_backend import OnnxBackend
         return OnnxBackend(graphs, num_threads)
+    if backend == 'openvino':
+        from latent_vqa_ros.backends.onnx_backend import OnnxBackend
+        from latent_vqa_ros.backends.openvino_backend import OpenVinoBackend
+        tried = OnnxBackend(graphs, num_threads)
+        _try(bundle, _network(bundle, backend, tried))
+        return OpenVinoBackend(graphs, tried, num_threads)
     if backend == 'torch':
         if bundle.manifest.kind == FEATURES:
             raise BundleError(f'{bundle.path}: torch runs bundles of kind {VQA} only')

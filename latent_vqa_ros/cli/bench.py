@@ -1,4 +1,4 @@
-"""The verb `bench`: how long an answer takes here: int8, float and torch side by side.
+"""The verb `bench`: how long an answer takes here: int8, openvino, float, torch side by side.
 
 examples:
   latent_vqa bench --repeat 300
@@ -7,9 +7,9 @@ examples:
 A synthetic 640×480 bgr8 camera frame takes the node's road: decode (message to the model's
 input), encode, answer. One thread, batch 1. The runs take turns in random order within each
 repetition, so that a busy machine slows all alike; each turn begins with an unmeasured answer,
-so that no run pays for the caches that another one filled. float is exported from the bundle's
-weights on the spot.
-A run whose dependency (torch, onnx) is missing is left out, and stderr says so.
+so that no run pays for the caches that another one filled. int8 and openvino run the same graphs,
+int8 with ONNX Runtime. float is exported from the bundle's weights on the spot.
+A run whose dependency (openvino, torch, onnx) is missing is left out, and stderr says so.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ HEIGHT, WIDTH = 480, 640
 STEPS = ('decode', 'encode', 'answer', 'total')
 WARM_UP = 10
 MANY = 10  # questions about one frame
+NEEDS = {'openvino': ('openvino',), 'float': ('torch', 'onnx', 'onnxscript', 'safetensors'),
+         'torch': ('torch', 'safetensors')}  # runs beside int8
 
 log = logging.getLogger(__name__)
 
@@ -108,22 +110,22 @@ def bench(model: str, repeat: int, beside: str | None = None) -> dict[str, Any]:
 
 
 def references(bundle: Bundle) -> dict[str, Pipeline]:
-    """Return the float and torch pipelines that can be had here; log what is left out."""
+    """Return the other pipelines of a bundle that can be had here; log what is left out."""
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.core.manifest import WEIGHTS
 
+    wanted = list(NEEDS)
     if WEIGHTS not in bundle.contents:
         log.warning('float and torch are left out: the bundle has no %s', WEIGHTS)
-        return {}
+        wanted = ['openvino']
     found: dict[str, Pipeline] = {}
-    for name, needs in (('float', ('torch', 'onnx', 'onnxscript', 'safetensors')),
-                        ('torch', ('torch', 'safetensors'))):
-        missing = [module for module in needs if find_spec(module) is None]
+    for name in wanted:
+        missing = [module for module in NEEDS[name] if find_spec(module) is None]
         if missing:
             log.warning('%s is left out: pip install %s', name, ' '.join(missing))
         else:
             found[name] = (open_float(bundle) if name == 'float'
-                           else open_pipeline(bundle.path, 'torch', device='cpu'))
+                           else open_pipeline(bundle.path, name, device='cpu'))
     return found
 
 
@@ -204,8 +206,8 @@ def ratios(times: dict[str, Times]) -> dict[str, float]:
     """Return the ratios of medians that can be formed from these runs."""
     total = {name: statistics.median(t.steps['total']) for name, t in times.items()}
     found = {f'int8/{name}': total['int8'] / total[name]
-             for name in ('float', 'torch') if name in total}
-    for other in sorted(set(times) - {'int8', 'float', 'torch'}):
+             for name in NEEDS if name in total}
+    for other in sorted(set(times) - {'int8', *NEEDS}):
         found[f'encode+answer/{other}'] = (_encode_answer(times['int8'])
                                            / _encode_answer(times[other]))
     found['second_question/first'] = statistics.median(times['int8'].second) / total['int8']

@@ -41,8 +41,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--split',
                         help='train, val or test; of tabletop also compositional, shifted or '
                         'wordings (default test)')
-    parser.add_argument('--backend', default='onnxruntime', choices=('onnxruntime', 'torch'),
-                        help='onnxruntime (int8) or torch (float) (default %(default)s)')
+    parser.add_argument('--backend', default='onnxruntime',
+                        choices=('onnxruntime', 'openvino', 'torch'),
+                        help='onnxruntime, openvino (both int8) or torch (float) '
+                        '(default %(default)s)')
     parser.add_argument('--unfamiliar', nargs='?', const='', metavar='PICTURES',
                         help='also measure unfamiliar_image, against a folder of photographs too')
     parser.add_argument('--rate', type=positive, metavar='HZ',

@@ -44,6 +44,7 @@ from latent_vqa_ros.training.data import Data
 from latent_vqa_ros.training.run import bank_ids, history, summary
 
 KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
+_LAST = 2  # products of the answerer: the answer's projection, and the bank it is compared with
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
 _VARIANTS = 4  # augmented copies of each validation image for the limit of familiarity
 _FAMILIAR_IMAGES = 5000  # of training and of validation, at most, that say what is familiar
@@ -164,7 +165,8 @@ def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
     errors = quantize.quantize_graph(floats[0], work / IMAGE_ENCODER,
                                      [{'image': image} for image in images], KEEP_FLOAT,
                                      quantize.ALSO.get(recipe.model.image_tower, ()))
-    errors |= quantize.quantize_graph(floats[1], work / ANSWERER, answerer_feeds)
+    errors |= quantize.quantize_graph(floats[1], work / ANSWERER, answerer_feeds,
+                                      keep_last=_LAST)
     quantize.feed_pixels(work / IMAGE_ENCODER, recipe.preprocess)
     return errors
 

@@ -33,10 +33,12 @@ ALSO = {'efficientnet_lite0': ('Clip',)}  # of an image tower: its ReLU6
 
 
 def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
-                   keep_float: Sequence[str] = (), also: Sequence[str] = ()) -> dict[str, float]:
+                   keep_float: Sequence[str] = (), also: Sequence[str] = (),
+                   keep_last: int = 0) -> dict[str, float]:
     """Write the int8 twin of a float graph; return the worst error of each weight.
 
-    ``keep_float`` names weights that stay float, ``also`` further operators that become int8.
+    ``keep_float`` names weights that stay float, ``keep_last`` counts the last products that do,
+    ``also`` names further operators that become int8.
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -60,7 +62,7 @@ def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
             str(prepared), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
             op_types_to_quantize=[*_QUANTIZED, 'Relu', *also], reduce_range=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            nodes_to_exclude=_float_nodes(prepared, keep_float),
+            nodes_to_exclude=_float_nodes(prepared, keep_float, keep_last),
             extra_options={'OpTypesToExcludeOutputQuantization': ['Gemm', 'MatMul']})
         return weight_errors(prepared, target)
 
@@ -77,13 +79,15 @@ def _errors_only() -> Iterator[None]:
         root.setLevel(before)
 
 
-def _float_nodes(path: Path, keep_float: Sequence[str]) -> list[str]:
+def _float_nodes(path: Path, keep_float: Sequence[str], keep_last: int) -> list[str]:
     """Return the names of products that have no constant weight or whose weight stays float."""
     graph = onnx.load(str(path)).graph
     constants = {tensor.name for tensor in graph.initializer}
-    return [node.name for node in graph.node if node.op_type in _QUANTIZED
-            and (node.input[1] not in constants
-                 or any(name in node.input[1] for name in keep_float))]
+    products = [node for node in graph.node if node.op_type in _QUANTIZED]
+    weighed = [node.name for node in products if node.input[1] in constants
+               and not any(name in node.input[1] for name in keep_float)]
+    kept = set(weighed[:len(weighed) - keep_last])
+    return [node.name for node in products if node.name not in kept]
 
 
 def feed_pixels(path: Path, preprocess: PreprocessConfig) -> bool:

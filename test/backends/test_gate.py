@@ -1,5 +1,7 @@
 """One gate for every backend: what passes it runs, and what does not is one line."""
 
+import sys
+
 import numpy as np
 import pytest
 from helpers import fake_bundle
@@ -13,6 +15,7 @@ from latent_vqa_ros.core.manifest import (
     GraphEntry,
     vqa_graphs,
 )
+from latent_vqa_ros.core.models import find_model
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
 
@@ -50,6 +53,10 @@ def test_the_number_of_threads_reaches_the_backend(backend, threads):
         import torch
         used = {torch.get_num_threads()}
         torch.set_num_threads(1)
+    elif backend == 'openvino':
+        used = {executor.compiled.get_property('INFERENCE_NUM_THREADS'), *(
+            session.get_session_options().intra_op_num_threads
+            for session in executor.others.sessions.values())}
     else:
         used = {session.get_session_options().intra_op_num_threads
                 for session in executor.sessions.values()}
@@ -57,8 +64,7 @@ def test_the_number_of_threads_reaches_the_backend(backend, threads):
 
 
 def needed(backend):
-    module = {'onnxruntime': 'onnxruntime', 'torch': 'torch'}[backend]
-    pytest.importorskip(module, reason=f'needs {module}: pip install {module}')
+    pytest.importorskip(backend, reason=f'needs {backend}: pip install {backend}')
 
 
 def test_a_graph_with_a_further_output_runs_without_it(tmp_path):
@@ -116,3 +122,33 @@ def test_another_number_of_answers_than_the_manifest_lists_is_refused(tmp_path):
 def test_a_backend_that_is_none_is_named():
     with pytest.raises(BundleError, match="'tpu' is none of onnxruntime"):
         backends.open_pipeline('easy_vqa', 'tpu')
+
+
+def test_openvino_runs_the_image_graph_and_onnxruntime_the_answerer():
+    needed('openvino')
+    executor = backends.open_pipeline('easy_vqa', 'openvino').backend.executor
+    assert executor.compiled.get_property('EXECUTION_DEVICES') == ['CPU']
+    assert set(executor.others.sessions) == {ANSWERER}
+
+
+def test_openvino_gives_features_of_its_own_that_a_caller_may_hold():
+    needed('openvino')
+    network = backends.load(bundle.load(find_model('easy_vqa')), 'openvino')
+    first, _ = network.encode(IMAGE)
+    kept = first.copy()
+    second, _ = network.encode(255 - IMAGE)
+    assert np.array_equal(first, kept)
+    assert not np.array_equal(first, second)
+
+
+def test_openvino_runs_bundles_of_features(tmp_path):
+    needed('openvino')
+    network = backends.load(bundle.load(fake_bundle.write_features(tmp_path / 'f')), 'openvino')
+    assert np.all(network.features(IMAGE)['rows'] == 40)
+
+
+def test_without_openvino_one_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    with pytest.raises(BundleError, match='pip install openvino, or set backend') as caught:
+        backends.open_pipeline('easy_vqa', 'openvino')
+    assert '\n' not in str(caught.value)

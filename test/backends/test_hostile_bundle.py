@@ -150,14 +150,16 @@ def test_a_model_beyond_all_memory_is_refused_in_torch_too(tmp_path):
     assert WEIGHTS in refused(tmp_path, 'torch')
 
 
-def test_a_graph_that_wants_all_memory_is_refused_and_takes_little(tmp_path):
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino'])
+def test_a_graph_that_wants_all_memory_is_refused_and_takes_little(tmp_path, backend):
+    pytest.importorskip(backend, reason=f'needs {backend}: pip install {backend}')
     hostile(tmp_path, IMAGE_ENCODER, bomb())
     code = ('import sys\nfrom latent_vqa_ros import backends\nfrom latent_vqa_ros.core import '
-            'bundle\ntry:\n    backends.load(bundle.load(sys.argv[1]))\nexcept '
+            'bundle\ntry:\n    backends.load(bundle.load(sys.argv[1]), sys.argv[2])\nexcept '
             'bundle.BundleError as error:\n    print("refused:", error)\n'
             'import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)')
-    done = subprocess.run([sys.executable, '-c', code, str(tmp_path)], capture_output=True,
-                          text=True, timeout=200, preexec_fn=_stop_a_real_explosion)
+    done = subprocess.run([sys.executable, '-c', code, str(tmp_path), backend], text=True,
+                          capture_output=True, timeout=200, preexec_fn=_stop_a_real_explosion)
     said, peak_kb = done.stdout.splitlines()
     assert said.startswith('refused:')
     assert 'memory' in said

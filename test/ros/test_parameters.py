@@ -73,7 +73,7 @@ def test_each_declared_parameter_is_read_somewhere():
     ('min_confidence', float('nan'), 'ange'), ('min_confidence', True, 'expected a number'),
     ('max_image_age', -1.0, 'ange'), ('max_image_age', -1, 'is not from'),
     ('image_qos', 'best', 'sensor_data, reliable'), ('image_transport', '', 'raw, compressed'),
-    ('backend', 'abacus', 'onnxruntime, torch'), ('model', ' ', 'bundle'),
+    ('backend', 'abacus', 'onnxruntime, openvino, torch'), ('model', ' ', 'bundle'),
     ('cameras', ['a', 'a'], 'twice'), ('cameras', ['all'], 'all'), ('cameras', ['a b'], 'letters'),
     ('autostart', False, 'read-only'), ('diagnostics_period', 0.0, 'ange'),
     ('max_question_length', 10**9, 'ange'), ('num_threads', 0, 'ange'),
