@@ -1,1 +1,1 @@
-"""The simulated workcell: scenes settled by physics, their truth, and questions about it."""
+"""The simulated worlds, workcell and wide: scenes, their truth, and questions about them."""

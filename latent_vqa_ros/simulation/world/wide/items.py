@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations, product
 
 import numpy as np
@@ -40,8 +40,8 @@ class Item(Placed):
     lying: bool = False  # its axis is level, along ``yaw``
     table: tuple[float, float] = (1.0, 1.0)  # half width and half depth of what it stands on
 
-    @property
-    def form(self) -> Form:
+    @cached_property
+    def form(self) -> Form:  # type: ignore[override]
         """Its dimensions at scale 1, as it stands or lies."""
         x, y, z = self.stretch
         form = FORMS[self.shape]
@@ -64,9 +64,14 @@ class Item(Placed):
         """Return points (n, 3) given at scale 1 in the world."""
         return super().world(self.upright(points * self.stretch))
 
+    @cached_property
+    def outline(self) -> Floats:
+        """Return the points (n, 3) in the world that make its outline."""
+        return self.world(meshes.points(self.shape))
+
     def edge_distance(self) -> float:
         """Return metres from its outermost point to the nearest edge of the table."""
-        far = np.abs(self.world(meshes.points(self.shape))[:, :2]).max(0)
+        far = np.abs(self.outline[:, :2]).max(0)
         return float((np.array(self.table) - far).min())
 
     def axis(self) -> Floats:

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation.world import meshes
 from latent_vqa_ros.simulation.world.camera import Camera
 from latent_vqa_ros.simulation.world.layout import TRAY, Gripper, Tray
 from latent_vqa_ros.simulation.world.plan import draw_tray, lay_in_tray
@@ -180,7 +179,7 @@ def _stacked(rng: Rng, item: Item, base: Item, index: int) -> Callable[[], Item]
 def _at_edge(rng: Rng, item: Item, setting: Setting) -> Callable[[], Item | None]:
     def draw() -> Item | None:
         axis, side = int(rng.integers(2)), float(rng.choice((-1, 1)))
-        far = float((item.world(meshes.points(item.shape))[:, axis] * side).max())
+        far = float((item.outline[:, axis] * side).max())
         seen = setting.camera.ground_at(rng.uniform(0.05, 0.95, 2), 0.0)
         if seen is None:
             return None
@@ -239,7 +238,7 @@ def _collide(item: Item, other: Item) -> bool:
 
 def _outline(item: Item) -> NDArray[np.float32]:
     """Return its outline on the ground, a little enlarged, in millimetres."""
-    points = item.world(meshes.points(item.shape))[:, :2]
+    points = item.outline[:, :2]
     middle = points.mean(axis=0)
     grown = ((points - middle) * TIGHT + middle) * 1000
     return np.asarray(cv2.convexHull(grown.astype(np.float32)))
@@ -257,5 +256,8 @@ def _clear_of_edge(item: Item, setting: Setting) -> bool:
     """Return whether the thing stands on the table, and clearly at its edge or not."""
     if item.on_top_of is not None or item.in_tray:
         return True
+    far = FAR * setting.width
+    if min(setting.table) - max(map(abs, item.position[:2])) - item.reach > far:
+        return True  # most are: what follows looks at every point
     edge = item.edge_distance()
-    return 0 <= edge < NEAR * setting.width or edge > FAR * setting.width
+    return 0 <= edge < NEAR * setting.width or edge > far

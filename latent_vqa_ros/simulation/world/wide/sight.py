@@ -7,7 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.simulation.world import meshes
 from latent_vqa_ros.simulation.world.camera import Camera
 from latent_vqa_ros.simulation.world.wide.items import Item
 
@@ -36,13 +35,13 @@ def tells_its_shape(item: Item, camera: Camera) -> bool:
 
 def in_picture(item: Item, camera: Camera) -> bool:
     """Return whether the whole thing lies in the picture, with a margin."""
-    return inside(item.world(meshes.points(item.shape)), camera, MARGIN)
+    return inside(item.outline, camera, MARGIN)
 
 
 def centred(item: Item, camera: Camera) -> bool:
     """Return whether the middle of the thing lies in the picture, and all of it in or near it."""
     return inside(np.asarray(item.position)[None], camera, 0.0) \
-        and inside(item.world(meshes.points(item.shape)), camera, -1.0)
+        and inside(item.outline, camera, -1.0)
 
 
 def inside(points: Floats, camera: Camera, margin: float) -> bool:
