@@ -28,6 +28,7 @@ Owners = NDArray[np.int8]
 
 HIDDEN, SEEN, CUT = 0.08, 0.5, 0.7  # visible shares: below, above, and above if the border cuts
 SMALLEST = (0.06, 0.065)  # of a thing's box, shares of the picture's width and height
+HANDLED = 1.35  # times as large must a mug be, so that its handle is seen
 UNSURE = (0.04, 0.5)  # shares of the tray and the gripper that no scene shows
 EDGE = (0.02, 0.25)  # of the picture's height: length of the table's edge that no scene shows
 LARGER = 1.2  # by how much large things look larger than small ones, where sizes are told
@@ -75,8 +76,9 @@ def _certain(thing: Thing, width: int, height: int) -> bool:
         return True
     x, y, w, h = thing.box
     cut = x == 0 or y == 0 or x + w == width or y + h == height
+    least = HANDLED if thing.shape == 'mug' else 1.0
     return (thing.visible > (CUT if cut else SEEN)
-            and w >= SMALLEST[0] * width and h >= SMALLEST[1] * height)
+            and w >= least * SMALLEST[0] * width and h >= least * SMALLEST[1] * height)
 
 
 def _edge(owners: Owners) -> float:

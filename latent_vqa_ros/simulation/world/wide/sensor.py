@@ -22,7 +22,7 @@ Rng = np.random.Generator
 
 DRIFT = 12  # degrees that a seen hue may leave its name's range
 NOISE = 1 << 21  # random numbers that all pictures share
-BLUR = 1 / 16  # standard deviation by the smallest thing's pixels, at most
+BLUR = 1 / 20  # standard deviation by the smallest thing's pixels, at most
 RING = 3  # pixels around a thing that it is compared with
 WHITER = 1.35  # times lighter than gray things that white ones must be seen
 BURNT, MOST_BURNT = 251, 0.5  # a pixel's second channel; share of a thing's pixels

@@ -14,7 +14,10 @@ Floats = NDArray[np.float64]
 
 # Degrees between a thing's axis and the line of sight within which its shape can be told.
 TELLS = {'cube': (0, 90), 'ball': (0, 90), 'cylinder': (17, 75), 'cone': (24, 90),
-         'mug': (18, 70), 'bowl': (15, 70)}
+         'mug': (22, 70), 'bowl': (22, 70)}
+SIDE = 0.7  # of a cylinder's radius: how much of its side is seen beside its end, at least
+TIP = 1.3  # radii of a cone's foot from its middle that its tip is seen at, at least
+CONE_RISE, CYLINDER_RISE = 2.4 / 1.15, 2.2 / 0.9  # height by radius, at scale 1
 HANDLE = math.cos(math.radians(35))  # a mug's handle does not point to or from the camera
 MARGIN = 0.01  # share of the picture around a thing that is wholly in it
 NEAREST = 0.04  # metres before the lens
@@ -27,6 +30,10 @@ def tells_its_shape(item: Item, camera: Camera) -> bool:
     tilt = math.degrees(math.acos(min(abs(float(sight @ item.axis())), 1.0)))
     least, most = TELLS[item.shape]
     if not least <= tilt <= most:
+        return False
+    rise = math.tan(math.radians(min(tilt, 89.0))) * item.stretch[2] / item.stretch[0]
+    if item.shape == 'cone' and rise * CONE_RISE < TIP \
+            or item.shape == 'cylinder' and rise * CYLINDER_RISE < SIDE:
         return False
     level = math.hypot(sight[0], sight[1])
     handle = sight[0] * math.cos(item.yaw) + sight[1] * math.sin(item.yaw)
