@@ -165,6 +165,14 @@ class Pipeline:
             found.update(status=refused.status, reason=refused.reason)
         return self._detail(request, found, latency, start)
 
+    def shows_colours(self, camera: str) -> bool:
+        """Return whether the camera's last frame that was answered about is not grey.
+
+        True where none was; may be called from any thread.
+        """
+        last = self._encoded.get(camera)
+        return last is None or not last.grey
+
     def encode(self, frame: Frame) -> Encoded:
         """Return the frame's features for any number of calls of ``answer``; raises ImageError."""
         start = time.perf_counter()

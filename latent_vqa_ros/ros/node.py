@@ -227,7 +227,8 @@ class VqaNode(LifecycleNode):
                  'standing_skipped': activation.rounds_skipped if activation else 0})])
         if activation:
             message.status += activation.cameras.statuses(
-                name, settings.camera_names, now.nanoseconds, settings.max_image_age)
+                name, settings.camera_names, now.nanoseconds, settings.max_image_age,
+                self.pipeline)
             message.status += activation.conditions.statuses(name)
         message.header.stamp = now.to_msg()
         self._diagnostics.publish(message)

@@ -29,6 +29,7 @@ from latent_vqa_ros.ros.frame_source import FrameSource
 DISABLED = 'disabled through ~/enable'
 WARN_AFTER, WARN_AGAIN = 3.0, 60.0  # s that a frame is missing until it is logged, and once more
 NO_CLOCK = 'use_sim_time is set, but nobody publishes /clock: time stands, ages count by the wall'
+NO_COLOURS = 'the camera shows no colours (R = G = B): questions about colours are unsure'
 NAMESAKE_S = 30.0  # s; longer than the middleware remembers a killed node
 FRESH_S = 2.0  # age of a newest frame that still says that they arrive
 FUTURE_S = 1.0  # that a stamp may lie ahead of the node's clock without a warning
@@ -87,13 +88,15 @@ class Cameras:
         # (camera, why) -> since when, when to log it
         self._missing: dict[tuple[str, str], tuple[float, float]] = {}
 
-    def statuses(self, name: str, cameras: Sequence[str], now_ns: int,
-                 max_age_s: float) -> list[DiagnosticStatus]:
+    def statuses(self, name: str, cameras: Sequence[str], now_ns: int, max_age_s: float,
+                 pipeline: Pipeline | None) -> list[DiagnosticStatus]:
         """Return one status per camera; call it once for each report, of the node ``name``."""
-        return [self._status(f'{name}: camera {camera}'.rstrip(), camera, now_ns, max_age_s)
+        return [self._status(f'{name}: camera {camera}'.rstrip(), camera, now_ns, max_age_s,
+                             pipeline is None or pipeline.shows_colours(camera))
                 for camera in cameras]
 
-    def _status(self, name: str, camera: str, now_ns: int, max_age_s: float) -> DiagnosticStatus:
+    def _status(self, name: str, camera: str, now_ns: int, max_age_s: float,
+                colours: bool) -> DiagnosticStatus:
         source = self._source
         values: dict[str, Any] = {'topic': source.topic(camera),
                                   'publishers': source.publishers(camera)}
@@ -111,6 +114,8 @@ class Cameras:
                                 source.mismatch(camera))
         if level != STALE and source.clock_is_missing:
             level, message = WARN, NO_CLOCK
+        if not colours:
+            values['colours'], message = 'none', f'{message}; {NO_COLOURS}'
         return status(name, level, message, values)
 
     def _warn_missing(self, camera: str, why: str) -> bool:

@@ -65,6 +65,21 @@ def test_a_silent_camera_goes_stale(robot):
     await_level(node, 'camera', OK)
 
 
+def test_a_camera_that_shows_no_colours_is_told_from_its_first_question_on(robot):
+    node = robot(diagnostics_period=0.1, min_confidence=0.0, max_image_age=0.0)
+    grey = image(stamp_ns=node.now_ns(), colour=(90, 90, 90), encoding='mono8', step=64,
+                 data=bytes([200] * 64 * 64))
+    node.show(grey)
+    assert 'colours' not in values(await_level(node, 'camera', OK))
+    detail = node.ask()
+    assert detail['status'] == 'unsure'
+    until(lambda: 'shows no colours' in await_level(node, 'camera', OK).message, 'the report')
+    assert values(node.diagnostics['camera'])['colours'] == 'none'
+    node.show_now()
+    assert node.ask()['status'] == 'ok'
+    until(lambda: 'colours' not in values(await_level(node, 'camera', OK)), 'the report')
+
+
 def test_a_camera_that_is_gone_is_told_from_a_silent_one(robot):
     node = robot(diagnostics_period=0.1, max_image_age=0.0)
     node.show_now()

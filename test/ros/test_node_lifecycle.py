@@ -74,6 +74,14 @@ def test_deactivating_gives_cameras_and_worker_back(robot):
     assert activation() is None
 
 
+def test_configuring_anew_enables_a_disabled_node(robot):
+    node = robot()
+    assert node.enable(False)
+    for name in ('deactivate', 'cleanup', 'configure', 'activate'):
+        assert node.transition(name)
+    assert node.ask()['status'] == 'no_image'
+
+
 def test_a_hundred_transitions_leave_nothing_behind(robot):
     node = robot(autostart=False)
     for name in ('configure', 'activate', 'deactivate', 'cleanup'):

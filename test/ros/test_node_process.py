@@ -205,3 +205,11 @@ def test_lists_may_be_empty_and_a_file_for_another_node_is_told(start, asker, bu
     line, = (line for line in process.said().splitlines() if 'yaml' in line)
     assert f'{other} has parameters for /vqa_node and none for {asker.node.get_namespace()}/vqa' \
         in line
+
+
+def test_without_autostart_the_node_waits_for_transitions(start, asker, bundle_path):
+    start(*arguments(asker, bundle_path), '-p', 'autostart:=false')
+    asker.greet()
+    detail = asker.ask()
+    assert (detail['status'], detail['reason']) == (
+        'inactive', 'the node is unconfigured; configure and activate it')

@@ -122,12 +122,25 @@ def test_questions_are_taken_away_and_come_back_as_news(seeing):
     assert seeing.answers == ['red', 'red', 'red']
 
 
-def test_a_new_rate_counts_from_now(seeing):
-    seeing.set(standing_rate=0.001, standing_publish='always')
-    seeing.set(standing_questions=[STANDING])
-    ticks_before = len(seeing.details)
-    seeing.set(standing_rate=100.0)  # the period under way had 1000 s
-    until(lambda: len(seeing.details) > ticks_before + 3, 'answers at the new rate')
+def test_a_new_rate_counts_from_now(robot):
+    node = robot(min_confidence=0.0, max_image_age=0.0, standing_rate=0.001,
+                 standing_publish='always', standing_questions=[STANDING])
+    node.show_now()
+    assert not node.answers
+    node.set(standing_rate=100.0)  # the period under way had 1000 s
+    until(lambda: len(node.answers) > 3, 'answers at the new rate')
+
+
+def test_a_node_that_is_disabled_during_a_round_leaves_the_rest_of_it_unasked(seeing, monkeypatch):
+    begun, gate = seeing.hold(monkeypatch)
+    seeing.set(standing_publish='always',
+               standing_questions=[STANDING, 'what shape is in the image?'])
+    assert begun.wait(LIMIT)
+    seeing.enable(False)
+    gate.set()
+    until(lambda: seeing.details, 'the answer in hand')
+    assert seeing.ask()['status'] == 'inactive'
+    assert [d['id'] for d in seeing.details[:-1]] == ['standing']
 
 
 @pytest.fixture

@@ -76,6 +76,19 @@ def test_a_camera_whose_clock_is_hours_behind_gets_that_reason(robot):
     assert 's ago: the clocks of camera and node differ; synchronize them' in detail['reason']
 
 
+def test_without_a_stamp_what_a_frame_waited_in_the_middleware_counts(robot):
+    node = robot(min_confidence=0.0, diagnostics_period=3600.0)
+    node.show_now()
+    seen = []
+    node.node.create_subscription(
+        type(image()), 'image_raw', lambda message: seen.append(message.header.frame_id), 10)
+    until(lambda: node.publish(image(0, 'unstamped'), 'image_raw') or 'unstamped' in seen)
+    time.sleep(0.6)
+    detail = node.ask()
+    assert detail['frame_id'] == 'unstamped'
+    assert detail['image_age_ms'] >= 500
+
+
 def test_a_camera_that_died_is_not_called_a_clock(robot):
     node = robot(min_confidence=0.0, max_image_age=0.5)
     node.show_now()
