@@ -34,9 +34,7 @@ def open_pipeline(model: str | os.PathLike[str], backend: str = 'onnxruntime',
     ``settings`` are those of ``Pipeline``: top_k, min_confidence, max_age_s.
     """
     bundle = bundles.load(find_model(os.fspath(model)))
-    if bundle.manifest.kind != VQA:
-        raise BundleError(f'{bundle.path}: a bundle of kind {bundle.manifest.kind} answers no '
-                          'questions; choose another model')
+    bundle.require(VQA)
     return Pipeline(bundle, load(bundle, backend, num_threads, device), **settings)
 
 

@@ -31,9 +31,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Print the questions, answers and words of a bundle."""
     from latent_vqa_ros.core.bundle import load
+    from latent_vqa_ros.core.manifest import VQA
     from latent_vqa_ros.core.models import find_model
 
-    document = describe(load(find_model(args.model)).manifest)
+    bundle = load(find_model(args.model))
+    bundle.require(VQA)
+    document = describe(bundle.manifest)
     if args.json:
         print(json.dumps(document, ensure_ascii=False))
         return 0

@@ -43,6 +43,12 @@ class Bundle:
         """Name, version and digest, as they stand in ``answer/detail``."""
         return self.manifest.name, self.manifest.version, self.sha256
 
+    def require(self, kind: str) -> None:
+        """Raise BundleError where the bundle is of another kind."""
+        if self.manifest.kind != kind:
+            raise BundleError(f'{self.path}: a bundle of kind {self.manifest.kind}, where one of '
+                              f'kind {kind} is needed; choose another model')
+
     def content(self, name: str) -> bytes:
         """Return the verified bytes of a file; BundleError where the bundle has none."""
         if name not in self.contents:

@@ -89,7 +89,7 @@ def test_a_bundle_of_features_gives_its_groups_of_an_image(tmp_path):
 
 
 def test_a_bundle_of_features_answers_no_questions_and_says_so(tmp_path):
-    with pytest.raises(BundleError, match='kind features answers no questions'):
+    with pytest.raises(BundleError, match='of kind features, where one of kind vqa is needed'):
         backends.open_pipeline(fake_bundle.write_features(tmp_path / 'f'))
 
 

@@ -1,5 +1,7 @@
 """`questions` says what can be asked and answered."""
 
+from helpers import fake_bundle
+
 
 def test_json_lists_questions_answers_and_words(latent_vqa_json, bundle):
     code, document = latent_vqa_json('questions', '--model', bundle)
@@ -22,3 +24,10 @@ def test_a_damaged_bundle_is_refused(latent_vqa, bundle):
     code, out, err = latent_vqa('questions', '--model', bundle)
     assert (code, out) == (1, '')
     assert 'sha256' in err
+
+
+def test_a_bundle_of_features_can_be_asked_nothing_and_says_so(latent_vqa, tmp_path):
+    code, out, err = latent_vqa('questions', '--model',
+                                fake_bundle.write_features(tmp_path / 'features'))
+    assert (code, out) == (1, '')
+    assert 'kind features' in err

@@ -35,3 +35,10 @@ def test_stopping_forgets_what_was_staged(bundle_path):
 def test_a_model_that_is_not_there_is_named():
     with pytest.raises(BundleError, match='nowhere'):
         load('nowhere', Settings())
+
+
+def test_the_nodes_number_of_threads_reaches_the_sessions():
+    for threads in (1, 3):
+        executor = load('easy_vqa', Settings(num_threads=threads)).backend.executor
+        assert {session.get_session_options().intra_op_num_threads
+                for session in executor.sessions.values()} == {threads}
