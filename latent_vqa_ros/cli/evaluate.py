@@ -6,9 +6,10 @@ examples:
   latent_vqa evaluate --model my_model --data episode/ --rate 5 --report report
 
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
-easy_vqa, tabletop, or a folder with questions.jsonl. --report writes the reliability diagram, the
-confusion and the document to a folder. --unfamiliar measures how well images unlike the training
-are noticed: noise, black, overexposed, blurred and half covered ones, and your own photographs.
+easy_vqa, tabletop, or a folder with questions.jsonl or as DAQUAR, GQA and VQA v2 are published.
+--report writes the reliability diagram, the confusion and the document to a folder. --unfamiliar
+measures how well images unlike the training are noticed: noise, black, overexposed, blurred and
+half covered ones, and your own photographs.
 
 DATA may also be a bag from `simulate bag`. Then standing questions are asked about its frames at
 --rate, the answers are compared with the truth of each frame, and it is counted how many frames an

@@ -12,7 +12,7 @@ SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide'}  # -> world of the
 
 def load(name_or_path: str, splits: Iterable[str] | None = None,
          limit: int | None = None) -> Dataset:
-    """Return a dataset by name or from a folder with ``questions.jsonl``.
+    """Return a dataset by name or from a folder: ``questions.jsonl``, DAQUAR, GQA, VQA v2.
 
     Only ``splits``, and only ``limit`` records of each, need to be there: where a dataset is
     drawn first, more would take minutes.
@@ -27,8 +27,15 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
         return adapter.load(folder)
+    from latent_vqa_ros.datasets import daquar, gqa, vqa2
+    if daquar.fits(folder):
+        return daquar.load(folder, limit)
+    if gqa.fits(folder):
+        return gqa.load(folder, limit)
+    if vqa2.fits(folder):
+        return vqa2.load(folder, limit)
     raise DatasetError(f'no data {name_or_path!r}: none of easy_vqa, {", ".join(SIMULATED)}, and '
-                       'no folder with questions.jsonl')
+                       'no folder with questions.jsonl or the files of DAQUAR, GQA or VQA v2')
 
 
 def ready(name_or_path: str, limit: int | None = None) -> None:

@@ -163,7 +163,9 @@ def test_a_truncated_picture_is_called_truncated():
             compressed_to_rgb(data[: len(data) * 2 // 3])
 
 
-SAMPLINGS = {name: getattr(cv2, f'IMWRITE_JPEG_SAMPLING_FACTOR_{name}')
+# OpenCV before 4.7 has no such choice: it writes 4:2:0, whatever stands there.
+SAMPLING = getattr(cv2, 'IMWRITE_JPEG_SAMPLING_FACTOR', 7)
+SAMPLINGS = {name: getattr(cv2, f'IMWRITE_JPEG_SAMPLING_FACTOR_{name}', 0)
              for name in ('411', '420', '422', '440', '444')}  # fmt: skip
 SMOOTH = cv2.GaussianBlur(picture(192, 260), (0, 0), 1.5)  # as cameras' pictures are
 VARIANTS = {
@@ -172,7 +174,7 @@ VARIANTS = {
     'grey, progressive': encoded('.jpg', SMOOTH[:, :, 0], cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
     'restarts': encoded('.jpg', SMOOTH, cv2.IMWRITE_JPEG_RST_INTERVAL, 3),
     'CMYK': simplejpeg.encode_jpeg(cv2.cvtColor(SMOOTH, cv2.COLOR_BGR2BGRA), colorspace='CMYK'),
-    **{name: encoded('.jpg', SMOOTH, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, value)
+    **{name: encoded('.jpg', SMOOTH, SAMPLING, value)
        for name, value in SAMPLINGS.items()},
 }  # fmt: skip
 
