@@ -154,9 +154,9 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
                task.steps, initial=at.step, leave=False, mininterval=1,
                disable=distributed.rank() > 0)
     for batch in bar:
-        done = at.epoch * task.steps + at.step
+        share = schedule(at.epoch * task.steps + at.step, total, config.warmup)
         for group in optimizer.param_groups:
-            group['lr'] = group['rate'] * schedule(done, total, config.warmup)
+            group['lr'] = share * group['rate']
         losses = task.losses(batch)
         optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()

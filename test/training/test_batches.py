@@ -126,3 +126,90 @@ def test_a_mirrored_picture_is_asked_the_mirrored_question_and_has_no_caption(tm
         word = tokenizer.vocabulary[int(batch.question_ids_ut[batch.question_bq[0, 0], 3]) - 2]
         seen.add((word, bool(batch.image_bhwc[0, 0, 0, 0] > 100), batch.caption_b.tolist()[0]))
     assert seen == {('left', True, 0), ('right', False, -1)}
+
+
+def alone(images, seeds=range(40), **config):
+    """Return copies of images that one change alone was made to, a batch for each seed."""
+    still = {'noise': 0.0, 'gain': 0.0, 'blur': 0.0}
+    return np.stack([augmented(images, np.random.default_rng(seed),
+                               AugmentConfig(**{**still, **config})) for seed in seeds]
+                    ).astype(float)
+
+
+def test_without_a_change_pictures_stay_as_they_are():
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    assert np.array_equal(alone(images), np.broadcast_to(images, (40, *images.shape)))
+
+
+def test_symmetries_show_all_eight_views_of_a_square_and_nothing_else():
+    image = np.arange(16 * 16 * 3, dtype=np.uint16).reshape(1, 16, 16, 3).astype(np.uint8)
+    views = {np.rot90(side, turns).tobytes() for turns in range(4)
+             for side in (image[0], image[0, :, ::-1])}
+    seen = [view.astype(np.uint8).tobytes() for view in alone(image, symmetries=True)[:, 0]]
+    assert len(views) == 8
+    assert set(seen) == views
+
+
+def test_noise_is_of_each_pixel_alone_and_of_random_strength_up_to_its_highest():
+    images = np.full((1, 64, 64, 3), 128, np.uint8)
+    change = alone(images, noise=20.0)[:, 0] - 128
+    strength = change.std(axis=(1, 2, 3))
+    assert 0 <= strength.min() < 5
+    assert 15 < strength.max() < 21
+    assert abs(change.mean(axis=(1, 2, 3))).max() < 1
+    beside = (change[:, 1:] * change[:, :-1]).mean(axis=(1, 2, 3)) / (1 + strength ** 2)
+    assert abs(beside).max() < 0.05
+
+
+def test_gain_changes_brightness_and_each_color_evenly_and_up_to_its_highest():
+    images = np.full((1, 16, 16, 3), 100, np.uint8)
+    changed = alone(images, gain=0.4)[:, 0]
+    assert np.ptp(changed, axis=(1, 2)).max() == 0
+    factor = changed[:, 0, 0] / 100
+    assert 0.6 - 0.01 <= factor.min() < 0.75
+    assert 1.25 < factor.max() <= 1.4 + 0.01
+    colors = np.ptp(factor, axis=1)  # a cast
+    assert 0.2 < colors.max() <= 0.41
+    assert np.ptp(factor.mean(axis=1)) > 0.2  # brightness of all
+
+
+def test_blur_mixes_in_the_mean_of_the_neighbours_at_a_random_share_up_to_its_highest():
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    image[:, 8, 8] = 252
+    changed = alone(image, blur=0.5)[:, 0]
+    share = changed[:, 8, 7, 0] / (252 / 9)
+    assert 0 <= share.min() < 0.1
+    assert 0.4 < share.max() <= 0.52
+    assert abs(changed[:, 8, 8, 0] - 252 * (1 - share * 8 / 9)).max() < 15
+    assert changed[:, :7].max() == 0
+
+
+def test_an_epoch_is_shuffled_anew_each_time(split):
+    orders = [[row for batch in split.epoch((0, number), 1) for row in batch]
+              for number in range(4)]
+    assert {tuple(sorted(order)) for order in orders} == {tuple(range(6))}
+    assert len(set(map(tuple, orders))) > 1
+    assert orders[0] == [row for batch in split.epoch((0, 0), 1) for row in batch]
+
+
+def test_a_picture_of_several_captions_shows_each_at_times_and_the_first_without_chance(tmp_path):
+    cv2.imwrite(str(tmp_path / '0.png'), np.zeros((16, 16, 3), np.uint8))
+    record = Record(tmp_path / '0.png', 'train', (Question('is it', 'red', 'x'),),
+                    ('red', 'blue', 'what'))
+    split = Split([record], SIZE, TOKENIZER, ANSWERS, (2, 2))
+
+    def told(rng):
+        batch = split.batch([0], rng, AugmentConfig() if rng else None)
+        return TOKENIZER.vocabulary[int(batch.caption_ids_ut[batch.caption_b[0], 1]) - 2]
+
+    assert {told(np.random.default_rng(seed)) for seed in range(30)} == {'red', 'blue', 'what'}
+    assert told(None) == 'red'
+
+
+def test_a_mirrored_picture_is_mirrored_with_its_places_half_of_the_time(split):
+    config = AugmentConfig(mirror=True, noise=0, gain=0, blur=0)
+    split.pictures.take = lambda rows: np.tile(  # bright on the left
+        np.repeat([200, 0], 8).astype(np.uint8)[None, None, :, None], (len(rows), 16, 1, 3))
+    left = [bool(image[0, 0, 0] > 100) for seed in range(50)
+            for image in split.batch(range(6), np.random.default_rng(seed), config).image_bhwc]
+    assert 0.4 < sum(left) / len(left) < 0.6

@@ -9,7 +9,7 @@ import yaml
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 from helpers import squares  # noqa: E402
 
-from latent_vqa_ros.training import finetune, loop, run  # noqa: E402
+from latent_vqa_ros.training import finetune, loop, pretrain, run  # noqa: E402
 from latent_vqa_ros.training.batches import Split  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
 from latent_vqa_ros.training.data import load_data  # noqa: E402
@@ -81,3 +81,65 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(recipe, data):
     assert parts.keys() == {'loss', 'answer_loss', 'region_loss', 'contrastive_loss',
                             'grounding_loss', 'count_loss'}
     assert parts['loss'].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize('bfloat16', [True, False])
+def test_the_towers_compute_in_bfloat16_where_the_recipe_says_so_and_losses_never(
+        recipe, data, bfloat16):
+    recipe = replace(recipe, bfloat16=bfloat16, pretrain=replace(
+        recipe.pretrain, region_weight=1.0))
+    model = run.build(recipe, data)
+    split = Split(data.val, recipe.preprocess, data.tokenizer, data.answers,
+                  model.clip.image_encoder.grid)
+    seen = {}
+
+    def note(name):
+        def hook(module, inputs, output):  # a hook that returned something would change it
+            seen.setdefault(name, output.dtype)
+        return hook
+
+    for name in ('clip.image_encoder.stem.0.0', 'clip.project_image', 'project_answer',
+                 'fusion.blocks.0.cross.compress_query'):
+        model.get_submodule(name).register_forward_hook(note(name))
+    tasks = (pretrain.task(recipe, model, split, split, CPU),
+             finetune.task(recipe, model, split, split, run.bank_ids(data), data.answers, CPU))
+    for task in tasks:
+        losses = task.losses(split.batch(range(2)))
+        assert {value.dtype for value in losses.values()} == {torch.float32}
+        assert seen.pop('clip.image_encoder.stem.0.0') == (
+            torch.bfloat16 if bfloat16 else torch.float32)
+    assert seen == {'clip.project_image': torch.float32, 'project_answer': torch.float32,
+                    'fusion.blocks.0.cross.compress_query':
+                        torch.bfloat16 if bfloat16 else torch.float32}
+
+
+def test_the_score_is_the_share_of_right_answers_for_all_and_for_each_group(
+        recipe, data, monkeypatch):
+    model = run.build(recipe, data)
+    split = Split(data.val[:3], recipe.preprocess, data.tokenizer, data.answers,
+                  model.clip.image_encoder.grid)
+    groups = [q.group for record in split.records for q in record.questions]
+    target = torch.zeros(len(groups), dtype=torch.long)
+    logits = torch.zeros(len(groups), 2)
+    logits[:, 1] = torch.tensor([1.0 if group == 'above' else -1.0 for group in groups])
+    monkeypatch.setattr(finetune, 'predict', lambda *_: (logits, target))
+    task = finetune.task(recipe, model, split, split, run.bank_ids(data), data.answers, CPU)
+    share = groups.count('above') / len(groups)
+    assert task.score() == pytest.approx({'score': 1 - share, 'right_above': 0.0,
+                                          'right_left': 1.0, 'right_what': 1.0})
+
+
+def test_predictions_are_of_each_question_in_order_with_its_true_answer(recipe, data,
+                                                                        monkeypatch):
+    monkeypatch.setattr(finetune, '_EVAL_BATCH', 2)  # the last batch is a short one
+    model = run.build(recipe, data).eval()
+    split = Split(data.val[:5], recipe.preprocess, data.tokenizer, data.answers,
+                  model.clip.image_encoder.grid)
+    logits, targets = finetune.predict(model, split, run.bank_ids(data), CPU)
+    asked = [question for record in split.records for question in record.questions]
+    assert [data.answers[i] for i in targets] == [question.answer for question in asked]
+    model.set_bank(run.bank_ids(data))
+    with torch.no_grad():
+        features, _ = model.encode(torch.from_numpy(split.pictures.take([4])[0]))
+        alone = model.answer(features, torch.from_numpy(data.tokenizer.encode(asked[-1].text)))
+    assert torch.allclose(logits[-1], alone, atol=1e-4)

@@ -129,3 +129,64 @@ def test_a_part_that_the_model_has_not_is_named_with_those_near_it(tmp_path):
     frozen = {name: PartConfig(frozen=True) for name in ('tower', 'text')}
     with pytest.raises(ConfigError, match='all of the model is frozen'):
         one_step(tmp_path / '2', Parts(), parts=frozen)
+
+
+def test_a_gradient_is_clipped_to_a_norm_of_one(tmp_path, monkeypatch):
+    norms = []
+    step = torch.optim.AdamW.step
+    monkeypatch.setattr(torch.optim.AdamW, 'step', lambda self, *rest: (
+        norms.append(torch.cat([p.grad.flatten() for group in self.param_groups
+                                for p in group['params']]).norm().item()), step(self, *rest))[1])
+    one_step(tmp_path / '1', Parts())  # sixteen gradients of 1: a norm of 4
+    assert norms == pytest.approx([1.0], rel=1e-4)
+
+
+def watched(tmp_path, scores, **config):
+    """Train epochs of three steps with these scores; return the model, its metrics and modes."""
+    made, modes = torch.nn.Linear(2, 1), []
+    stage = StageConfig(**{'epochs': len(scores), 'learning_rate': 0.01, **config})
+
+    def score():
+        modes.append(('score', made.training))
+        return {'score': scores[len(modes) // 4 - 1], 'more': 0.5}
+
+    def losses(x):
+        modes.append(('loss', made.training))
+        loss = made(x).square().mean()
+        return {'loss': loss, 'one_loss': loss.new_tensor(float(len(modes)))}
+
+    task = loop.Task('stage', 3, lambda epoch, first: iter([torch.ones(1, 2)] * (3 - first)),
+                     losses, score)
+    tmp_path.mkdir(exist_ok=True)
+    loop.run(task, made, stage, tmp_path, loop.Metrics(tmp_path))
+    return made, loop.Metrics.read(tmp_path), modes
+
+
+def test_losses_see_a_model_in_training_and_scores_one_that_is_not(tmp_path):
+    made, _, modes = watched(tmp_path, [0.0, 0.0])
+    assert modes == [*[('loss', True)] * 3, ('score', False)] * 2
+    assert not made.training
+
+
+def test_metrics_are_means_over_the_steps_of_an_epoch(tmp_path):
+    rows = watched(tmp_path, [0.25, 0.75])[1]
+    assert [(row['epoch'], row['score'], row['more'], row['one_loss']) for row in rows] == [
+        (0, 0.25, 0.5, 2.0), (1, 0.75, 0.5, 6.0)]
+    assert all(row['seconds'] > 0 and row['processes'] == 1 for row in rows)
+
+
+def test_a_stage_ends_at_the_first_score_that_is_good_enough_and_is_then_left(tmp_path):
+    rows = watched(tmp_path, [0.1, 0.5, 0.9], stop_at=0.5)[1]
+    assert [row['score'] for row in rows] == [0.1, 0.5]
+    about = load_tensors(tmp_path / 'stage.safetensors')[1]
+    assert (about['epoch'], about['done']) == (2, True)
+    before = (tmp_path / 'stage.safetensors').read_bytes()
+    assert watched(tmp_path, [0.1, 0.5, 0.9], stop_at=0.5)[2] == []
+    assert (tmp_path / 'stage.safetensors').read_bytes() == before
+
+
+def test_the_schedule_is_that_of_the_whole_stage(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(loop, 'schedule', lambda *given: asked.append(given) or 1.0)
+    watched(tmp_path, [0.0, 0.0], warmup=0.3)
+    assert asked == [(step, 6, 0.3) for step in range(6)]

@@ -10,7 +10,7 @@ from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.datasets import folder as adapter  # noqa: E402
 from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
-from latent_vqa_ros.training import loop, pretrain  # noqa: E402
+from latent_vqa_ros.training import finetune, loop, pretrain  # noqa: E402
 from latent_vqa_ros.training.batches import Split  # noqa: E402
 from latent_vqa_ros.training.config import AugmentConfig, Recipe, StageConfig  # noqa: E402
 
@@ -123,3 +123,37 @@ def test_a_small_model_learns_what_stands_where_on_eight_pictures(splits, tmp_pa
     loop.run(task, made, recipe.pretrain, tmp_path, loop.Metrics(tmp_path))
     assert before < 0.7
     assert pretrain.region_recall(made, splits[1], CPU) > 0.95
+
+
+def test_the_loss_is_that_of_captions_and_the_weighted_one_of_regions(splits):
+    made = model()
+    batch = splits[1].batch(range(8))
+    recipe = Recipe('x', 'x', pretrain=StageConfig(region_weight=4.0))
+    parts = pretrain.task(recipe, made, *splits, CPU).losses(batch)
+    assert parts['loss'].item() == pytest.approx(
+        parts['caption_loss'].item() + 4 * parts['region_loss'].item(), rel=1e-5)
+    assert min(parts['caption_loss'], parts['region_loss']) > 0
+    alone = pretrain.task(Recipe('x', 'x'), made, *splits, CPU).losses(batch)
+    assert alone.keys() == {'loss'}
+    assert alone['loss'].item() == pytest.approx(parts['caption_loss'].item(), rel=1e-5)
+
+
+def test_an_epoch_augments_as_the_recipe_says_and_is_not_that_of_the_other_stage(splits):
+    def first(stage, **values):
+        recipe = Recipe('x', 'x', threads=1, **{
+            'augment': AugmentConfig(noise=0, gain=0, blur=0), 'pretrain': StageConfig(batch=8),
+            'finetune': StageConfig(batch=8), **values})
+        made = [recipe, model(), *splits]
+        task = (pretrain.task(*made, CPU) if stage == 'pretrain' else finetune.task(
+            *made, None, ('blue', 'no', 'red', 'yes'), CPU))
+        assert task.steps == 1
+        return next(task.epoch(0, 0)).image_bhwc
+
+    plain = first('pretrain')
+    assert sorted(image.numpy().tobytes() for image in plain) == sorted(
+        image.tobytes() for image in splits[0].pictures.take(range(8)))
+    assert not torch.equal(first('pretrain', seed=1), plain)
+    assert not torch.equal(first('finetune'), plain)
+    for stage in ('pretrain', 'finetune'):
+        assert not torch.equal(first(stage, augment=AugmentConfig(noise=9, gain=0, blur=0)),
+                               first(stage))

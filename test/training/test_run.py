@@ -143,6 +143,27 @@ def test_a_finished_training_needs_no_more_than_its_last_checkpoint(small, tmp_p
     assert all(torch.equal(weights[name], again[name]) for name in weights)
 
 
+def test_the_seed_draws_the_weights(small):
+    recipe, _ = small
+    data = load_data(recipe)
+    first, again, other = (build(replace(recipe, seed=seed), data).state_dict()
+                           for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first['project_answer.weight'], other['project_answer.weight'])
+
+
+def test_training_takes_the_threads_of_the_recipe_and_computes_alike_each_time(small, tmp_path,
+                                                                              monkeypatch):
+    recipe, _ = small
+    seen = []
+    monkeypatch.setattr(loop, 'run', lambda *_: seen.append((
+        torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())))
+    torch.use_deterministic_algorithms(False)
+    train(replace(recipe, threads=2), load_data(recipe), tmp_path / 'run', torch.device('cpu'))
+    assert set(seen) == {(2, True)}
+    torch.set_num_threads(1)
+
+
 def test_a_tower_with_imagenet_weights_begins_with_them_and_others_with_the_seed(small):
     recipe, _ = small
     data = load_data(recipe)
