@@ -99,6 +99,7 @@ def test_a_frozen_part_stays_as_it_is_with_its_batch_statistics_and_the_rest_lea
     before, after = one_step(tmp_path / '1', made, parts={'tower': PartConfig(frozen=True)})
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {'text.weight', 'text.bias'}
+    assert made.tower[0].weight.grad is None  # nor is its gradient computed, or clipped with
     before, after = one_step(tmp_path / '2', made)  # a later stage without parts trains all
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == set(before)
@@ -190,3 +191,16 @@ def test_the_schedule_is_that_of_the_whole_stage(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, 'schedule', lambda *given: asked.append(given) or 1.0)
     watched(tmp_path, [0.0, 0.0], warmup=0.3)
     assert asked == [(step, 6, 0.3) for step in range(6)]
+
+
+def test_an_epoch_that_was_told_of_but_not_saved_is_told_of_once(tmp_path, monkeypatch):
+    """As after a kill between the line in metrics.jsonl and the checkpoint."""
+    save, saved = loop._save, []
+    monkeypatch.setattr(loop, '_save', lambda *rest: (
+        saved.append(1), save(*rest) if len(saved) < 2 else (_ for _ in ()).throw(Killed))[1])
+    with pytest.raises(Killed):
+        watched(tmp_path, [0.1, 0.2, 0.3])
+    assert [row['epoch'] for row in loop.Metrics.read(tmp_path)] == [0, 1]
+    monkeypatch.undo()
+    rows = watched(tmp_path, [0.2, 0.3, 0.4])[1]
+    assert [(row['epoch'], row['score']) for row in rows] == [(0, 0.1), (1, 0.2), (2, 0.3)]

@@ -48,11 +48,11 @@ def test_padded_questions_do_not_count():
 
 
 def test_counting_learns_from_questions_whose_answer_is_a_number():
-    numbers = torch.tensor([math.nan, 2.0, 5.0])  # of the answers yes, 2 and 5
+    numbers = torch.tensor([2.0, 5.0, math.nan])  # of the answers 2, 5 and yes
     counted = torch.tensor([[9.0, 2.5, 7.0], [1.0, 3.0, 0.0]])
-    target = torch.tensor([[0, 1, 2], [0, IGNORED, IGNORED]])
+    target = torch.tensor([[2, 0, 1], [2, IGNORED, IGNORED]])
     assert count_loss(counted, numbers, target) == pytest.approx((0.5 ** 2 / 2 + 2 - 0.5) / 2)
-    nothing = torch.tensor([[0, 0, 0], [0, IGNORED, IGNORED]])
+    nothing = torch.tensor([[2, 2, 2], [2, IGNORED, IGNORED]])
     assert count_loss(counted, numbers, nothing) == 0
 
 
