@@ -138,22 +138,32 @@ def test_the_loss_is_that_of_captions_and_the_weighted_one_of_regions(splits):
     assert alone['loss'].item() == pytest.approx(parts['caption_loss'].item(), rel=1e-5)
 
 
-def test_an_epoch_augments_as_the_recipe_says_and_is_not_that_of_the_other_stage(splits):
-    def first(stage, **values):
+@pytest.mark.parametrize('stage', ['pretrain', 'finetune'])
+def test_batches_are_a_function_of_seed_stage_epoch_and_step(splits, stage):
+    def epoch(number, first=0, stage=stage, **values):
         recipe = Recipe('x', 'x', threads=1, **{
-            'augment': AugmentConfig(noise=0, gain=0, blur=0), 'pretrain': StageConfig(batch=8),
-            'finetune': StageConfig(batch=8), **values})
-        made = [recipe, model(), *splits]
+            'augment': AugmentConfig(noise=0, gain=0, blur=0), 'pretrain': StageConfig(batch=4),
+            'finetune': StageConfig(batch=4), **values})
+        made = recipe, model(), *splits
         task = (pretrain.task(*made, CPU) if stage == 'pretrain' else finetune.task(
             *made, None, ('blue', 'no', 'red', 'yes'), CPU))
-        assert task.steps == 1
-        return next(task.epoch(0, 0)).image_bhwc
+        assert task.steps == 2
+        return [batch.image_bhwc.numpy().tobytes() for batch in task.epoch(number, first)]
 
-    plain = first('pretrain')
-    assert sorted(image.numpy().tobytes() for image in plain) == sorted(
-        image.tobytes() for image in splits[0].pictures.take(range(8)))
-    assert not torch.equal(first('pretrain', seed=1), plain)
-    assert not torch.equal(first('finetune'), plain)
-    for stage in ('pretrain', 'finetune'):
-        assert not torch.equal(first(stage, augment=AugmentConfig(noise=9, gain=0, blur=0)),
-                               first(stage))
+    plain, other = epoch(0), {'pretrain': 'finetune', 'finetune': 'pretrain'}[stage]
+    assert epoch(0) == plain
+    assert epoch(0, 1) == plain[1:]
+    for changed in (epoch(1), epoch(0, seed=1), epoch(0, stage=other),
+                    epoch(0, augment=AugmentConfig(noise=9, gain=0, blur=0))):
+        assert len(changed) == 2
+        assert changed != plain
+
+
+def test_the_score_is_the_recall_of_things_where_places_are_known_and_else_of_pictures(
+        splits, monkeypatch):
+    monkeypatch.setattr(pretrain, 'region_recall', lambda *_: 0.25)
+    monkeypatch.setattr(pretrain, 'recall', lambda *_: 0.5)
+    task = pretrain.task(Recipe('x', 'x'), model(), *splits, CPU)
+    assert task.score() == {'score': 0.25}
+    monkeypatch.setattr(splits[1].placed, 'exist', False)
+    assert task.score() == {'score': 0.5}
