@@ -168,6 +168,7 @@ WHOLE = {  # none of these is broken
     'a file compressed as a whole': (file_of(CompressionMode.FILE), 'zstd -d bag.mcap.zstd'),
     'a directory of such without metadata': (without_metadata(CompressionMode.FILE), 'reindex'),
     'messages of JSON': (of_contents(b'{"a": 1}', b'{"a": 2}'), 'not CDR.*7b226122'),
+    'messages that begin with a zero': (of_contents(b'\0\x10ab', b'\0\x7fcd'), 'not CDR.*0010'),
     'messages of gzip': (of_contents(b'\x1f\x8b\x08\x00', b'\x1f\x8b\x08\x00'), 'gzip'),
     'metadata of later': (newer, 'newer ROS 2.*upgrade rosbags'),
     'an mcap of ROS 1': (other_profile(b'ros1'), "profile 'ros1'"),
