@@ -43,7 +43,7 @@ from latent_vqa_ros.ros.rclpy_private import SubscriptionEventCallbacks, Unsuppo
 
 BACK = Duration(seconds=-0.1)  # a clock that goes back less jitters, one that goes back more jumps
 AHEAD_NS = NANO  # a stamp further in the future is not of this time
-TRUST_S = 1.0  # after a message that could be read; taking bytes first costs 0.3 to 0.8 ms more
+TRUST_S = 3.0  # after a message that could be read; taking bytes first costs 0.3 to 0.8 ms more
 RELIABILITY = 'RELIABILITY'
 
 

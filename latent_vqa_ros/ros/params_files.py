@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1 << 20
+PAGE = 'vqa_web'  # the page beside the node takes its parameters from the same file
 
 
 def unread(argv: Sequence[str], node: str) -> Iterator[str]:
@@ -22,7 +23,7 @@ def unread(argv: Sequence[str], node: str) -> Iterator[str]:
     files = [file for option, file in zip(argv, argv[1:], strict=False)
              if option == '--params-file']
     for file in files:
-        names = list(_nodes(_read(Path(file))))
+        names = [name for name in _nodes(_read(Path(file))) if not name.endswith(f'/{PAGE}')]
         if names and not any(_matches(name, node) for name in names):
             yield (f'{file} has parameters for {", ".join(names[:3])} and none for {node}: they '
                    f'are ignored; write {node.rpartition("/")[2]}: or /**: above them')

@@ -21,6 +21,7 @@ def lines(tmp_path, document, node='/left/vqa') -> list[str]:
 @pytest.mark.parametrize('document', [
     {'/**': HERE}, {'/left/vqa': HERE}, {'left/vqa': HERE}, {'/left': {'vqa': HERE}},
     {'left': {'vqa': HERE}}, {'/*/vqa': HERE}, {'/**/vqa': HERE}, {'/left/*': HERE},
+    {'vqa_web': HERE}, {'left': {'vqa_web': HERE}},
     {'other': HERE, '/**': HERE}, {'**': HERE}, {}, {'notes': 'no parameters'}, [], 'a: [', 'x',
 ])
 def test_a_file_that_is_read_or_names_no_node_is_not_told(tmp_path, document):
