@@ -34,6 +34,7 @@ LIGHT = EVERYTHING - {'numpy', 'cv2', 'yaml'}
 # over an empty list.
 RULES = {
     'core': (LIGHT, 11),
+    'teach': (LIGHT, 13),
     'backends': (LIGHT, 2),
     'bags': (LIGHT, 4),
     'cli': (EVERYTHING, 9),

@@ -38,6 +38,14 @@ def open_pipeline(model: str | os.PathLike[str], backend: str = 'onnxruntime',
     return Pipeline(bundle, load(bundle, backend, num_threads, device), **settings)
 
 
+def open_features(model: str | os.PathLike[str], num_threads: int = 1) -> tuple[Bundle, Network]:
+    """Return a bundle of kind ``features`` and what executes it; BundleError says why not."""
+    bundle = bundles.load(find_model(os.fspath(model)))
+    if bundle.manifest.kind != FEATURES:
+        raise BundleError(f'{bundle.path}: is no bundle of kind {FEATURES}')
+    return bundle, load(bundle, num_threads=num_threads)
+
+
 def load(bundle: Bundle, backend: str = 'onnxruntime', num_threads: int = 1,
          device: str | None = None) -> Network:
     """Make a bundle executable; BundleError where it cannot be, by name.

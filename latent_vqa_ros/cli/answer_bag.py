@@ -29,10 +29,12 @@ from latent_vqa_ros.cli.common import (
     Questions,
     add_json,
     add_model,
+    add_taught,
     add_verb,
     count,
     counting,
     end_cleanly,
+    use_taught,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--every', metavar='N', type=count, default=1,
                         help='only each N-th frame of a topic (default 1)')
     add_model(parser)
+    add_taught(parser)
     add_json(parser, '{"bag", "out", "frames", "rows", "statuses", "topics", "resumed_frames", …}')
     parser.set_defaults(run=run)
 
@@ -89,7 +92,7 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
     with BagReader(args.bag) as bag:
         topics = choose_topics(bag.topics, args.topics)
         log.info('answering about %s', ', '.join(topics))
-        pipeline = open_pipeline(args.model)
+        pipeline = use_taught(open_pipeline(args.model), args.taught)
         warn_of_questions(pipeline, questions)
         job = describe_job(bag, pipeline, topics, questions, args.every)
         with open_output(args.out, job) as output, counting(bag.message_count, 'msg') as done:
@@ -120,8 +123,10 @@ def describe_job(bag: BagReader, pipeline: Pipeline, topics: list[str], question
     from latent_vqa_ros import __version__
     from latent_vqa_ros.bags.answer_output import bag_identity
 
+    found = [pipeline.taught and pipeline.taught.find(question, '') for question in questions]
+    taught = {'taught': [one and one.identity for one in found]} if any(found) else {}
     return {'bag': bag_identity(bag), 'model': pipeline.bundle.sha256, 'questions': questions,
-            'topics': topics, 'every': every, 'version': __version__}
+            'topics': topics, 'every': every, 'version': __version__, **taught}
 
 
 def sentence(document: dict[str, Any]) -> str:

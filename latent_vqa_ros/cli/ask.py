@@ -14,7 +14,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latent_vqa_ros.cli.common import Questions, add_json, add_model, add_verb
+from latent_vqa_ros.cli.common import (
+    Questions,
+    add_json,
+    add_model,
+    add_taught,
+    add_verb,
+    use_taught,
+)
 
 if TYPE_CHECKING:
     from latent_vqa_ros.core.answer import Detail
@@ -29,13 +36,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('questions', metavar='QUESTION', nargs='+', action=Questions,
                         help='each one in quotes')
     add_model(parser)
+    add_taught(parser)
     add_json(parser, 'a list of answer/detail objects')
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per question; return 0 when each one was answered."""
-    details = answer(args.image, args.questions, args.model)
+    details = answer(args.image, args.questions, args.model, args.taught)
     if args.json:
         print(json.dumps([detail.to_dict() for detail in details], ensure_ascii=False))
     else:
@@ -44,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(detail.status.value == 'ok' for detail in details) else 1
 
 
-def answer(image: Path, questions: list[str], model: str) -> list[Detail]:
+def answer(image: Path, questions: list[str], model: str,
+           taught: str | None = None) -> list[Detail]:
     """Return a Detail per question; BundleError and OSError for unusable files."""
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.core.compressed import compressed_to_rgb
@@ -52,7 +61,7 @@ def answer(image: Path, questions: list[str], model: str) -> list[Detail]:
     from latent_vqa_ros.core.questions import Request, plain
 
     content = read_picture(image)
-    pipeline = open_pipeline(model)
+    pipeline = use_taught(open_pipeline(model), taught)
     frame = Frame(lambda: (compressed_to_rgb(content), None))
     return [pipeline.respond(Request(plain(question.strip())), frame) for question in questions]
 

@@ -8,7 +8,9 @@ A synthetic 640×480 bgr8 camera frame takes the node's road: decode (message to
 input), encode, answer. One thread, batch 1. The runs take turns in random order within each
 repetition, so that a busy machine slows all alike; each turn begins with an unmeasured answer,
 so that no run pays for the caches that another one filled. int8 and openvino run the same graphs,
-int8 with ONNX Runtime. float is exported from the bundle's weights on the spot.
+int8 with ONNX Runtime. float is exported from the bundle's weights on the spot. taught is a
+question that was taught from two times ten frames, its second question another one about the same
+region.
 A run whose dependency (openvino, torch, onnx) is missing is left out, and stderr says so.
 """
 
@@ -23,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,11 +43,15 @@ from latent_vqa_ros.cli.common import (
 if TYPE_CHECKING:
     from latent_vqa_ros.core.bundle import Bundle
     from latent_vqa_ros.core.pipeline import Frame, Pipeline
+    from latent_vqa_ros.teach.features import RegionEncoder
+    from latent_vqa_ros.teach.folder import Folder
+    from latent_vqa_ros.teach.teacher import Teacher
 
 HEIGHT, WIDTH = 480, 640
 STEPS = ('decode', 'encode', 'answer', 'total')
 WARM_UP = 10
 MANY = 10  # questions about one frame
+SHOTS = 10  # of each of two answers that are taught
 NEEDS = {'openvino': ('openvino',), 'float': ('torch', 'onnx', 'onnxscript', 'safetensors'),
          'torch': ('torch', 'safetensors')}  # runs beside int8
 
@@ -101,12 +108,17 @@ def bench(model: str, repeat: int, beside: str | None = None) -> dict[str, Any]:
     if beside is not None:
         other = open_pipeline(beside)
         pipelines[other.bundle.manifest.name] = other
-    for pipeline in pipelines.values():
-        pipeline.max_distance = None  # the frame is noise, which is not familiar
-    times = measure(pipelines, repeat)
+    before_mb = resident_mb()
+    with tempfile.TemporaryDirectory(prefix='latent_vqa_') as folder:
+        pipelines['taught'], teach_ms = open_taught(bundle, folder)
+        taught_mb = resident_mb() - before_mb
+        for pipeline in pipelines.values():
+            pipeline.max_distance = None  # the frame is noise, which is not familiar
+        times = measure(pipelines, repeat)
     return {'input': [HEIGHT, WIDTH], 'threads': 1, 'repeat': repeat,
             'model': bundle.manifest.name, 'runs': {name: summary(t) for name, t in times.items()},
-            'ratios': ratios(times), 'rss_mb': rss_mb, 'load_ms': round(load_ms, 1)}
+            'ratios': ratios(times), 'rss_mb': rss_mb, 'load_ms': round(load_ms, 1),
+            'teach_ms': round(teach_ms, 1), 'taught_rss_mb': round(taught_mb, 1)}
 
 
 def references(bundle: Bundle) -> dict[str, Pipeline]:
@@ -126,6 +138,52 @@ def references(bundle: Bundle) -> dict[str, Pipeline]:
         else:
             found[name] = (open_float(bundle) if name == 'float'
                            else open_pipeline(bundle.path, name, device='cpu'))
+    return found
+
+
+def open_taught(bundle: Bundle, folder: str) -> tuple[Pipeline, float]:
+    """Teach two questions in a folder; return what answers them, and milliseconds of a fit."""
+    import numpy as np
+
+    from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.cli.common import use_taught
+    from latent_vqa_ros.teach.folder import Folder
+    from latent_vqa_ros.teach.messages import Message
+    from latent_vqa_ros.teach.teacher import Taken
+
+    rng, times = np.random.default_rng(0), []
+    manifest = replace(bundle.manifest, questions=('first taught', 'second taught'))
+    taught = open_pipeline(bundle.path)
+    taught.bundle = replace(bundle, manifest=manifest)
+    for question in manifest.questions:
+        for shot in range(2 * SHOTS):
+            noise = rng.integers(0, 256, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
+            make_teacher(Folder(folder)).do(
+                Message('add', question=question, answer=f'answer {shot % 2}'),
+                Taken(noise.repeat(16, 0).repeat(16, 1), shot * 10**10))
+        teacher = make_teacher(Folder(folder))
+        start = time.perf_counter()
+        teacher.do(Message('fit', question=question, force=True))
+        times.append((time.perf_counter() - start) * 1e3)
+    use_taught(taught, folder)
+    return taught, min(times)
+
+
+def make_teacher(folder: Folder) -> Teacher:
+    """Return a teacher that has seen no shot yet; its encoder is shared and has run."""
+    from latent_vqa_ros.teach.teacher import Teacher
+
+    return Teacher(folder, encoder())
+
+
+@lru_cache(maxsize=1)
+def encoder() -> RegionEncoder:
+    """Return the encoder of what is taught, ready to run."""
+    from latent_vqa_ros import backends
+    from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
+
+    found = RegionEncoder(lambda: backends.open_features(ENCODER))
+    assert found.layout.size
     return found
 
 
@@ -207,7 +265,11 @@ def ratios(times: dict[str, Times]) -> dict[str, float]:
     total = {name: statistics.median(t.steps['total']) for name, t in times.items()}
     found = {f'int8/{name}': total['int8'] / total[name]
              for name in NEEDS if name in total}
-    for other in sorted(set(times) - {'int8', *NEEDS}):
+    if 'taught' in times:
+        found['taught/int8'] = total['taught'] / total['int8']
+        found['second_taught/taught'] = (statistics.median(times['taught'].second)
+                                         / total['taught'])
+    for other in sorted(set(times) - {'int8', 'taught', *NEEDS}):
         found[f'encode+answer/{other}'] = (_encode_answer(times['int8'])
                                            / _encode_answer(times[other]))
     found['second_question/first'] = statistics.median(times['int8'].second) / total['int8']
@@ -234,4 +296,6 @@ def render(document: dict[str, Any]) -> str:
     lines += [f'{name:24}{value:8.3f}' for name, value in document['ratios'].items()]
     lines.append(f'{"bundle loaded in":24}{document["load_ms"]:8.1f} ms')
     lines.append(f'{"memory (RSS), int8 only":24}{document["rss_mb"]:8.1f} MB')
+    lines.append(f'{"teaching 2 x 10 frames":24}{document["teach_ms"]:8.1f} ms')
+    lines.append(f'{"memory of teaching":24}{document["taught_rss_mb"]:8.1f} MB')
     return '\n'.join(lines)

@@ -8,10 +8,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.core.pipeline import Pipeline
 
 T = TypeVar('T')
 
+TAUGHT = '~/.ros/latent_vqa_ros/taught'  # the node's parameter taught_folder
 DEFAULT_MODEL = 'tabletop'  # core.models.DEFAULT_MODEL; copied, so that --help loads no NumPy
 
 
@@ -28,6 +32,31 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add --model, a bundle's folder or the name of an installed one."""
     parser.add_argument('--model', metavar='DIR', default=DEFAULT_MODEL,
                         help='bundle folder, or the name of a shipped one (default %(default)s)')
+
+
+def add_taught(parser: argparse.ArgumentParser) -> None:
+    """Add --taught, the folder of questions of one's own."""
+    parser.add_argument('--taught', metavar='FOLDER',
+                        help='answer questions taught there, too (latent_vqa teach)')
+
+
+def use_taught(pipeline: Pipeline, folder: str | None) -> Pipeline:
+    """Let a pipeline answer what was taught in a folder, None: nothing; TeachError."""
+    if folder is not None:
+        from latent_vqa_ros import backends
+        from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
+        from latent_vqa_ros.teach.folder import Folder
+        from latent_vqa_ros.teach.question import TeachError
+        from latent_vqa_ros.teach.taught import Taught
+
+        taught = Taught(Folder(folder), RegionEncoder(lambda: backends.open_features(ENCODER)))
+        taught.refresh()
+        if taught.problems:
+            raise TeachError('; '.join(taught.problems))
+        if not taught.count:
+            raise TeachError(f'{folder}: no question is switched on there; latent_vqa teach list')
+        pipeline.taught = taught
+    return pipeline
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:

@@ -26,7 +26,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb, positive
+from latent_vqa_ros.cli.common import (
+    add_json,
+    add_model,
+    add_taught,
+    add_verb,
+    positive,
+    use_taught,
+)
 
 if TYPE_CHECKING:
     from latent_vqa_ros.evaluation.timeline import Timeline
@@ -38,6 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `evaluate` to the command line."""
     parser = add_verb(subparsers, 'evaluate', 'measure accuracy on data', __doc__)
     add_model(parser)
+    add_taught(parser)
     parser.add_argument('--data', required=True, metavar='NAME_OR_PATH')
     parser.add_argument('--split',
                         help='train, val or test; of tabletop also compositional, shifted or '
@@ -72,6 +80,8 @@ def run_data(args: argparse.Namespace) -> int:
         if getattr(args, option) is not None:
             raise DatasetError(f'--{option} needs a bag, and {args.data} is none')
     args.split = args.split or 'test'
+    if args.taught:
+        return run_taught(args)
     if args.report:
         prepare_report(args.report)
     document, curves = measure(args)
@@ -82,6 +92,23 @@ def run_data(args: argparse.Namespace) -> int:
     if 'familiarity' in document:
         text += f'\n\n{familiarity.table(document["familiarity"])}'
     print(json.dumps(document) if args.json else text)
+    return 0
+
+
+def run_taught(args: argparse.Namespace) -> int:
+    """Evaluate the questions of a dataset that were taught, and print."""
+    from latent_vqa_ros import datasets
+    from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.datasets.record import DatasetError
+    from latent_vqa_ros.evaluation import taught
+
+    for option in ('report', 'unfamiliar'):
+        if getattr(args, option) is not None:
+            raise DatasetError(f'--{option} is about the model; leave --taught out')
+    pipeline = use_taught(open_pipeline(args.model), args.taught)
+    dataset = datasets.load(args.data, (args.split,))
+    document = taught.measure(pipeline, dataset.split(args.split), dataset.name, args.split)
+    print(json.dumps(document) if args.json else taught.table(document))
     return 0
 
 
@@ -153,7 +180,7 @@ def follow(args: argparse.Namespace) -> Timeline:
     for option in ('unfamiliar', 'split'):
         if getattr(args, option) is not None:
             raise DatasetError(f'--{option} needs a dataset, not a bag')
-    pipeline = open_pipeline(args.model, args.backend)
+    pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
     asked = episode_questions.read(args.questions) if args.questions else ()
     found = timeline.follow(pipeline, args.data, args.rate or RATE, asked)
     warn_of_questions(pipeline, [row.question for row in found.rows])

@@ -22,7 +22,7 @@ from latent_vqa_ros import __version__
 from latent_vqa_ros.core.process import one_line
 
 VERBS = ('ask', 'questions', 'inspect', 'evaluate', 'bench', 'replay', 'answer-bag', 'demo',
-         'simulate', 'train', 'quantize', 'export', 'web')
+         'simulate', 'train', 'quantize', 'export', 'teach', 'web')
 EPILOG = "latent_vqa VERB --help shows a verb's options and an example."
 
 log = logging.getLogger('latent_vqa')
@@ -74,8 +74,9 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from latent_vqa_ros.core.config import ConfigError
     from latent_vqa_ros.core.image_formats import ImageError
     from latent_vqa_ros.datasets.record import DatasetError
+    from latent_vqa_ros.teach.question import TeachError
 
-    return BagError, BundleError, ConfigError, DatasetError, ImageError, OSError
+    return BagError, BundleError, ConfigError, DatasetError, ImageError, TeachError, OSError
 
 
 if __name__ == '__main__':

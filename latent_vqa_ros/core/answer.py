@@ -61,6 +61,7 @@ class Detail:
     encoding_reused: bool = False
     evidence: tuple[Evidence, ...] = ()
     model: tuple[str, str, str] = ('', '', '')  # name, version, sha256
+    forced: bool = False  # a taught answer that its judge did not trust
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document of ``answer/detail``."""
@@ -78,6 +79,7 @@ class Detail:
             'encoding_reused': self.encoding_reused,
             'evidence': [{'phrase': e.phrase, 'box': list(e.box)} for e in self.evidence],
             'model': dict(zip(('name', 'version', 'sha256'), self.model, strict=True)),
+            **({'forced': True} if self.forced else {}),
         }
 
     def to_json(self) -> str:

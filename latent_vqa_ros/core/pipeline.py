@@ -11,7 +11,7 @@ on bad input. Knows no ROS, no threads and no graph runtime.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare, to_source
 from latent_vqa_ros.core.questions import Request, asking_words
 from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.core.taught import Taught
 from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError, words
 
 Array = NDArray[Any]
@@ -65,6 +66,7 @@ class Frame:
     frame_id: str = ''
     camera: str = ''
     arrived_s: float | None = None
+    nbytes: int = 0  # that it takes in memory
 
     def age_s(self, now_ns: int) -> float:
         """Return how old it is, from its arrival where it has no stamp; negative: future."""
@@ -124,8 +126,11 @@ class Refused(Exception):
 class Pipeline:
     """Answers requests about frames with one bundle. Use it from one thread at a time.
 
-    ``top_k``, ``min_confidence``, ``max_age_s`` and ``max_distance`` may be set at any time.
+    ``top_k``, ``min_confidence``, ``max_age_s``, ``max_distance`` and ``taught`` may be set at
+    any time; a question that ``taught`` knows never reaches the bundle.
     """
+
+    taught: Taught | None = None
 
     def __init__(self, bundle: Bundle, backend: Backend, top_k: int = 3,
                  min_confidence: float | None = None, max_age_s: float = 0.0) -> None:
@@ -153,6 +158,8 @@ class Pipeline:
         found: dict[str, Any] = {}  # fields of the detail; made once, as each copy costs 4 us
         latency: dict[str, float] = {}
         try:
+            if self._taught(request, frame, now_ns, absent, found, latency):
+                return self._detail(request, found, latency, start)
             tokens_t = self._check(request, frame, now_ns, absent, found)
             assert frame is not None
             encoded = self._encoded.get(frame.camera)
@@ -190,6 +197,8 @@ class Pipeline:
         found: dict[str, Any] = {'encoding_reused': True}
         latency: dict[str, float] = {}
         try:
+            if self._taught(request, encoded.frame, now_ns, '', found, latency):
+                return self._detail(request, found, latency, start)
             tokens_t = self._check(request, encoded.frame, now_ns, '', found)
             self._answer(request, tokens_t, encoded, found, latency)
         except Refused as refused:
@@ -199,8 +208,36 @@ class Pipeline:
     def _detail(self, request: Request, found: dict[str, Any], latency: dict[str, float],
                 start: float) -> Detail:
         latency['total'] = (time.perf_counter() - start) * 1e3
+        found.setdefault('model', self.bundle.identity)
         return Detail(question=request.question, id=request.id, camera=request.camera,
-                      latency_ms=Latency(**latency), model=self.bundle.identity, **found)
+                      latency_ms=Latency(**latency), **found)
+
+    def _taught(self, request: Request, frame: Frame | None, now_ns: int, absent: str,
+                found: dict[str, Any], latency: dict[str, float]) -> bool:
+        """Answer a taught question; return whether it was one."""
+        question = (None if self.taught is None or request.error
+                    else self.taught.find(request.question, request.camera))
+        if question is None:
+            return False
+        found.update(model=question.identity, forced=question.forced)
+        try:
+            seen = question.see(self._fresh(frame, now_ns, absent, found))
+        except ImageError as error:
+            raise Refused(Status.BAD_IMAGE, str(error)) from None
+        found.update(encoding_reused=seen.encode_ms is None,
+                     evidence=(Evidence(request.question, seen.box),))
+        latency['answer'] = seen.answer_ms
+        if seen.encode_ms is not None:
+            latency.update(decode=seen.decode_ms, encode=seen.encode_ms)
+        if not seen.distance <= seen.limit:
+            raise Refused(Status.UNFAMILIAR_IMAGE, (
+                'the region is unlike all that was shown (distance '
+                f'{seen.distance:.3g}, limit {seen.limit:.3g})'))
+        default = self.min_confidence == self.bundle.manifest.min_confidence
+        self._choose(seen.answers, seen.probabilities, found)
+        self._check_confidence(found['confidence'],
+                               question.min_confidence if default else self.min_confidence)
+        return True
 
     def _check(self, request: Request, frame: Frame | None, now_ns: int, absent: str,
                found: dict[str, Any]) -> Array:
@@ -217,13 +254,19 @@ class Pipeline:
         if self._asking and (len(said) < 2 or self._asking.isdisjoint(said)):
             raise Refused(Status.BAD_QUESTION, 'the text asks nothing; a question is, for '
                                                f'example, {self.bundle.manifest.questions[0]!r}')
+        self._fresh(frame, now_ns, absent, found)
+        return tokens_t
+
+    def _fresh(self, frame: Frame | None, now_ns: int, absent: str,
+               found: dict[str, Any]) -> Frame:
+        """Return the frame; Refused where there is none, or an old one."""
         if frame is None:
             raise Refused(Status.NO_IMAGE, absent)
         found.update(stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
                      image_age_ms=frame.age_s(now_ns) * 1e3)
         if self.max_age_s and frame.outdated_s(now_ns) > self.max_age_s:
             raise Refused(Status.STALE_IMAGE, frame.why_outdated(now_ns, self.max_age_s))
-        return tokens_t
+        return frame
 
     def _encode(self, frame: Frame) -> Encoded:
         try:
@@ -250,7 +293,7 @@ class Pipeline:
         self._judge(logits, found)
         if colourless or encoded.grey and about_colours(words(found['answer'])):
             raise Refused(Status.UNSURE, GREY)
-        self._check_confidence(found['confidence'])
+        self._check_confidence(found['confidence'], self.min_confidence)
 
     def _evidence(self, said: list[str], attention_tn: Array, grid: tuple[int, int],
                   size: tuple[int, int]) -> tuple[Evidence, ...]:
@@ -261,13 +304,15 @@ class Pipeline:
 
     def _judge(self, logits: Array, found: dict[str, Any]) -> None:
         manifest = self.bundle.manifest
-        p = softmax(logits, manifest.temperature)
+        self._choose(manifest.answers, softmax(logits, manifest.temperature), found)
+
+    def _choose(self, answers: Sequence[str], p: Array, found: dict[str, Any]) -> None:
+        """Put the likeliest answers into ``found``."""
         order = np.argsort(-p, kind='stable')[:max(1, self.top_k)]
-        top = tuple((manifest.answers[i], float(p[i])) for i in order)
+        top = tuple((answers[i], float(p[i])) for i in order)
         answer, confidence = top[0]
         found.update(answer=answer, confidence=confidence, top=top, status=Status.OK)
 
-    def _check_confidence(self, confidence: float) -> None:
-        if not confidence >= self.min_confidence:  # not a number: logits of a damaged bundle
-            raise Refused(Status.UNSURE,
-                          f'confidence {confidence:.2f} is below {self.min_confidence:g}')
+    def _check_confidence(self, confidence: float, limit: float) -> None:
+        if not confidence >= limit:  # not a number: logits of a damaged bundle
+            raise Refused(Status.UNSURE, f'confidence {confidence:.2f} is below {limit:g}')

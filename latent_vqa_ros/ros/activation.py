@@ -21,6 +21,7 @@ from rclpy.node import Node
 
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.process import typed_line
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import parameters, standing, timers
@@ -32,7 +33,11 @@ from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.publishers import Publishers
 from latent_vqa_ros.ros.report import DISABLED, Cameras
 from latent_vqa_ros.ros.standing import ALWAYS, Round
+from latent_vqa_ros.ros.teaching import DEPTH, WITH_FRAME, Absent, Lesson, Teaching
 from latent_vqa_ros.ros.worker import Worker
+from latent_vqa_ros.teach.features import RegionEncoder
+from latent_vqa_ros.teach.messages import REFUSED, Message, blank
+from latent_vqa_ros.teach.question import TeachError
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-Item = Asked | Round | Look | Due | Check  # what the worker handles
+Item = Asked | Round | Look | Due | Check | Lesson  # what the worker handles
 PREVIEW_S = 0.5  # between two pictures before the first question
 NO_QUESTION = Detail(Status.OK, 'no question yet', answer='')  # what such a picture shows
 
@@ -66,15 +71,21 @@ class Activation:
     """One time of being active."""
 
     def __init__(self, node: Node, models: ModelSwitch, outputs: Publishers,
-                 condition_topics: Topics, enabled: Callable[[], bool]) -> None:
-        """``models`` holds one; ``enabled`` says whether ``~/enable`` lets the node answer."""
+                 condition_topics: Topics, enabled: Callable[[], bool],
+                 encoder: RegionEncoder | None = None) -> None:
+        """``models`` holds one; ``enabled`` says whether ``~/enable`` lets the node answer.
+
+        ``encoder`` is that of what is taught, None where nothing can be.
+        """
         self._node, self._models, self._outputs = node, models, outputs
         self._enabled = enabled
         settings = self._settings
         self.source = FrameSource(
             node, settings.camera_names, settings.image_transport, settings.image_qos)
         self.cameras = Cameras(self.source, node.get_logger())
-        self._answerer = Answerer(self.source, models, self._now_ns, outputs.fail)
+        self.teaching = self._teaching(encoder, settings) if encoder else None
+        self._answerer = Answerer(self.source, models, self._now_ns, outputs.fail,
+                                  self.teaching.taught if self.teaching else None)
         self._memory = standing.Memory()  # the worker's
         self._stood = False  # the callbacks': whether the last round asked something
         self.rounds_skipped = 0  # the callbacks'
@@ -84,6 +95,13 @@ class Activation:
         self._preview = timers.every(node, PREVIEW_S, self._look)
         self.conditions = Conditions(node, condition_topics, self.source, self._answerer,
                                      self.worker, enabled)
+
+    def _teaching(self, encoder: RegionEncoder, settings: Settings) -> Teaching | None:
+        try:
+            return Teaching(encoder, settings, self._outputs.publish_lesson, self._outputs.fail)
+        except TeachError as error:  # no reason not to answer
+            self._node.get_logger().warning(f'nothing can be taught: taught_folder: {error}')
+            return None
 
     @property
     def _settings(self) -> Settings:
@@ -103,6 +121,14 @@ class Activation:
             return None
         return Refusal(Status.OVERLOADED, f'{depth} questions wait already (queue_depth)')
 
+    def teach(self, message: Message) -> Refusal | None:
+        """Queue a message of teaching; return why it was not."""
+        if self.teaching is None:
+            return Refusal(Status.INACTIVE, 'the parameter taught_folder is empty, or has no home')
+        if self.worker.put([Lesson(message)], DEPTH):
+            return None
+        return Refusal(Status.OVERLOADED, f'{DEPTH} messages wait already')
+
     def set_standing_rate(self, rate_hz: float) -> None:
         """Ask the standing questions at this pace from now on."""
         timers.set_period(self._timer, 1 / rate_hz)
@@ -116,6 +142,11 @@ class Activation:
         for item in waiting:
             if isinstance(item, Check):
                 self.conditions.refuse(item)
+            elif isinstance(item, Lesson):
+                self._outputs.publish_lesson(blank(item.message.do, item.message.id, 'inactive',
+                                                   'the node was deactivated'))
+        if self.teaching:
+            self.teaching.close()
         left = [item for item in waiting if isinstance(item, Asked)]
         for item in left:
             self._outputs.publish(self._bare(item, 'the node was deactivated'))
@@ -146,6 +177,8 @@ class Activation:
         """Answer a question, each question of a round, or a condition's; publish the outcome."""
         if isinstance(item, Round):
             self._go_round(item)
+        elif isinstance(item, Lesson):
+            self._take_lesson(item.message)
         elif isinstance(item, (Due, Check)):
             self.conditions.look(item)
         elif isinstance(item, Look):
@@ -153,9 +186,9 @@ class Activation:
         elif not self._enabled():  # since it was asked
             self._outputs.publish(self._bare(item, DISABLED))
         else:
-            detail, frame = self._answerer.answer(item.request, self._settings)
-            self._outputs.publish(detail, (time.monotonic() - item.arrived) * 1e3)
-            self._draw(detail, frame)
+            settings = self._settings
+            detail, frame = self._answerer.answer(item.request, settings)
+            self._out(detail, (time.monotonic() - item.arrived) * 1e3, frame, settings)
 
     def _go_round(self, round_: Round) -> None:
         self._memory.keep_only(round_.requests)
@@ -167,8 +200,9 @@ class Activation:
             if self._changed(request, settings) or always:
                 detail, frame = self._answerer.answer(request, settings)
                 if self._memory.is_news(request, detail) or always:
-                    self._outputs.publish(detail, detail.latency_ms.total)
-                self._draw(detail, frame)
+                    self._out(detail, detail.latency_ms.total, frame, settings)
+                else:
+                    self._draw(detail, frame)
 
     def _changed(self, request: Request, settings: Settings) -> bool:
         """Return whether frame, model, settings or staleness differ from those of last time."""
@@ -178,6 +212,35 @@ class Activation:
             self._outputs.fail(error)
             return False  # the next frame will do
         return self._memory.is_new_view(request, view)
+
+    def _out(self, detail: Detail, latency_ms: float | None, frame: Frame | None,
+             settings: Settings) -> None:
+        """Publish a detail, remember what it was about, draw it."""
+        if self.teaching:  # before it is read, and corrected
+            self.teaching.remember(detail, frame, settings)
+        self._outputs.publish(detail, latency_ms)
+        self._draw(detail, frame)
+
+    def _take_lesson(self, message: Message) -> None:
+        """Hand a message to the teaching thread, with the newest frame where it takes one."""
+        settings = self._settings
+        frame: Frame | Absent = Absent()
+        if message.do in WITH_FRAME:
+            camera = message.camera or settings.camera_names[0]
+            if camera not in settings.camera_names:
+                frame = Absent(REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
+                    name or '(unnamed)' for name in settings.camera_names))
+            else:
+                frame = self._taken(camera, settings)
+        assert self.teaching is not None  # else it was not queued
+        self.teaching.do(message, frame, settings)
+
+    def _taken(self, camera: str, settings: Settings) -> Frame | Absent:
+        try:
+            return self._answerer.take(camera, settings)
+        except Exception as error:  # a message that the middleware cannot read
+            self._outputs.fail(error)
+            return Absent(Status.BAD_IMAGE.value, f'internal error: {typed_line(error)}')
 
     def _draw(self, detail: Detail, frame: Frame | None) -> None:
         """Publish the picture after the detail, while somebody looks and no question waits."""

@@ -19,16 +19,18 @@ from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros.frame_source import FrameSource
 from latent_vqa_ros.ros.model_switch import ModelSwitch
 from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.ros.teaching import Absent
+from latent_vqa_ros.teach.taught import Taught
 
 
 class Answerer:
     """Looks through a source's cameras with the model in use."""
 
     def __init__(self, source: FrameSource, models: ModelSwitch, now_ns: Callable[[], int],
-                 failed: Callable[[Exception], None]) -> None:
+                 failed: Callable[[Exception], None], taught: Taught | None = None) -> None:
         """``now_ns`` is the node's clock; ``failed`` is told of errors of our own."""
         self._source, self._models = source, models
-        self._now_ns, self._failed = now_ns, failed
+        self._now_ns, self._failed, self._taught = now_ns, failed, taught
 
     def answer(self, request: Request, settings: Settings) -> tuple[Detail, Frame | None]:
         """Return what became of the request, and the frame it is about where there is one."""
@@ -37,6 +39,7 @@ class Answerer:
             frame, absent = self._look(request)
             pipeline = self._models.in_use(settings.model)
             _adjust(pipeline, settings)
+            pipeline.taught = self._taught
             return pipeline.respond(request, frame, self._now_ns(), absent), frame
         except Exception as error:  # whatever arrived, the question gets its answer
             self._failed(error)
@@ -50,7 +53,19 @@ class Answerer:
         """
         frame, _ = self._look(request)
         stale = bool(frame and 0 < settings.max_image_age < frame.outdated_s(self._now_ns()))
-        return frame, self._models.pick(settings.model), settings, stale
+        taught = self._taught and self._taught.folder.change()
+        return frame, self._models.pick(settings.model), settings, stale, taught
+
+    def take(self, camera: str, settings: Settings) -> Frame | Absent:
+        """Return a camera's newest frame for teaching, or why there is none."""
+        frame = self._source.newest(camera)
+        if frame is None:
+            return Absent(Status.NO_IMAGE.value, self._source.why_absent(camera))
+        old_s = frame.outdated_s(self._now_ns())
+        if 0 < settings.max_image_age < old_s:
+            return Absent(Status.STALE_IMAGE.value, f'the newest image is {old_s:.1f} s old, at '
+                          f'most {settings.max_image_age:g} s are taken')
+        return frame
 
     def _look(self, request: Request) -> tuple[Frame | None, str]:
         """Return the newest frame of the camera asked, or why there is none."""

@@ -195,10 +195,11 @@ class FrameSource:
             except Exception as error:  # RMWError is private to rclpy
                 return self._frame(camera, info, Header(), _unreadable(kind, error))
         entry.trusted_until_s = time.monotonic() + TRUST_S
-        return self._frame(camera, info, message.header, lambda: to_pixels(message))
+        return self._frame(camera, info, message.header, lambda: to_pixels(message),
+                           len(message.data))
 
     def _frame(self, camera: str, info: Any, header: Header,
-               decode: Callable[[], Pixels]) -> Frame:
+               decode: Callable[[], Pixels], nbytes: int = 0) -> Frame:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
         waited_ns = max(0, time.time_ns() - arrived_ns) if arrived_ns > 0 else 0  # of the wall
         arrived_s: float | None = time.monotonic() - waited_ns / NANO
@@ -208,7 +209,7 @@ class FrameSource:
             waited_ns, arrived_s = 0, None
         return Frame(decode=decode, stamp_ns=header.stamp.sec * NANO + header.stamp.nanosec,
                      received_ns=now_ns - waited_ns, frame_id=header.frame_id,
-                     camera=camera, arrived_s=arrived_s)
+                     camera=camera, arrived_s=arrived_s, nbytes=nbytes)
 
     def publishers(self, camera: str) -> int:
         """Return how many publish the camera's topic."""

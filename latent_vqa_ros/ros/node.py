@@ -34,6 +34,7 @@ from latent_vqa_ros.ros import (
     rclpy_private,
     report,
     standing,
+    teaching,
     timers,
 )
 from latent_vqa_ros.ros.activation import Activation, Refusal
@@ -42,6 +43,8 @@ from latent_vqa_ros.ros.conditions import Topics
 from latent_vqa_ros.ros.conversions import working_cv_bridge
 from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.publishers import BURST, Publishers
+from latent_vqa_ros.teach import messages
+from latent_vqa_ros.teach.features import RegionEncoder
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -54,10 +57,12 @@ class VqaNode(LifecycleNode):
         super().__init__('vqa', **options)
         question = self.create_subscription(String, 'question', self._on_question, BURST)
         rclpy_private.check(self, question)
+        self.create_subscription(String, 'teach', self._on_teach, BURST)
         self.failure = ''  # why the last configure or activate failed
         self._namesakes = report.Namesakes(self)
         self.enabled = True
         self.activation: Activation | None = None
+        self._encoder: RegionEncoder | None = None  # of what is taught
         self._models = model_switch.ModelSwitch()
         declaration.declare(self, lambda: self.state == 'unconfigured', self._before_change)
         self.outputs = Publishers(self)
@@ -107,6 +112,7 @@ class VqaNode(LifecycleNode):
     def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
         """Give the model back."""
         self._models.start(None)
+        self._encoder = None
         return SUCCESS
 
     def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
@@ -145,13 +151,14 @@ class VqaNode(LifecycleNode):
     def _acquire(self) -> None:
         settings = self.settings
         self._models.start(model_switch.load(settings.model, settings))
+        self._encoder = teaching.make_encoder(settings) if settings.taught_folder else None
         cv2.setNumThreads(settings.num_threads)
         working_cv_bridge()  # decided here, as it may take half a second
         self.enabled = True
 
     def _start(self) -> None:
         self.activation = Activation(self, self._models, self.outputs, self._conditions,
-                                     lambda: self.enabled)
+                                     lambda: self.enabled, self._encoder)
         model = self._models.in_use(self.settings.model).bundle.identity
         topics = ', '.join(map(self.activation.source.topic, self.settings.camera_names))
         self.get_logger().info('answering with {} {} about {}'.format(*model[:2], topics))
@@ -173,6 +180,19 @@ class VqaNode(LifecycleNode):
         if self.activation:
             return await self.activation.conditions.check(condition)  # type: ignore[no-any-return]
         return Detail(Status.INACTIVE, '', reason=self._why_inactive())
+
+    def _on_teach(self, message: String) -> None:
+        try:
+            lesson = messages.parse(message.data)
+        except messages.MessageError as error:
+            self.outputs.publish_lesson(messages.blank(
+                error.do, error.id, messages.BAD_MESSAGE, str(error)))
+            return
+        refusal = (self.activation.teach(lesson) if self.activation
+                   else Refusal(Status.INACTIVE, self._why_inactive()))
+        if refusal:
+            self.outputs.publish_lesson(messages.blank(
+                lesson.do, lesson.id, refusal.status.value, refusal.reason))
 
     def _why_inactive(self) -> str:
         if self.failure:
@@ -230,5 +250,7 @@ class VqaNode(LifecycleNode):
                 name, settings.camera_names, now.nanoseconds, settings.max_image_age,
                 self.pipeline)
             message.status += activation.conditions.statuses(name)
+            if activation.teaching:
+                message.status.append(activation.teaching.status(f'{name}: teaching'))
         message.header.stamp = now.to_msg()
         self._diagnostics.publish(message)

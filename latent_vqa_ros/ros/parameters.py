@@ -128,6 +128,12 @@ class Settings:
         'on_change: publish when status or answer changed for that question and camera; a frame '
         'that was answered about is not answered about again. '
         'always: at each tick.', choices=STANDING_PUBLISH)
+    taught_folder: str = _parameter(
+        '~/.ros/latent_vqa_ros/taught', UNCONFIGURED,
+        'Where questions of your own are kept (docs/teaching.md). Empty: nothing is taught.')
+    remembered_frames: int = _parameter(
+        16, LIVE, 'Frames of the last answers with an id, kept so that these can be corrected.',
+        between=(0, 1000))
     conditions: tuple[str, ...] = _parameter(
         ('',), START,
         'Names of conditions; each has the parameters below, as NAME.question, the topics '

@@ -26,6 +26,7 @@ from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.process import typed_line
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros.diagnostics import Statistics
+from latent_vqa_ros.teach.messages import to_json
 
 BURST = 1000  # questions and details the middleware holds: with 10 it loses some of a burst
 LAST_WORDS = Duration(seconds=0.5)  # that the last details have to be received
@@ -40,6 +41,7 @@ class Publishers:
         self._vision = vision_messages()
         self._answer = node.create_publisher(String, 'answer', BURST)
         self._detail = node.create_publisher(String, 'answer/detail', BURST)
+        self._lesson = node.create_publisher(String, 'teach/detail', BURST)
         self._picture = node.create_publisher(Image, 'image_annotated', qos_profile_sensor_data)
         self._classes = self._vision and node.create_publisher(
             self._vision.Classification, 'answer/classification', 10)
@@ -56,6 +58,10 @@ class Publishers:
         self._detail.publish(String(data=detail.to_json()))
         if self._classes and detail.status is Status.OK:
             self._classes.publish(classification(detail, self._vision))
+
+    def publish_lesson(self, document: dict[str, Any]) -> None:
+        """Publish the one document of a message on ``teach``."""
+        self._lesson.publish(String(data=to_json(document)))
 
     def fail(self, error: Exception) -> None:
         """Log an error of the node's own and show it in the diagnostics."""

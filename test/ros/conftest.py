@@ -17,7 +17,7 @@ def robot(ros, bundle_path):
     started = []
 
     def start(**parameters):
-        started.append(Robot({'model': str(bundle_path), **parameters}))
+        started.append(Robot({'model': str(bundle_path), 'taught_folder': '', **parameters}))
         return started[-1]
 
     try:

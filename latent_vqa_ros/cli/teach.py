@@ -1,0 +1,230 @@
+"""The verb `teach`: questions of your own from a few pictures, judged before they count.
+
+examples:
+  latent_vqa teach add --question "is the tray empty?" --answer yes morning/*.jpg --moment morning
+  latent_vqa teach add --question "is the tray empty?" --answer no --bag run7/ --from 12 --to 20
+  latent_vqa teach fit "is the tray empty?"
+  latent_vqa ask photo.jpg "is the tray empty?" --taught ~/.ros/latent_vqa_ros/taught
+
+Ten shots of each answer from three moments are needed. Pictures that one command adds are one
+moment, unless --apart says that each was taken apart from the others; frames of a bag belong to
+moments by their time. fit prints what the head is worth in moments that were left out, writes a
+sheet of the shots, and switches the question on if that suffices (--force: in any case). A node
+that has the same folder answers at once. docs/teaching.md has the whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latent_vqa_ros.cli.common import TAUGHT, add_json, add_verb, not_negative, positive
+
+if TYPE_CHECKING:
+    from latent_vqa_ros.teach.teacher import Taken, Teacher
+
+Document = dict[str, Any]
+EVERY = 0.5  # s between frames of a bag
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `teach add`, `fit`, `list`, `show`, `forget`, `on`, `off`, `rollback`."""
+    parser = add_verb(subparsers, 'teach', 'learn a question from a few pictures', __doc__)
+    what = parser.add_subparsers(metavar='WHAT', dest='what', required=True)
+    _add_add(what)
+    fit = _add(what, 'fit', 'fit a question to its shots, judge it, switch it on')
+    fit.add_argument('--force', action='store_true', help='switch it on whatever the judge says')
+    fit.add_argument('--sheet', type=Path, metavar='FILE', help='picture of the shots (default '
+                     'sheet.jpg in the folder of the question)')
+    _add(what, 'list', 'name all taught questions', question=False)
+    _add(what, 'show', 'name the shots of a question')
+    forget = _add(what, 'forget', 'remove a question, or one shot of it')
+    forget.add_argument('--shot', default='', metavar='NAME', help='only this, such as 000012.jpg')
+    _add(what, 'rollback', 'let the version answer that did before')
+    on = _add(what, 'on', 'let a version answer')
+    on.add_argument('--version', type=int, metavar='N', help='default: the newest')
+    on.add_argument('--force', action='store_true', help='also one that the judge does not trust')
+    _add(what, 'off', 'let no version answer')
+
+
+def _add(what: Any, name: str, summary: str, question: bool = True) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = what.add_parser(
+        name, help=summary, description=f'{summary[0].upper()}{summary[1:]}.')
+    if question:
+        parser.add_argument('question', metavar='QUESTION', help='its text, wording or folder')
+    parser.add_argument('--folder', default=TAUGHT, metavar='DIR', help='default %(default)s')
+    add_json(parser, 'the document of teach/detail (docs/teaching.md)')
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_add(what: Any) -> None:
+    parser = _add(what, 'add', 'add shots of one answer', question=False)
+    parser.add_argument('images', metavar='IMAGE', nargs='*', type=Path, help='JPEG or PNG files')
+    parser.add_argument('--question', required=True, metavar='Q')
+    parser.add_argument('--answer', required=True, metavar='A')
+    parser.add_argument('--wording', dest='wordings', action='append', default=[], metavar='Q',
+                        help='another text that asks the same; may be repeated')
+    parser.add_argument('--camera', default='', metavar='NAME', help='default: any camera')
+    parser.add_argument('--region', nargs=4, type=float, metavar=('X', 'Y', 'WIDTH', 'HEIGHT'),
+                        help='where the thing is, as shares of the frame (default: all of it)')
+    parser.add_argument('--moment', default='', metavar='NAME',
+                        help='the pictures belong to the moment of this name')
+    parser.add_argument('--apart', action='store_true', help='each picture is its own moment')
+    parser.add_argument('--bag', metavar='BAG', help='take frames of a bag instead of files')
+    parser.add_argument('--topic', metavar='T', help='default: the first one with pictures')
+    parser.add_argument('--from', dest='start', type=not_negative, default=0.0, metavar='S',
+                        help='seconds after the first message of the bag (default 0)')
+    parser.add_argument('--to', dest='stop', type=positive, metavar='S', help='default: the end')
+    parser.add_argument('--every', type=positive, default=EVERY, metavar='S',
+                        help='seconds between frames (default %(default)s)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and print; return 1 where it was refused, or not trusted."""
+    from latent_vqa_ros import backends
+    from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
+    from latent_vqa_ros.teach.folder import Folder
+    from latent_vqa_ros.teach.messages import Message
+    from latent_vqa_ros.teach.teacher import Teacher
+
+    teacher = Teacher(Folder(args.folder),
+                      RegionEncoder(lambda: backends.open_features(ENCODER)))
+    if args.what == 'add':
+        document = add(teacher, args)
+    else:
+        do = {'on': 'switch_on', 'off': 'switch_off'}.get(args.what, args.what)
+        document = teacher.do(Message(
+            do, question=getattr(args, 'question', ''), force=getattr(args, 'force', False),
+            version=getattr(args, 'version', None), shot=getattr(args, 'shot', '')))
+    if args.what == 'fit' and document['judgement']:
+        document['sheet'] = write_sheet(teacher, args, document)
+    print(json.dumps(document, ensure_ascii=False) if args.json else render(document))
+    return 0 if document['status'] == 'ok' else 1
+
+
+def add(teacher: Teacher, args: argparse.Namespace) -> Document:
+    """Add each picture; return the last document, the first that is not ok where one is not."""
+    from latent_vqa_ros.teach.messages import Message
+    from latent_vqa_ros.teach.question import TeachError
+
+    message = Message('add', question=args.question, answer=args.answer, region=args.region,
+                      wordings=tuple(args.wordings))
+    if bool(args.images) == bool(args.bag):
+        raise TeachError('give pictures or --bag, one of both')
+    document = None
+    for taken in from_bag(args) if args.bag else from_files(args):
+        document = teacher.do(message, taken)
+        if document['status'] != 'ok':
+            break
+    if document is None:
+        raise TeachError(f'{args.bag}: no frame between --from and --to')
+    return document
+
+
+def from_files(args: argparse.Namespace) -> Iterator[Taken]:
+    """Read the pictures; ImageError and OSError where one cannot be."""
+    from latent_vqa_ros.cli.ask import read_picture
+    from latent_vqa_ros.core.compressed import compressed_to_rgb
+    from latent_vqa_ros.core.image_formats import ImageError
+    from latent_vqa_ros.teach.teacher import Taken
+
+    now_ns = time.time_ns()
+    for number, path in enumerate(args.images):
+        moment = f'{now_ns} {number}' if args.apart else args.moment
+        try:
+            rgb_hwc = compressed_to_rgb(read_picture(path))
+        except ImageError as error:
+            raise ImageError(f'{path}: {error}') from None
+        yield Taken(rgb_hwc, now_ns, args.camera, moment=moment)
+
+
+def from_bag(args: argparse.Namespace) -> Iterator[Taken]:
+    """Read frames of a time span, some time apart; BagError where that cannot be."""
+    import numpy as np
+
+    from latent_vqa_ros.bags.answer import choose_topics, make_frame
+    from latent_vqa_ros.bags.read import BagReader
+    from latent_vqa_ros.core.answer import NANO
+    from latent_vqa_ros.core.image_formats import finish_rgb
+    from latent_vqa_ros.teach.teacher import Taken
+
+    with BagReader(args.bag) as bag:
+        topic = choose_topics(bag.topics, [args.topic] if args.topic else [])[0]
+        due = args.start
+        for record in bag:
+            at = (record.stamp_ns - bag.start_ns) / NANO
+            if record.topic != topic or at < due:
+                continue
+            if args.stop is not None and at > args.stop:
+                return
+            due = at + args.every
+            frame = make_frame(bag, record)
+            yield Taken(np.asarray(finish_rgb(*frame.decode())), record.stamp_ns, args.camera,
+                        moment=args.moment)
+
+
+def write_sheet(teacher: Teacher, args: argparse.Namespace, document: Document) -> str:
+    """Write the sheet of shots; return its name."""
+    from latent_vqa_ros.teach import files
+    from latent_vqa_ros.teach.sheet import sheet
+    from latent_vqa_ros.teach.teacher import encode
+
+    known = teacher.folder.find(document['slug'])
+    path = args.sheet or known.path / 'sheet.jpg'
+    files.write_whole(path, encode(sheet(known, [one['shot'] for one in document['doubtful']])))
+    return str(path)
+
+
+def render(document: Document) -> str:
+    """Return the document for people."""
+    lines = []
+    if document['do'] == 'list':
+        lines = [_listed(one) for one in document['questions']] or ['nothing is taught here']
+    elif document['answers']:
+        shown = ', '.join(f'{answer}: {count} shots in {document["moments"][answer]} moments'
+                          for answer, count in document['shots'].items())
+        lines = [f'{document["question"]} ({document["slug"]})', f'  {shown}']
+    if document['do'] == 'fit' and document['judgement']:
+        lines += _judged(document['judgement'])
+        lines += [f'  doubtful: {one["shot"]} {one["answer"]!r} looks like {one["looks_like"]!r}'
+                  for one in document['doubtful']]
+        lines.append(f'  shots: {document["sheet"]}')
+    if document['do'] == 'show':
+        lines += [f'  {shot["shot"]}  moment {shot["moment"]:2d}  {shot["answer"]}'
+                  + ('' if shot['margin'] is None else f'  margin {shot["margin"]:+.2f}')
+                  for shot in document['taken']]
+    lines += [f'  look: {line}' for line in document['warnings']]
+    if document['status'] != 'ok':
+        lines.append(f'{document["status"]}: {document["reason"]}')
+    elif document['active'] is not None:
+        lines.append(f'  on: version {document["active"]}'
+                     + (', forced' if document['forced'] else ''))
+    if document['next']['say']:
+        lines.append(f'  next: {document["next"]["say"]}')
+    return '\n'.join(lines or [f'{document["do"]}: {document["status"]}'])
+
+
+def _listed(one: Document) -> str:
+    state = one['broken'] or ('off' if one['active'] is None else f'on, version {one["active"]}')
+    shots = ', '.join(f'{answer} {count}' for answer, count in one['shots'].items())
+    return f'{one["question"]} ({one["slug"]}): {state}; {shots}'
+
+
+def _judged(judgement: Document) -> list[str]:
+    def percent(share: float | None) -> str:
+        return '-' if share is None else f'{100 * share:.1f} %'
+
+    answers = ', '.join(f'{answer} {percent(found["right"])}'
+                        for answer, found in judgement['per_answer'].items())
+    curve = ', '.join(f'{shots}: {percent(right)}' for shots, right in judgement['curve'])
+    return [
+        f'  right {percent(judgement["right"])} of {judgement["n"]}, {judgement["by"]} left out; '
+        f'at least {percent(judgement["lower_bound"])}; {percent(judgement["gate"])} are needed',
+        f'  answered {percent(judgement["answered"])}, right when answered '
+        f'{percent(judgement["right_when_answered"])}',
+        f'  by answer: {answers}', f'  by shots per answer: {curve or "-"}']

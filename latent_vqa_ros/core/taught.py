@@ -1,0 +1,54 @@
+"""What the pipeline asks of questions that were taught; ``teach.taught`` has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a taught question sees of a frame: a probability per answer, and how strange it is.
+
+    ``box`` is its region in pixels of the frame; ``encode_ms`` None where the region was encoded
+    for another question already.
+    """
+
+    answers: tuple[str, ...]
+    probabilities: Array
+    distance: float
+    limit: float
+    box: tuple[int, int, int, int]
+    decode_ms: float
+    encode_ms: float | None
+    answer_ms: float
+
+
+class TaughtQuestion(Protocol):
+    """A question that was taught and is switched on."""
+
+    @property
+    def min_confidence(self) -> float:
+        """The confidence below which it is unsure."""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Name, version and digest of what answers."""
+
+    @property
+    def forced(self) -> bool:
+        """Whether it was switched on though it was not trusted."""
+
+    def see(self, frame: Any) -> Seen:
+        """Return what it sees of a ``core.pipeline.Frame``; raises ImageError."""
+
+
+class Taught(Protocol):
+    """The questions that were taught."""
+
+    def find(self, question: str, camera: str) -> TaughtQuestion | None:
+        """Return the one that has this text; None leaves the question to the bundle."""

@@ -1,0 +1,62 @@
+"""Accuracy of taught questions on data, through the whole pipeline: refusals count as wrong.
+
+Questions of the data that were not taught are left out. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from tqdm import tqdm
+
+from latent_vqa_ros.core.pipeline import Frame, Pipeline
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.datasets.images import read_rgb
+from latent_vqa_ros.datasets.record import DatasetError, Record
+
+Row = tuple[str, bool, bool, float]  # true answer, whether answered, whether right, confidence
+
+
+def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
+            split: str) -> dict[str, Any]:
+    """Return the report; DatasetError where no question of the data was taught."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for record in tqdm(records, 'evaluate', leave=False, mininterval=1):
+        rgb = read_rgb(record)
+        frame = Frame(lambda rgb=rgb: (rgb, None))  # type: ignore[misc]
+        for question in record.questions:
+            if pipeline.taught is None or not pipeline.taught.find(question.text, ''):
+                continue
+            detail = pipeline.respond(Request(question.text), frame)
+            rows[question.text].append((
+                question.answer, detail.status is Status.OK, detail.answer == question.answer,
+                detail.confidence or 0.0))
+    every = [row for found in rows.values() for row in found]
+    if not every:
+        raise DatasetError(f'{data}: no question of its split {split} was taught')
+    return {'model': 'taught', 'data': data, 'split': split, **_figures(every),
+            'groups': {question: _figures(found) for question, found in rows.items()}}
+
+
+def _figures(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the figures of some answers; ``blind`` always gives the commonest one."""
+    answered = [right for _, said, right, _ in rows if said]
+    commonest = Counter(answer for answer, *_ in rows).most_common(1)[0][1]
+    return {'n': len(rows), 'accuracy': sum(right for _, _, right, _ in rows) / len(rows),
+            'blind_accuracy': commonest / len(rows), 'answered': len(answered) / len(rows),
+            'right_when_answered': sum(answered) / len(answered) if answered else None}
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the report for people."""
+    lines = []
+    for name, found in {**document['groups'], 'all': document}.items():
+        right = found['right_when_answered']
+        lines.append(f'{found["n"]:6d}  right {100 * found["accuracy"]:5.1f} %  blind '
+                     f'{100 * found["blind_accuracy"]:5.1f} %  answered '
+                     f'{100 * found["answered"]:5.1f} %, right of these '
+                     + ('-' if right is None else f'{100 * right:.1f} %') + f'  {name}')
+    return '\n'.join(lines)

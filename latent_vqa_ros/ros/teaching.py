@@ -1,0 +1,215 @@
+"""Teaching while the node is active: messages on ``teach``, a thread of its own, memory of frames.
+
+    teaching = Teaching(encoder, settings, publish, failed)
+    teaching.remember(detail, frame, settings)        # the worker's thread, after each answer
+    teaching.do(message, frame, settings)             # the worker's thread, in their order
+    teaching.close()
+
+Fitting runs in a second thread of low priority, so that no answer waits for it. Refuses to know
+what a head is: that is ``teach``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from latent_vqa_ros import backends
+from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
+from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros.diagnostics import OK, WARN, status
+from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.ros.worker import Worker
+from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.messages import REFUSED, Message, blank
+from latent_vqa_ros.teach.taught import Taught
+from latent_vqa_ros.teach.teacher import Taken, Teacher
+
+Document = dict[str, Any]
+DEPTH = 100  # messages that may wait
+MAX_REMEMBERED_BYTES = 48 << 20
+NICE = 10  # of the thread that fits
+TAUGHT = 'taught/'  # how the name of what answers a taught question begins
+RECENT, FEW, SHARE = 20, 10, 0.5  # answers looked at; fewer say nothing; share that is unfamiliar
+WITH_FRAME = ('add', 'try')
+
+
+def make_encoder(settings: Settings) -> RegionEncoder:
+    """Return the encoder, which takes memory once something is taught."""
+    return RegionEncoder(lambda: backends.open_features(ENCODER, settings.num_threads))
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """A message of teaching in the worker's queue."""
+
+    message: Message
+
+
+class Absent(NamedTuple):
+    """Why a message that takes a frame has none."""
+
+    status: str = Status.NO_IMAGE.value
+    reason: str = ''
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """What a detail was about."""
+
+    detail: Detail
+    frame: Frame
+
+    @property
+    def slug(self) -> str:
+        """The taught question that it answered, '' where the bundle did."""
+        name = self.detail.model[0]
+        return name.removeprefix(TAUGHT) if name.startswith(TAUGHT) else ''
+
+
+class Memory:
+    """The frames of the last details that have an id. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Any, Remembered] = OrderedDict()
+
+    def keep(self, detail: Detail, frame: Frame, most: int) -> None:
+        """Remember what a detail was about; forget the oldest beyond ``most`` frames."""
+        with self._lock:
+            if detail.id is not None:
+                self._kept.pop(detail.id, None)
+                self._kept[detail.id] = Remembered(detail, frame)
+            while self._kept and self._too_much(most):
+                self._kept.popitem(last=False)
+
+    def _too_much(self, most: int) -> bool:
+        frames = {id(kept.frame): kept.frame.nbytes for kept in self._kept.values()}
+        return (len(frames) > most or sum(frames.values()) > MAX_REMEMBERED_BYTES
+                or len(self._kept) > 100 * max(1, most))
+
+    def about(self, id_: Any) -> Remembered | None:
+        """Return what the detail with this id was about."""
+        with self._lock:
+            return self._kept.get(id_)
+
+    def least_sure(self) -> dict[str, Any]:
+        """Return, by taught question, the id of the detail of least confidence."""
+        with self._lock:
+            found: dict[str, Remembered] = {}
+            for kept in self._kept.values():
+                if kept.slug and kept.detail.confidence is not None and (
+                        kept.slug not in found
+                        or kept.detail.confidence < (found[kept.slug].detail.confidence or 0)):
+                    found[kept.slug] = kept
+            return {slug: kept.detail.id for slug, kept in found.items()}
+
+
+class Teaching:
+    """One time of being active."""
+
+    def __init__(self, encoder: RegionEncoder, settings: Settings,
+                 publish: Callable[[Document], None], failed: Callable[[Exception], None]
+                 ) -> None:
+        folder = Folder(settings.taught_folder)
+        self.taught = Taught(folder, encoder)  # the worker's
+        self.memory = Memory()
+        self.failure = ''  # why the last message failed
+        self._teacher = Teacher(folder, encoder)
+        self._publish, self._failed = publish, failed
+        self._recent: dict[str, deque[bool]] = {}  # by slug: whether a frame was unfamiliar
+        self._worker: Worker[tuple[Message, Frame | Absent, Settings]] = Worker(
+            self._handle, failed)
+
+    # the answering worker's thread
+
+    def remember(self, detail: Detail, frame: Frame | None, settings: Settings) -> None:
+        """Keep what a detail was about, so that it can be corrected."""
+        if frame is None:
+            return
+        self.memory.keep(detail, frame, settings.remembered_frames)
+        name = detail.model[0]
+        if name.startswith(TAUGHT) and detail.latency_ms.answer is not None:
+            recent = self._recent.setdefault(name.removeprefix(TAUGHT), deque(maxlen=RECENT))
+            recent.append(detail.status is Status.UNFAMILIAR_IMAGE)
+
+    def do(self, message: Message, frame: Frame | Absent, settings: Settings) -> None:
+        """Hand a message on, with the frame that it takes; the document comes in its turn."""
+        if not self._worker.put([(message, frame, settings)], DEPTH):
+            self._publish(blank(message.do, message.id, 'overloaded', f'{DEPTH} messages wait'))
+
+    # the teaching thread
+
+    def _handle(self, item: tuple[Message, Frame | Absent, Settings]) -> None:
+        message = item[0]
+        lower_priority()
+        try:
+            document = self._document(*item)
+        except Exception as error:  # whatever arrived, the message gets its document
+            self._failed(error)
+            document = blank(message.do, message.id, 'failed', 'internal error: '
+                             + ' '.join(str(error).split()))
+        if document['status'] == 'failed':
+            self.failure = document['reason']
+        elif document['status'] == 'ok':
+            self.failure = ''
+        self._publish(document)
+
+    def _document(self, message: Message, frame: Frame | Absent,
+                  settings: Settings) -> Document:
+        question = ''
+        if message.do == 'correct':
+            kept = self.memory.about(message.about)
+            if kept is None:
+                return blank(message.do, message.id, REFUSED,
+                             f'no frame of a detail with the id {str(message.about)[:40]!r} is '
+                             f'kept (remembered_frames {settings.remembered_frames})')
+            frame, question = kept.frame, kept.detail.question
+        taken = None
+        if isinstance(frame, Frame):
+            try:
+                rgb_hwc = finish_rgb(*frame.decode())
+            except ImageError as error:
+                return blank(message.do, message.id, Status.BAD_IMAGE.value, str(error))
+            taken = Taken(np.asarray(rgb_hwc), frame.stamp_ns or frame.received_ns, frame.camera,
+                          question)
+        elif message.do in WITH_FRAME:
+            return blank(message.do, message.id, frame.status, frame.reason)
+        return self._teacher.do(message, taken, self.memory.least_sure())
+
+    # any thread
+
+    def status(self, name: str) -> DiagnosticStatus:
+        """Return the state of what is taught, for /diagnostics."""
+        moved = [f'{slug}: {sum(recent)} of the last {len(recent)} frames are unlike all that '
+                 'was shown; has the camera or the light changed?'
+                 for slug, recent in list(self._recent.items())
+                 if len(recent) >= FEW and sum(recent) > SHARE * len(recent)]
+        wrong = [self.failure, *self.taught.problems, *moved]
+        said = next(filter(None, wrong), '')
+        return status(name, WARN if said else OK, said or 'questions can be taught', {
+            'folder': self.taught.folder.path, 'switched_on': self.taught.count,
+            'waiting': self._worker.waiting, 'problems': '; '.join(filter(None, wrong))})
+
+    def close(self) -> None:
+        """Finish the message in hand; those that wait get ``inactive``."""
+        for message, *_ in self._worker.stop():
+            self._publish(blank(message.do, message.id, Status.INACTIVE.value,
+                                'the node was deactivated'))
+
+
+def lower_priority() -> None:
+    """Let this thread compute only where others leave time; Linux has that by thread."""
+    thread = threading.get_native_id()
+    if os.getpriority(os.PRIO_PROCESS, thread) < NICE:
+        os.setpriority(os.PRIO_PROCESS, thread, NICE)

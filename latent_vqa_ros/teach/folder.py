@@ -1,0 +1,270 @@
+"""The folder of taught questions on disk; every change is whole or not at all.
+
+    folder = Folder('~/.ros/latent_vqa_ros/taught')
+    known, shot = folder.add(Question('is the tray empty?'), 'yes', jpeg, stamp_ns)
+    folder.known()      # all questions, each as a Known
+
+    SLUG/question.yaml      text, wordings, camera, region
+    SLUG/questions.jsonl    a line per shot: what counts as shown
+    SLUG/shots/*.jpg        whole frames; one without its line was never acknowledged
+    SLUG/versions/N/        what one fit made
+    SLUG/active             which version answers, and which did before
+
+Refuses to know features and heads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from latent_vqa_ros.teach import files, shots
+from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Active, Known, read
+from latent_vqa_ros.teach.question import (
+    MAX_ANSWERS,
+    MAX_QUESTIONS,
+    Question,
+    TeachError,
+    check_answer,
+    check_moment,
+    normal,
+)
+from latent_vqa_ros.teach.shots import SHOTS, Shot
+
+CHANGED = '.changed'  # its inode tells readers that something was written
+MAX_SHOTS, MAX_ANSWER_SHOTS = 300, 60  # of a question, of one answer
+MAX_BYTES = 128 << 20  # that the shots of a question may take
+MAX_SHOT_BYTES = 16 << 20
+MAX_VERSIONS = 20  # kept; the oldest goes first
+
+
+class Folder:
+    """All taught questions under one path. Any process and thread may use it at any time."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """``path`` may begin with ~; TeachError where that has no meaning."""
+        try:
+            self.path = Path(path).expanduser()
+        except RuntimeError:  # no HOME, ~nobody
+            raise TeachError(f'{path}: there is no such home folder; give the whole path'
+                             ) from None
+
+    def change(self) -> tuple[int, int]:
+        """Return what differs once somebody has written here."""
+        try:
+            found = os.stat(self.path / CHANGED)
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
+
+    def known(self) -> list[Known]:
+        """Return all questions, by slug; one that cannot be read says why."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.path)
+                           if entry.is_dir() and not entry.name.startswith('.'))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise TeachError(f'{self.path}: {error.strerror}') from None
+        return [read(self.path / name) for name in names[:2 * MAX_QUESTIONS]
+                 if (self.path / name / QUESTION).exists()]
+
+    def find(self, text: str, camera: str | None = None) -> Known:
+        """Return the question with this text, wording or slug; TeachError where there is none.
+
+        ``camera`` None takes the question of any camera.
+        """
+        known = self.known()
+        for one in known:
+            if (normal(text) in one.question.keys or text == one.slug) and (
+                    camera is None or camera == one.question.camera):
+                return one
+        said = ', '.join(one.slug for one in known[:5]) or 'none'
+        raise TeachError(f'no taught question {text[:80]!r}; there are: {said}')
+
+    def add(self, question: Question, answer: str, jpeg: bytes, stamp_ns: int,
+            moment: str = '') -> tuple[Known, Shot]:
+        """Store a shot; once this returns it is on the disk. TeachError changes nothing.
+
+        A question of another text is made; one that is known takes the new region and further
+        wordings, where there are some.
+        """
+        answer, moment = check_answer(answer), check_moment(moment)
+        if not 0 < len(jpeg) <= MAX_SHOT_BYTES:
+            raise TeachError(f'a shot of {len(jpeg)} bytes, at most {MAX_SHOT_BYTES}')
+        with self._writing():
+            known = self._ready(question)
+            region = known.question.region
+            shot = Shot(_next_name(known), answer, stamp_ns, hashlib.sha256(jpeg).hexdigest(),
+                        moment, region)
+            _check_room(known, shot, len(jpeg))
+            files.write_whole(known.path / SHOTS / shot.name, jpeg)
+            known = replace(known, shots=(*known.shots, shot))
+            _write_lines(known)
+        return known, shot
+
+    def drop(self, known: Known, name: str) -> Known:
+        """Remove a shot; TeachError where there is none of that name."""
+        with self._writing():
+            known = self._again(known)
+            left = tuple(shot for shot in known.shots if shot.name != name)
+            if len(left) == len(known.shots):
+                raise TeachError(f'{known.slug} has no shot {name[:80]!r}')
+            known = replace(known, shots=left)
+            _write_lines(known)
+            with files.one_line(known.path):
+                (known.path / SHOTS / name).unlink(missing_ok=True)
+        return known
+
+    def forget(self, known: Known) -> None:
+        """Remove a question with all it has."""
+        with self._writing():
+            files.remove_folder(known.path)
+
+    def add_version(self, known: Known, make: Callable[[int], Mapping[str, bytes]]) -> Known:
+        """Store what ``make(number)`` returns, contents by file name, as the newest version."""
+        with self._writing():
+            known = self._again(known)
+            number = max(known.versions, default=0) + 1
+            folder = known.path / VERSIONS
+            files.write_folder(folder / str(number), make(number))
+            kept = {known.active.version, *(before for before, _ in known.active.before[-2:])}
+            idle = [old for old in known.versions if old not in kept]
+            for old in idle[:max(0, len(known.versions) + 1 - MAX_VERSIONS)]:
+                files.remove_folder(folder / str(old))
+        return read(known.path)
+
+    def switch(self, known: Known, version: int | None, forced: bool = False) -> Known:
+        """Let a version answer, or none."""
+        with self._writing():
+            known = self._again(known)
+            if version is not None and version not in known.versions:
+                raise TeachError(f'{known.slug} has no version {version}')
+            old, before = known.active, known.active.before
+            if old.version is not None and old.version != version:
+                before = (*before, (old.version, old.forced))[-MAX_VERSIONS:]
+            known = replace(known, active=Active(version, forced, before))
+            _write_active(known)
+        return known
+
+    def rollback(self, known: Known) -> Known:
+        """Let the version answer that did before; TeachError where there is none."""
+        with self._writing():
+            known = self._again(known)
+            before = [pair for pair in known.active.before if pair[0] in known.versions]
+            if not before:
+                raise TeachError(f'{known.slug} has no version that answered before')
+            version, forced = before.pop()
+            known = replace(known, active=Active(version, forced, tuple(before)))
+            _write_active(known)
+        return known
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with files.lock(self.path):
+            with files.one_line(self.path):
+                for entry in os.scandir(self.path):
+                    if entry.name.startswith(files.PART) and entry.is_dir():  # interrupted
+                        shutil.rmtree(entry.path, ignore_errors=True)
+            yield
+            files.write_whole(self.path / CHANGED, b'')
+
+    def _again(self, known: Known) -> Known:
+        """Return the question as it is on disk now; TeachError where it is gone or broken."""
+        if not (known.path / QUESTION).exists():
+            raise TeachError(f'{known.slug} was forgotten')
+        known = read(known.path)
+        if known.broken:
+            raise TeachError(known.broken)
+        return known
+
+    def _ready(self, question: Question) -> Known:
+        """Return the known question to which a shot is added, made or changed on disk."""
+        all_known = self.known()
+        for known in all_known:
+            if question.camera == known.question.camera and question.keys & known.question.keys:
+                if known.broken:
+                    raise TeachError(known.broken)
+                told = known.question
+                wanted = replace(told, region=question.region or told.region,
+                                 wordings=_merged(told, question))
+                if wanted != told:
+                    files.write_whole(known.path / QUESTION, _yaml(wanted))
+                return replace(known, question=wanted)
+        if len(all_known) >= MAX_QUESTIONS:
+            raise TeachError(f'{len(all_known)} questions are taught, at most {MAX_QUESTIONS}: '
+                             'forget one')
+        path = self.path / question.slug
+        for number in range(2, 2 * MAX_QUESTIONS):
+            if not (path / QUESTION).exists():
+                break
+            path = self.path / f'{question.slug}-{number}'
+        with files.one_line(path):
+            (path / SHOTS).mkdir(parents=True, exist_ok=True)
+        files.write_whole(path / LINES, b'')
+        files.write_whole(path / QUESTION, _yaml(question))
+        files.flush_folder(self.path)
+        return Known(path, question)
+
+
+def _merged(told: Question, new: Question) -> tuple[str, ...]:
+    """Return the wordings of both, without those that ask the same."""
+    known = {normal(told.text)}
+    merged = []
+    for text in (*told.wordings, new.text, *new.wordings):
+        if normal(text) not in known:
+            known.add(normal(text))
+            merged.append(text)
+    return tuple(merged)
+
+
+def _next_name(known: Known) -> str:
+    last = max((shot.name for shot in known.shots), default='000000.jpg')
+    return f'{int(last[:6]) + 1:06d}.jpg'
+
+
+def _check_room(known: Known, shot: Shot, size: int) -> None:
+    """Raise TeachError where a shot is there already or has no room."""
+    for other in known.shots:
+        if (other.digest, other.answer) == (shot.digest, shot.answer):
+            raise TeachError(f'this very picture is a shot of {shot.answer!r} already: '
+                             f'{other.name}')
+    if shot.answer not in known.answers and len(known.answers) >= MAX_ANSWERS:
+        raise TeachError(f'{known.slug} has {MAX_ANSWERS} answers, no more are taken')
+    same = sum(other.answer == shot.answer for other in known.shots)
+    if same >= MAX_ANSWER_SHOTS or len(known.shots) >= MAX_SHOTS:
+        raise TeachError(f'{known.slug} has {same} shots of {shot.answer!r} and '
+                         f'{len(known.shots)} in all, at most {MAX_ANSWER_SHOTS} and '
+                         f'{MAX_SHOTS}: forget some')
+    with files.one_line(known.path / SHOTS):
+        taken = sum(entry.stat().st_size for entry in os.scandir(known.path / SHOTS))
+    if taken + size > MAX_BYTES:
+        raise TeachError(f'the shots of {known.slug} take {taken / 1e6:.0f} MB, at most '
+                         f'{MAX_BYTES / 1e6:.0f}: forget some')
+
+
+def _write_lines(known: Known) -> None:
+    text = ''.join(shot.line(known.question.text, split) + '\n' for shot, split in zip(
+        known.shots, shots.splits(known.shots, known.moments()), strict=True))
+    files.write_whole(known.path / LINES, text.encode())
+
+
+def _write_active(known: Known) -> None:
+    active = known.active
+    document = {'version': active.version, 'forced': active.forced, 'before': active.before}
+    files.write_whole(known.path / ACTIVE, json.dumps(document).encode())
+
+
+def _yaml(question: Question) -> bytes:
+    document = {'question': question.text, 'wordings': list(question.wordings),
+                'camera': question.camera,
+                'region': None if question.region is None else list(question.region)}
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()

@@ -1,0 +1,124 @@
+"""A taught question as it lies on disk, read without trust.
+
+    known = read(folder / 'is-the-tray-empty');  known.broken
+
+Refuses to write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from latent_vqa_ros.core.bundle import BundleError, read_bounded
+from latent_vqa_ros.teach import shots
+from latent_vqa_ros.teach.question import Question, TeachError, check_region
+from latent_vqa_ros.teach.shots import Shot
+
+QUESTION, LINES, ACTIVE, VERSIONS = 'question.yaml', 'questions.jsonl', 'active', 'versions'
+MAX_SMALL = 1 << 20  # bytes of the files that are text
+
+
+@dataclass(frozen=True)
+class Active:
+    """Which version answers (None: none) and, newest last, which ones answered before."""
+
+    version: int | None = None
+    forced: bool = False
+    before: tuple[tuple[int, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Known:
+    """A taught question as it lies on disk; ``broken`` says why it cannot be used, if so."""
+
+    path: Path
+    question: Question
+    shots: tuple[Shot, ...] = ()
+    versions: tuple[int, ...] = ()
+    active: Active = Active()
+    broken: str = ''
+
+    @property
+    def slug(self) -> str:
+        """The name of its folder."""
+        return self.path.name
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The answers in the order in which they were first shown."""
+        return tuple(dict.fromkeys(shot.answer for shot in self.shots))
+
+    def moments(self) -> list[int]:
+        """Return the number of each shot's moment."""
+        return shots.moments(self.shots)
+
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how many shots and moments each answer has."""
+        of_answer: dict[str, list[int]] = {answer: [] for answer in self.answers}
+        for shot, moment in zip(self.shots, self.moments(), strict=True):
+            of_answer[shot.answer].append(moment)
+        return ({answer: len(found) for answer, found in of_answer.items()},
+                {answer: len(set(found)) for answer, found in of_answer.items()})
+
+
+def read(path: Path) -> Known:
+    """Return a question from its folder; what is wrong stands under ``broken``."""
+    known = Known(path, Question(path.name[:60] or 'question'))
+    try:
+        known = replace(known, question=_question(path / QUESTION))
+        known = replace(known, shots=_shots(path / LINES), versions=_versions(path / VERSIONS))
+        active = _active(path / ACTIVE)
+        if active.version is not None and active.version not in known.versions:
+            raise TeachError(f'{path / ACTIVE}: version {active.version} is not there')
+        return replace(known, active=active)
+    except (TeachError, BundleError, OSError) as error:
+        return replace(known, broken=' '.join(str(error).split()))
+
+
+def _question(path: Path) -> Question:
+    try:
+        document = yaml.safe_load(read_bounded(path, MAX_SMALL))
+        region = document['region']
+        return Question(document['question'], document['camera'],
+                        None if region is None else check_region(region),
+                        tuple(document['wordings']))
+    except TeachError as error:
+        raise TeachError(f'{path}: {error}') from None
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError,
+            RecursionError) as error:
+        raise TeachError(f'{path}: cannot be read: {str(error).splitlines()[0]}') from None
+
+
+def _shots(path: Path) -> tuple[Shot, ...]:
+    if not path.exists():
+        return ()
+    try:
+        lines = read_bounded(path, MAX_SMALL).decode().split('\n')
+        return tuple(shots.parse(line) for line in lines if line.strip())
+    except (TeachError, UnicodeDecodeError) as error:
+        raise TeachError(f'{path}: {error}') from None
+
+
+def _versions(path: Path) -> tuple[int, ...]:
+    if not path.is_dir():
+        return ()
+    return tuple(sorted(int(entry.name) for entry in os.scandir(path)
+                        if entry.name.isascii() and entry.name.isdecimal()
+                        and len(entry.name) < 10 and entry.is_dir()))
+
+
+def _active(path: Path) -> Active:
+    if not path.exists():
+        return Active()
+    try:
+        document = json.loads(read_bounded(path, MAX_SMALL))
+        version, before = document['version'], document['before']
+        pairs = tuple((int(number), bool(forced)) for number, forced in before)
+        return Active(None if version is None else int(version), bool(document['forced']), pairs)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TeachError(f'{path}: cannot be read: {error}') from None

@@ -1,0 +1,173 @@
+"""What answers taught questions: the active versions, and what they see of a frame.
+
+    taught = Taught(Folder(path), encoder)
+    question = taught.find('is the tray empty?', '')       # None: not one of ours
+    seen = question.see(frame)                             # ImageError where it is no picture
+
+A change of the folder, by whomever, counts from the next ``find`` on. Use it from one thread.
+Refuses to know statuses and details: that is ``core.pipeline``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from latent_vqa_ros.core.bundle import BundleError
+from latent_vqa_ros.core.image_formats import Pixels
+from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.taught import Seen
+from latent_vqa_ros.teach import versions
+from latent_vqa_ros.teach.features import RegionEncoder
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.judge import CONFIDENCE
+from latent_vqa_ros.teach.known import VERSIONS, Known
+from latent_vqa_ros.teach.question import Region, TeachError, normal
+from latent_vqa_ros.teach.versions import Version
+
+Array = NDArray[Any]
+MAX_REGIONS = 32  # of one frame whose features are kept
+
+
+class Eye:
+    """Decodes the last frame of each camera once, and encodes each region of it once."""
+
+    def __init__(self, encoder: RegionEncoder) -> None:
+        self.encoder = encoder
+        self._frames: dict[str, tuple[Frame, Pixels, dict[Region | None, Array]]] = {}
+
+    def look(self, frame: Frame, region: Region | None
+             ) -> tuple[Array, tuple[int, int], float, float | None]:
+        """Return features, height and width of the frame, and milliseconds.
+
+        Those of decoding and of encoding; None where the features were there. Raises ImageError.
+        """
+        started = time.perf_counter()
+        last = self._frames.get(frame.camera)
+        if last is None or last[0] is not frame:
+            last = self._frames[frame.camera] = (frame, frame.decode(), {})
+        decoded = time.perf_counter()
+        (pixels, code), features = last[1:]
+        size = pixels.shape[:2]
+        if region in features:
+            return features[region], size, (decoded - started) * 1e3, None
+        if len(features) >= MAX_REGIONS:
+            features.clear()
+        features[region] = self.encoder.encode(pixels, region, code)
+        return (features[region], size, (decoded - started) * 1e3,
+                (time.perf_counter() - decoded) * 1e3)
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """A question with the version that answers it: ``core.taught.TaughtQuestion``."""
+
+    known: Known
+    version: Version
+    eye: Eye
+    min_confidence: float = CONFIDENCE
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Name, version and digest, as they stand in ``answer/detail``."""
+        return (f'taught/{self.known.slug}', str(self.version.about['number']),
+                self.version.sha256)
+
+    @property
+    def forced(self) -> bool:
+        """Whether it was switched on against the judge."""
+        return self.known.active.forced
+
+    def see(self, frame: Frame) -> Seen:
+        """Return what it sees of a frame; raises ImageError."""
+        x_d, size, decode_ms, encode_ms = self.eye.look(frame, self.version.region)
+        started = time.perf_counter()
+        head = self.version.head
+        probabilities = head.probabilities(x_d)
+        distance = head.distance(self.eye.encoder.layout.near(x_d))
+        return Seen(self.version.answers, probabilities, distance, head.limit,
+                    pixels_of(self.version.region, size), decode_ms, encode_ms,
+                    (time.perf_counter() - started) * 1e3)
+
+
+def pixels_of(region: Region | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return a region as x, y, width, height in pixels of a frame of (height, width)."""
+    height, width = size
+    if region is None:
+        return 0, 0, width, height
+    x, y = round(region[0] * width), round(region[1] * height)
+    return (x, y, max(1, round((region[0] + region[2]) * width) - x),
+            max(1, round((region[1] + region[3]) * height) - y))
+
+
+class Taught:
+    """All questions of a folder that are switched on; broken ones are named in ``problems``."""
+
+    def __init__(self, folder: Folder, encoder: RegionEncoder) -> None:
+        self.folder = folder
+        self.eye = Eye(encoder)
+        self.problems: tuple[str, ...] = ()
+        self._change: tuple[int, int] | None = None
+        self._live: Mapping[tuple[str, str], Live] = {}
+
+    @property
+    def count(self) -> int:
+        """How many questions were switched on when last one was asked."""
+        return len(set(map(id, self._live.values())))
+
+    def refresh(self) -> None:
+        """Read the folder again where somebody has written in it."""
+        change = self.folder.change()
+        if change == self._change:
+            return
+        self._change = change
+        live: dict[tuple[str, str], Live] = {}
+        problems = []
+        try:
+            all_known = self.folder.known()
+        except TeachError as error:
+            all_known, problems = [], [str(error)]
+        for known in all_known:
+            try:
+                question = load(known, self.eye)
+            except (TeachError, BundleError) as error:
+                problems.append(str(error))
+                continue
+            if question is not None:
+                live |= {(known.question.camera, key): question for key in known.question.keys}
+        self._live, self.problems = live, tuple(problems)
+
+    def find(self, question: str, camera: str) -> Live | None:
+        """Return the question that has this text, for this camera or for any."""
+        self.refresh()
+        if not self._live:
+            return None
+        key = normal(question)
+        found = self._live.get((camera, key)) or self._live.get(('', key))
+        if found is None and not camera:
+            found = next((one for (_, text), one in self._live.items() if text == key), None)
+        return found
+
+
+def load(known: Known, eye: Eye, number: int | None = None) -> Live | None:
+    """Return a question ready to answer, None where it is off; TeachError where it cannot.
+
+    ``number`` names a version that is not switched on.
+    """
+    if known.broken:
+        raise TeachError(f'{known.slug}: {known.broken}')
+    number = known.active.version if number is None else number
+    if number is None:
+        return None
+    version = versions.read(known.path / VERSIONS / str(number))
+    if version.encoder != eye.encoder.sha256:
+        raise TeachError(f'{known.slug}: version {number} was made with another encoder; '
+                         'fit it again')
+    sizes = version.head.weights_cd.shape[1], version.head.near_nk.shape[1]
+    if sizes != (eye.encoder.layout.size, eye.encoder.generic_mk.shape[1]):
+        raise TeachError(f'{known.slug}: version {number} does not fit the encoder; fit it again')
+    return Live(known, version, eye)

@@ -1,0 +1,140 @@
+"""The verb teach, from files and from a bag, and the verbs that answer what was taught."""
+
+import json
+
+import cv2
+import pytest
+from teach.conftest import QUESTION, draw
+
+from latent_vqa_ros.cli.main import main
+
+BAG = 'test/data/episode'
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pictures')
+    for number, answer in enumerate(('yes', 'no', 'stripes')):
+        for shot in range(14):
+            path = str(folder / f'{answer}_{shot:02d}.png')
+            assert cv2.imwrite(path, draw(answer, 100 * number + shot)[:, :, ::-1])
+    return folder
+
+
+def call(capsys, *arguments, code=0):
+    """Run a verb with --json; return its document."""
+    assert main([*map(str, arguments), '--json']) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def teach(capsys, folder, what, *arguments, code=0):
+    return call(capsys, 'teach', what, *arguments, '--folder', folder, code=code)
+
+
+@pytest.fixture
+def shown(pictures, tmp_path, capsys):
+    """Return a folder with ten shots of each answer from five moments."""
+    folder = tmp_path / 'taught'
+    for answer in ('yes', 'no'):
+        for moment in range(5):
+            files = [pictures / f'{answer}_{2 * moment + i:02d}.png' for i in (0, 1)]
+            document = teach(capsys, folder, 'add', '--question', QUESTION, '--answer', answer,
+                             '--moment', f'{answer} {moment}', *files)
+    assert document['shots'] == {'yes': 10, 'no': 10}
+    assert document['moments'] == {'yes': 5, 'no': 5}
+    return folder
+
+
+def test_a_question_is_taught_and_asked(shown, pictures, capsys):
+    document = teach(capsys, shown, 'fit', QUESTION)
+    assert document['judgement']['right'] == 1
+    assert cv2.imread(document['sheet']).shape[1] > 500
+    for answer in ('yes', 'no'):
+        detail, = call(capsys, 'ask', pictures / f'{answer}_13.png', QUESTION, '--taught', shown)
+        assert (detail['status'], detail['answer']) == ('ok', answer)
+    detail, = call(capsys, 'ask', pictures / 'stripes_01.png', QUESTION, '--taught', shown, code=1)
+    assert detail['status'] == 'unfamiliar_image'
+
+
+def test_fit_prints_what_a_person_needs(shown, capsys):
+    assert main(['teach', 'fit', QUESTION, '--folder', str(shown)]) == 0
+    said = capsys.readouterr().out
+    for part in ('10 shots in 5 moments', 'right 100.0 % of 20', 'at least 88.', 'answered',
+                 'by answer: yes 100.0 %', '2: ', '10: 100.0 %', 'sheet.jpg', 'on: version 1'):
+        assert part in said, part
+
+
+def test_pictures_of_one_command_are_one_moment_unless_taken_apart(pictures, tmp_path, capsys):
+    files = sorted(pictures.glob('yes*'))
+    for apart, moments in ((), 1), (('--apart',), 14):
+        document = teach(capsys, tmp_path / str(moments), 'add', '--question', QUESTION,
+                         '--answer', 'yes', *files, *apart)
+        assert document['moments'] == {'yes': moments}
+
+
+def test_what_is_not_trusted_exits_with_1_and_says_what_to_show(pictures, tmp_path, capsys):
+    for answer in ('yes', 'no'):
+        teach(capsys, tmp_path, 'add', '--question', QUESTION, '--answer', answer,
+              *sorted(pictures.glob(f'{answer}*')))
+    document = teach(capsys, tmp_path, 'fit', QUESTION, code=1)
+    assert document['status'] == 'not_trusted'
+    assert 'in 2 more moments' in document['next']['say']
+    assert teach(capsys, tmp_path, 'fit', QUESTION, '--force')['forced']
+
+
+def test_list_show_forget_and_rollback(shown, capsys):
+    teach(capsys, shown, 'fit', QUESTION)
+    teach(capsys, shown, 'fit', QUESTION)
+    assert teach(capsys, shown, 'rollback', QUESTION)['active'] == 1
+    assert teach(capsys, shown, 'off', QUESTION)['active'] is None
+    assert teach(capsys, shown, 'on', QUESTION, '--version', 2)['active'] == 2
+    assert len(teach(capsys, shown, 'show', QUESTION)['taken']) == 20
+    found, = teach(capsys, shown, 'list')['questions']
+    assert (found['slug'], found['active']) == ('is-the-lid-open', 2)
+    document = teach(capsys, shown, 'forget', 'is-the-lid-open', '--shot', '000001.jpg')
+    assert document['shots'] == {'yes': 9, 'no': 10}
+    teach(capsys, shown, 'forget', QUESTION)
+    assert teach(capsys, shown, 'list')['questions'] == []
+
+
+def test_evaluate_judges_a_taught_folder_on_its_own_split(shown, capsys):
+    teach(capsys, shown, 'fit', QUESTION)
+    document = call(capsys, 'evaluate', '--data', shown / 'is-the-lid-open', '--taught', shown)
+    assert document['n'] == 4
+    assert document['accuracy'] == 1
+    assert document['groups'][QUESTION]['blind_accuracy'] == 0.5
+
+
+def test_a_bag_teaches_and_is_answered_about(tmp_path, capsys):
+    question = 'is anything held?'
+    for answer, spans in (('no', (('0', '2'), ('16', '18'), ('20', '22'))),
+                          ('yes', (('7', '8'), ('9.5', '11.5')))):
+        for start, stop in spans:
+            document = teach(capsys, tmp_path, 'add', '--question', question, '--answer', answer,
+                             '--bag', BAG, '--from', start, '--to', stop, '--every', '0.4')
+    assert min(document['shots'].values()) >= 5
+    assert teach(capsys, tmp_path, 'fit', question, '--force')['active'] == 1
+    out = tmp_path / 'answers.jsonl'
+    call(capsys, 'answer-bag', BAG, '--question', question, '--taught', tmp_path, '--out', out,
+         '--every', '10')
+    details = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(details) > 3
+    assert {detail['model']['name'] for detail in details} == {'taught/is-anything-held'}
+    assert {detail['forced'] for detail in details} == {True}
+
+
+@pytest.mark.parametrize(('arguments', 'said'), [
+    (['fit', 'what?'], 'no taught question'), (['add', '--question', 'a', '--answer', 'b'], 'bag'),
+    (['add', '--question', 'a', '--answer', 'b', 'no.png'], 'No such file'),
+    (['add', '--question', 'a', '--answer', 'b', 'setup.py'], 'setup.py: not a JPEG or PNG'),
+    (['add', '--question', 'a', '--answer', 'b', '--bag', BAG, '--from', '900'], 'no frame')])
+def test_what_cannot_be_done_is_one_line(tmp_path, capfd, caplog, arguments, said):
+    assert main(['teach', *arguments, '--folder', str(tmp_path)]) == 1
+    out, err = capfd.readouterr()
+    assert said in out + err + caplog.text
+    assert 'Traceback' not in out + err
+
+
+def test_a_folder_where_nothing_is_on_is_said(tmp_path, capfd, caplog, pictures):
+    assert main(['ask', str(pictures / 'yes_01.png'), QUESTION, '--taught', str(tmp_path)]) == 1
+    assert 'no question is switched on' in caplog.text + capfd.readouterr().err

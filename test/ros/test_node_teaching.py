@@ -1,0 +1,231 @@
+"""Teaching over topics: shown, fitted, asked, corrected, rolled back; no answer waits for it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+from helpers.node_harness import LIMIT, QUESTION, image, until
+from std_msgs.msg import String
+from teach.conftest import draw
+
+from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros import teaching
+from latent_vqa_ros.teach import files
+from latent_vqa_ros.teach.learn import Learner
+
+LID = 'is the lid open?'
+SECOND = 10**9
+
+
+class Pupil:
+    """A robot that is taught over its topics."""
+
+    def __init__(self, robot):
+        self.robot = robot
+        self.documents = []
+        robot.node.create_subscription(
+            String, 'teach/detail', lambda msg: self.documents.append(json.loads(msg.data)), 1000)
+        self._teach = robot.node.create_publisher(String, 'teach', 1000)
+        until(lambda: robot.node.count_subscribers(self._teach.topic_name)
+              and robot.node.count_publishers(f'{robot.node.get_namespace()}/teach/detail'),
+              'the topics of teaching')
+
+    def say(self, **message):
+        """Send a message and return its document."""
+        number = len(self.documents)
+        self._teach.publish(String(data=message.pop('text', None) or json.dumps(message)))
+        until(lambda: len(self.documents) > number, f'a document of {message}')
+        assert len(self.documents) == number + 1
+        return self.documents[-1]
+
+    def diagnosed(self):
+        return getattr(self.robot.diagnostics.get('teaching'), 'message', '')
+
+    def look(self, answer, seed, at):
+        pixels = draw(answer, seed)
+        self.robot.show(image(at * SECOND, height=240, width=320, step=960,
+                              data=pixels[:, :, ::-1].tobytes()))
+
+    def show(self, shots=12, moments=3):
+        at = 1
+        for moment in range(moments):
+            for number, answer in enumerate(('yes', 'no')):
+                for shot in range(moment, shots, moments):
+                    at += 1
+                    self.look(answer, 100 * number + shot, at)
+                    document = self.say(do='add', question=LID, answer=answer)
+                    assert document['status'] == 'ok', document['reason']
+                at += 5
+        return document
+
+
+@pytest.fixture
+def pupil(robot, tmp_path):
+    return Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0))
+
+
+@pytest.fixture
+def taught(pupil):
+    """Return a pupil that knows whether the lid is open, and sees it open."""
+    pupil.show()
+    assert pupil.say(do='fit', question=LID)['status'] == 'ok'
+    pupil.look('yes', 7777, 1000)
+    return pupil
+
+
+def test_a_question_is_shown_fitted_asked_and_switched_off_again(pupil):
+    assert pupil.robot.ask(LID)['status'] == 'unknown_words'
+    document = pupil.show()
+    assert (document['shots'], document['moments']) == ({'yes': 12, 'no': 12},
+                                                        {'yes': 3, 'no': 3})
+    assert pupil.say(do='fit', question=LID, id=5)['active'] == 1
+    for answer in ('yes', 'no'):
+        pupil.look(answer, 4242, 2000 + len(answer))
+        detail = pupil.robot.ask(LID)
+        assert (detail['status'], detail['answer']) == ('ok', answer)
+        assert detail['model']['name'] == 'taught/is-the-lid-open'
+        assert detail['evidence'][0]['box'] == [0, 0, 320, 240]
+    assert pupil.robot.answers == ['yes', 'no']
+    assert pupil.say(do='switch_off', question=LID)['active'] is None
+    assert pupil.robot.ask(LID)['status'] == 'unknown_words'
+    assert pupil.say(do='rollback', question=LID)['active'] == 1
+    assert pupil.robot.ask(LID)['answer'] == 'no'
+
+
+def test_a_correction_by_id_counts_at_once(taught):
+    taught.look('striped', 1, 3000)
+    detail = taught.robot.ask(LID)
+    assert detail['status'] == 'unfamiliar_image'
+    document = taught.say(do='correct', about=detail['id'], answer='no')
+    assert document['shots'] == {'yes': 12, 'no': 13}
+    assert document['versions'][-1]['version'] == 2
+    assert taught.say(do='correct', about='never asked', answer='no')['status'] == 'refused'
+
+
+def test_what_was_taught_outlives_the_node_and_a_change_of_the_model(taught, robot, tmp_path,
+                                                                     bundle_path):
+    assert taught.robot.ask(LID)['answer'] == 'yes'
+    taught.robot.set(model=str(bundle_path))
+    assert taught.robot.ask(LID)['answer'] == 'yes'
+    second = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0))
+    second.look('no', 31, 1)
+    assert second.robot.ask(LID)['answer'] == 'no'
+    assert second.say(do='list')['questions'][0]['active'] == 1
+
+
+def test_the_models_answers_are_the_same_beside_taught_ones(taught, robot):
+    plain = robot(max_image_age=0.0)
+    message = image(5 * SECOND)
+    found = []
+    for each in (plain, taught.robot):
+        each.show(message)
+        found.append(each.ask(QUESTION))
+    assert [found[0][key] for key in ('answer', 'top', 'status', 'model')] == [
+        found[1][key] for key in ('answer', 'top', 'status', 'model')]
+
+
+def test_questions_are_answered_while_a_head_is_fitted(taught, monkeypatch):
+    begun, gate, fit = threading.Event(), threading.Event(), Learner.fit
+
+    def slow(*given):
+        begun.set()
+        gate.wait(LIMIT)
+        return fit(*given)
+
+    monkeypatch.setattr(Learner, 'fit', slow)
+    before = len(taught.documents)
+    taught._teach.publish(String(data=json.dumps({'do': 'fit', 'question': LID})))
+    assert begun.wait(LIMIT)
+    assert [taught.robot.ask(LID)['answer'] for _ in range(5)] == 5 * ['yes']
+    assert taught.robot.ask(QUESTION)['status'] != 'overloaded'
+    assert len(taught.documents) == before
+    gate.set()
+    until(lambda: len(taught.documents) > before, 'the end of the fit')
+    assert taught.documents[-1]['active'] == 2
+
+
+def test_a_standing_question_follows_what_is_switched_on_and_off(taught):
+    taught.robot.set(standing_questions=[json.dumps({'id': 'stands', 'question': LID})],
+                     standing_rate=50.0)
+    until(lambda: taught.robot.answers[-1:] == ['yes'], 'its first answer')
+    taught.say(do='switch_off', question=LID)
+    until(lambda: taught.robot.details[-1]['status'] == 'unknown_words', 'the bundle to answer')
+    taught.say(do='rollback', question=LID)
+    until(lambda: taught.robot.details[-1]['status'] == 'ok', 'the version before')
+
+
+def test_messages_that_cannot_be_done_say_why(pupil):
+    assert pupil.say(text='{')['status'] == 'bad_message'
+    assert pupil.say(do='add', question=LID, answer='yes')['status'] == 'no_image'
+    assert 'unknown camera' in pupil.say(
+        do='add', question=LID, answer='yes', camera='rear')['reason']
+    assert 'no taught question' in pupil.say(do='fit', question='what?')['reason']
+    pupil.robot.show(image(SECOND, data=b'half a picture'))
+    assert pupil.say(do='add', question=LID, answer='yes')['status'] == 'bad_image'
+    pupil.robot.set(max_image_age=1.0)
+    assert pupil.say(do='try', question=LID)['status'] == 'stale_image'
+    pupil.robot.transition('deactivate')
+    assert pupil.say(do='list', id='x')['status'] == 'inactive'
+
+
+def test_a_full_disk_is_said_on_the_topic_and_in_the_diagnostics(pupil, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    pupil.look('yes', 1, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, 'fsync', full)
+        document = pupil.say(do='add', question=LID, answer='yes')
+    assert document['status'] == 'failed'
+    assert 'No space left' in document['reason']
+    until(lambda: 'No space left' in pupil.diagnosed(), 'diagnostics')
+    assert pupil.say(do='add', question=LID, answer='yes')['shots'] == {'yes': 1}
+
+
+def test_a_camera_that_moved_is_named_in_the_diagnostics(taught):
+    taught.look('striped', 5, 4000)
+    for _ in range(teaching.RECENT):
+        taught.robot.ask(LID)
+    until(lambda: 'has the camera' in taught.diagnosed(), 'diagnostics')
+
+
+def test_a_node_with_no_folder_teaches_nothing(robot):
+    pupil = Pupil(robot())
+    assert 'taught_folder' in pupil.say(do='list')['reason']
+
+
+def detail(id_, **fields):
+    return Detail(Status.OK, LID, id_, **fields)
+
+
+def test_frames_are_remembered_by_number_and_by_bytes(monkeypatch):
+    memory = teaching.Memory()
+    frames = [Frame(None, nbytes=10) for _ in range(4)]
+    for number, frame in enumerate(frames):
+        memory.keep(detail(number), frame, 3)
+        memory.keep(detail(f'again {number}'), frame, 3)
+    assert memory.about(0) is None
+    assert memory.about(1).frame is frames[1]
+    assert memory.about('again 3').frame is frames[3]
+    monkeypatch.setattr(teaching, 'MAX_REMEMBERED_BYTES', 20)
+    memory.keep(detail('x'), frames[3], 3)
+    assert memory.about(1) is None
+    memory.keep(detail('y'), frames[3], 0)
+    assert memory.about('y') is None
+
+
+def test_the_least_sure_detail_of_each_taught_question_is_offered():
+    memory = teaching.Memory()
+    for number, confidence in enumerate((0.9, 0.6, 0.8)):
+        memory.keep(detail(number, confidence=confidence, model=('taught/lid', '1', '')),
+                    Frame(None), 10)
+    memory.keep(detail(9, confidence=0.1, model=('tabletop', '1', '')), Frame(None), 10)
+    assert memory.least_sure() == {'lid': 1}

@@ -1,0 +1,231 @@
+"""A taught folder loads whatever interrupted its writing, and no acknowledged shot is lost."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from latent_vqa_ros.teach import files, folder
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.question import Question, TeachError
+
+LID = Question('is the lid open?')
+
+
+def jpeg(number):
+    return b'\xff\xd8' + number.to_bytes(4, 'big') * 50
+
+
+def version(number):
+    return {'version.json': b'{}'}
+
+
+def test_what_was_added_is_there_after_reading_again(tmp_path):
+    Folder(tmp_path).add(LID, 'yes', jpeg(1), 5)
+    Folder(tmp_path).add(Question('IS THE LID OPEN', wordings=('lid open?',)), 'no', jpeg(2), 9)
+    found, = Folder(tmp_path).known()
+    assert found.answers == ('yes', 'no')
+    assert [shot.stamp_ns for shot in found.shots] == [5, 9]
+    assert found.question.text == LID.text
+    assert Folder(tmp_path).find('lid open').slug == found.slug == 'is-the-lid-open'
+    assert (found.path / 'shots' / found.shots[1].name).read_bytes() == jpeg(2)
+
+
+def test_a_picture_is_a_shot_once_but_may_contradict_itself(tmp_path):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    with pytest.raises(TeachError, match='already'):
+        here.add(LID, 'yes', jpeg(1), 6)
+    assert len(here.add(LID, 'no', jpeg(1), 6)[0].shots) == 2
+
+
+def test_one_text_for_two_cameras_is_two_questions(tmp_path):
+    for camera in ('front', 'back'):
+        Folder(tmp_path).add(Question(LID.text, camera), 'yes', jpeg(1), 5)
+    found = Folder(tmp_path).known()
+    assert [one.question.camera for one in found] == ['front', 'back']
+    assert len({one.slug for one in found}) == 2
+
+
+@pytest.mark.parametrize(('limit', 'value', 'said'), [
+    ('MAX_ANSWERS', 1, 'answers'), ('MAX_ANSWER_SHOTS', 1, 'at most 1'),
+    ('MAX_SHOTS', 1, 'forget some'), ('MAX_BYTES', 300, 'forget some'),
+    ('MAX_SHOT_BYTES', 100, 'bytes')])
+def test_each_limit_is_said_and_changes_nothing(monkeypatch, tmp_path, limit, value, said):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    before = here.known()
+    monkeypatch.setattr(folder, limit, value)
+    with pytest.raises(TeachError, match=said):
+        here.add(LID, 'no' if limit == 'MAX_ANSWERS' else 'yes', jpeg(2), 6)
+    assert here.known() == before
+
+
+def test_the_number_of_questions_is_limited(monkeypatch, tmp_path):
+    monkeypatch.setattr(folder, 'MAX_QUESTIONS', 1)
+    Folder(tmp_path).add(LID, 'yes', jpeg(1), 5)
+    with pytest.raises(TeachError, match='at most 1'):
+        Folder(tmp_path).add(Question('another?'), 'yes', jpeg(2), 5)
+
+
+def test_rollback_goes_through_all_versions_that_answered(tmp_path):
+    here = Folder(tmp_path)
+    found, _ = here.add(LID, 'yes', jpeg(1), 5)
+    for number in (1, 2, 3):
+        found = here.switch(here.add_version(found, version), number)
+    here.switch(found, None)
+    assert [here.rollback(found).active.version for _ in range(3)] == [3, 2, 1]
+    with pytest.raises(TeachError, match='no version that answered before'):
+        here.rollback(found)
+
+
+def test_old_versions_go_and_those_in_use_stay(tmp_path):
+    here = Folder(tmp_path)
+    found = here.switch(here.add_version(here.add(LID, 'yes', jpeg(1), 5)[0], version), 1)
+    for _ in range(30):
+        found = here.add_version(found, version)
+    assert len(found.versions) <= 20
+    assert {1, 31} <= set(found.versions)
+
+
+@pytest.mark.parametrize('stray', [
+    'is-the-lid-open/shots/000002.jpg', 'is-the-lid-open/.part-questions.jsonl',
+    'is-the-lid-open/shots/.part-000002.jpg', '.part-other/question.yaml',
+    'is-the-lid-open/versions/.part-1/version.json', 'half/shots/000001.jpg', 'notes.txt'])
+def test_what_an_interruption_leaves_does_no_harm(tmp_path, stray):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    path = tmp_path / stray
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'half')
+    found, = here.known()
+    assert (len(found.shots), found.versions, found.broken) == (1, (), '')
+    found, _ = here.add(LID, 'no', jpeg(2), 6)
+    assert [shot.name for shot in found.shots] == ['000001.jpg', '000002.jpg']
+
+
+@pytest.mark.parametrize(('name', 'content'), [
+    ('question.yaml', b'{'), ('question.yaml', b'- 1'), ('question.yaml', b'question: 7'),
+    ('question.yaml', b'\xff\xfe'), ('questions.jsonl', b'{"image"'), ('questions.jsonl', b'\xff'),
+    ('active', b'[]'), ('active', b'{"version": 9, "forced": false, "before": []}')])
+def test_a_damaged_file_breaks_its_question_alone_and_is_named(tmp_path, name, content):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    here.add(Question('another?'), 'yes', jpeg(2), 5)
+    (tmp_path / 'is-the-lid-open' / name).write_bytes(content)
+    other, broken = here.known()
+    assert other.broken == ''
+    assert name in broken.broken
+    assert '\n' not in broken.broken
+    with pytest.raises(TeachError, match=name):
+        here.drop(broken, '000001.jpg')
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    before = here.known()
+
+    def fsync(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, 'fsync', fsync)
+        with pytest.raises(TeachError, match='No space left'):
+            here.add(LID, 'no', jpeg(2), 6)
+    assert here.known() == before
+    assert not list(tmp_path.rglob('.part-*'))
+    assert len(here.add(LID, 'no', jpeg(2), 6)[0].shots) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / 'taught').write_text('')
+    with pytest.raises(TeachError, match='taught'):
+        Folder(tmp_path / 'taught').add(LID, 'yes', jpeg(1), 5)
+
+
+def test_a_second_writer_waits_and_then_says_so(tmp_path):
+    with files.lock(tmp_path), pytest.raises(TeachError, match='another process'), \
+            files.lock(tmp_path, 0.1):
+        pytest.fail('two hold the lock')
+
+
+_ADD = """
+import sys
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.question import Question
+for number in range(int(sys.argv[2]), int(sys.argv[2]) + 12):
+    Folder(sys.argv[1]).add(Question('is the lid open?'), 'yes', number.to_bytes(9, 'big'), number)
+"""
+
+
+def test_two_processes_on_one_folder_lose_nothing(tmp_path):
+    both = [subprocess.Popen([sys.executable, '-c', _ADD, tmp_path, str(first)])
+            for first in (0, 100)]
+    assert [process.wait() for process in both] == [0, 0]
+    found, = Folder(tmp_path).known()
+    assert found.broken == ''
+    assert len({shot.name for shot in found.shots}) == 24
+
+
+_WORK = """
+import sys
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.question import Question, TeachError
+here, number = Folder(sys.argv[1]), int(sys.argv[2])
+while True:
+    number += 1
+    question = Question(f'question {number % 3}?')
+    data = number.to_bytes(4, 'big') * 20000
+    try:
+        known, shot = here.add(question, f'answer {number % 2}', data, number * 10**9)
+    except TeachError:
+        known = here.find(question.text)
+        print('forgot', known.slug, '-', flush=True)
+        here.forget(known)
+        continue
+    print('added', known.slug, shot.digest, flush=True)
+    if number % 5 == 0:
+        known = here.add_version(known, lambda n: {'version.json': b'{}' * 1000})
+        here.switch(known, known.versions[-1])
+    if number % 17 == 0:
+        print('forgot', known.slug, known.shots[0].digest, flush=True)
+        here.drop(known, known.shots[0].name)
+"""
+
+
+def test_kill_at_fifty_moments_loses_no_acknowledged_shot(tmp_path):
+    rng = np.random.default_rng(0)
+    sure, number = {}, 0
+    for _ in range(50):
+        worker = subprocess.Popen([sys.executable, '-c', _WORK, tmp_path, str(number)],
+                                  stdout=subprocess.PIPE, text=True)
+        lines = [worker.stdout.readline()]  # it is at work
+        time.sleep(float(rng.uniform(0, 0.05)))
+        os.kill(worker.pid, signal.SIGKILL)
+        lines += worker.stdout.read().splitlines(keepends=True)
+        worker.wait()
+        for what, slug, digest in (line.split() for line in lines if line.endswith('\n')):
+            if what == 'added':
+                number += 1
+                sure.setdefault(slug, set()).add(digest)
+            elif digest == '-':
+                sure.pop(slug, None)
+            else:
+                sure[slug].discard(digest)
+        number += 1
+        for found in Folder(tmp_path).known():
+            assert found.broken == ''
+            assert sure.pop(found.slug, set()) <= (kept := {s.digest for s in found.shots})
+            sure[found.slug] = kept
+    assert sum(map(len, sure.values())) > 50
+
+
+def test_a_home_that_does_not_exist_is_one_line():
+    with pytest.raises(TeachError, match='no such home'):
+        Folder('~nobody-has-this-name/taught')

@@ -1,0 +1,136 @@
+"""A taught question takes the road of any other, and leaves the bundle's answers as they were."""
+
+import json
+import shutil
+
+import pytest
+from teach.conftest import QUESTION, draw, show
+
+from latent_vqa_ros.backends import open_pipeline
+from latent_vqa_ros.core.image_formats import ImageError
+from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.messages import Message
+from latent_vqa_ros.teach.taught import Taught, pixels_of
+from latent_vqa_ros.teach.teacher import Teacher
+
+KNOWN = ('is there a red cube?', 'how many things are there?', 'is there a unicorn?', '')
+
+
+@pytest.fixture(scope='module')
+def taught_path(encoder, tmp_path_factory):
+    teacher = Teacher(Folder(tmp_path_factory.mktemp('taught')), encoder)
+    show(teacher, region=[0.1, 0.1, 0.8, 0.8])
+    assert teacher.do(Message('fit', question=QUESTION))['status'] == 'ok'
+    show(teacher, question='is it closed?', region=[0.1, 0.1, 0.8, 0.8])
+    assert teacher.do(Message('fit', question='is it closed?'))['status'] == 'ok'
+    return teacher.folder.path
+
+
+@pytest.fixture
+def taught(taught_path, encoder):
+    return Taught(Folder(taught_path), encoder)
+
+
+@pytest.fixture
+def pipeline(taught):
+    found = open_pipeline('tabletop')
+    found.taught = taught
+    return found
+
+
+def frame(answer, seed=9999, **more):
+    pixels = draw(answer, seed)
+    return Frame(lambda: (pixels, None), **more)
+
+
+@pytest.mark.parametrize('answer', ['yes', 'no'])
+def test_the_answer_is_the_one_that_was_shown(pipeline, answer):
+    detail = pipeline.respond(Request('Is the lid OPEN', id=3), frame(answer, stamp_ns=5), 9)
+    document = detail.to_dict()
+    assert (document['status'], document['answer'], document['id']) == ('ok', answer, 3)
+    assert document['model']['name'] == 'taught/is-the-lid-open'
+    assert document['model']['version'] == '1'
+    assert len(document['model']['sha256']) == 64
+    assert document['evidence'] == [{'phrase': 'Is the lid OPEN', 'box': [32, 24, 256, 192]}]
+    assert document['stamp'] == {'sec': 0, 'nanosec': 5}
+    assert 'forced' not in document
+
+
+def test_what_was_never_shown_is_unfamiliar(pipeline):
+    detail = pipeline.respond(Request(QUESTION), frame('stripes'))
+    assert detail.status.value == 'unfamiliar_image'
+    assert 'limit' in detail.reason
+
+
+def test_statuses_of_frames_are_those_of_any_question(pipeline):
+    pipeline.max_age_s = 1
+
+    def broken():
+        raise ImageError('half a picture')
+
+    found = [pipeline.respond(Request(QUESTION), asked, 10**10).status.value
+             for asked in (None, frame('yes', stamp_ns=1), Frame(broken, stamp_ns=10**10))]
+    assert found == ['no_image', 'stale_image', 'bad_image']
+
+
+def test_below_the_limit_of_the_node_it_is_unsure(pipeline):
+    pipeline.min_confidence = 1.0
+    detail = pipeline.respond(Request(QUESTION), frame('yes'))
+    assert (detail.status.value, detail.answer) == ('unsure', 'yes')
+
+
+def test_questions_about_one_region_encode_it_once(pipeline):
+    seen = frame('no')
+    first, second = (pipeline.respond(Request(text), seen) for text in (QUESTION, 'is it closed?'))
+    assert (first.encoding_reused, second.encoding_reused) == (False, True)
+    assert second.latency_ms.encode is None
+
+
+def test_the_bundles_answers_are_the_same_bits_with_and_without_taught_ones(pipeline):
+    plain = open_pipeline('tabletop')
+    for seed in range(10):
+        seen = frame('yes' if seed % 2 else 'stripes', seed)
+        pipeline.respond(Request(QUESTION), seen)
+        for question in KNOWN:
+            both = [one.respond(Request(question), seen).to_dict() for one in (plain, pipeline)]
+            for document in both:
+                del document['latency_ms']
+            assert both[0] == both[1]
+
+
+def test_a_damaged_version_is_left_to_the_bundle_and_named(taught, tmp_path):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    version = tmp_path / 'copy' / 'is-the-lid-open' / 'versions' / '1'
+    weights = bytearray((version / 'weights.npy').read_bytes())
+    weights[-1] ^= 1
+    (version / 'weights.npy').write_bytes(weights)
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert copy.find(QUESTION, '') is None
+    assert copy.find('is it closed?', '') is not None
+    problem, = copy.problems
+    assert 'weights.npy' in problem
+
+
+def test_another_encoder_is_named_and_answers_nothing(taught, tmp_path):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    about = tmp_path / 'copy' / 'is-the-lid-open' / 'versions' / '1' / 'version.json'
+    about.write_text(json.dumps({**json.loads(about.read_text()), 'encoder': 'x'}))
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert copy.find(QUESTION, '') is None
+    assert 'fit it again' in copy.problems[0]
+
+
+def test_what_another_process_switches_off_is_off_at_the_next_question(taught, encoder):
+    assert taught.find(QUESTION, '') is not None
+    other = Teacher(taught.folder, encoder)
+    other.do(Message('switch_off', question=QUESTION))
+    assert taught.find(QUESTION, '') is None
+    other.do(Message('rollback', question=QUESTION))
+    assert taught.find(QUESTION, 'front') is not None
+
+
+def test_a_region_is_said_in_pixels_of_the_frame():
+    assert pixels_of(None, (480, 640)) == (0, 0, 640, 480)
+    assert pixels_of((0.25, 0.5, 0.5, 0.25), (480, 640)) == (160, 240, 320, 120)
