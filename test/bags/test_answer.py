@@ -152,6 +152,19 @@ def test_bad_frames_are_rows_and_the_good_ones_are_answered(
     assert str(tmp_path) not in (tmp_path / 'a.jsonl').read_text()
 
 
+def test_the_age_of_a_frame_of_last_year_counts_from_its_own_stamp(tmp_path: Path) -> None:
+    rgb_hwc = demo_frames()[0]
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag._write('/image_raw', IMAGE, START_NS + 10**10,
+                   header=bag._header('', START_NS, 'f'), height=rgb_hwc.shape[0],
+                   width=rgb_hwc.shape[1], encoding='rgb8', is_bigendian=0,
+                   step=3 * rgb_hwc.shape[1], data=rgb_hwc.reshape(-1))
+    answer_bag(tmp_path / 'bag', tmp_path / 'a.jsonl')
+    row, = rows(tmp_path / 'a.jsonl')
+    assert (row['status'], row['image_age_ms']) == ('ok', 0.0)
+    assert row['bag_stamp']['sec'] - row['stamp']['sec'] == 10
+
+
 @pytest.mark.parametrize(('topic', 'camera'), [
     ('/image_raw', ''), ('/image_raw/compressed', ''), ('/points', ''),
     ('/front/image_raw', 'front'), ('/front/image_raw/compressed', 'front'),

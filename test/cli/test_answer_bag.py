@@ -92,11 +92,16 @@ def test_every_part_of_the_command_is_part_of_the_job(monkeypatch, latent_vqa, t
         jobs.append(json.dumps(job, sort_keys=True))
         raise KeyboardInterrupt
     monkeypatch.setattr('latent_vqa_ros.bags.answer_output.open_output', note)
-    base = ['answer-bag', TINY, '--question', COLOUR, '--out', tmp_path / 'a.csv', *EASY_VQA]
-    for more in ([], ['--every', 2], ['--question', 'is it red'], ['--model', bundle]):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for camera in 'ab':
+            bag.write_image(f'/{camera}/image_raw', 1, '', np.zeros((4, 4, 3), np.uint8))
+    base = ['answer-bag', tmp_path / 'bag', '--question', COLOUR, '--out', tmp_path / 'a.csv',
+            *EASY_VQA]
+    for more in ([], ['--every', 2], ['--question', 'is it red'], ['--model', bundle],
+                 ['--topic', 'a/image_raw']):
         assert latent_vqa(*base, *more)[0] == 130
     assert latent_vqa('answer-bag', DEMO, *base[2:])[0] == 130
-    assert len(set(jobs)) == 5
+    assert len(set(jobs)) == 6
 
 
 def no_bag(where):
