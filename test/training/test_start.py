@@ -83,6 +83,8 @@ def test_larger_pictures_keep_what_was_learned_about_places(bundle_path, recipe,
     nearest = (ours @ theirs.T).argmax(1).view(2 * rows, 3 * columns)
     wanted = torch.arange(rows * columns).view(rows, columns)
     assert torch.equal(nearest, wanted.repeat_interleave(2, 0).repeat_interleave(3, 1))
+    cells = ours.view(2 * rows, 3 * columns, -1)  # places within one of theirs differ, smoothly
+    assert (cells[1:] - cells[:-1]).norm(dim=-1).min() > 0.05
 
 
 @torch.no_grad()
