@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from latent_vqa_ros.datasets import mixture
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
 
 SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide'}  # -> world of the simulation
@@ -14,9 +15,13 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
          limit: int | None = None) -> Dataset:
     """Return a dataset by name or from a folder: ``questions.jsonl``, DAQUAR, GQA, VQA v2.
 
+    ``a + b`` is the mixture of two, which a bundle trained on both calls its data.
     Only ``splits``, and only ``limit`` records of each, need to be there: where a dataset is
     drawn first, more would take minutes.
     """
+    if mixture.PLUS in name_or_path:
+        return mixture.join([load(part, splits, limit)
+                             for part in name_or_path.split(mixture.PLUS)])
     if name_or_path == 'easy_vqa':
         from latent_vqa_ros.datasets import easy_vqa
         return easy_vqa.load()

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from latent_vqa_ros.datasets.record import SPLITS, Dataset, DatasetError, Record
 
+PLUS = ' + '  # between the names of a mixture's data sets
+
 
 def first(dataset: Dataset, limit: int | None) -> Dataset:
     """Return a dataset with at most so many records of each split, the first ones."""
@@ -35,4 +37,4 @@ def join(datasets: Sequence[Dataset]) -> Dataset:
         records += (replace(r, split=f'{dataset.name}/{r.split}') for r in dataset.records
                     if r.split not in ('train', 'val'))
     blind = 'val' if any(dataset.blind == 'val' for dataset in datasets) else 'train'
-    return Dataset(' + '.join(names), tuple(records), blind)
+    return Dataset(PLUS.join(names), tuple(records), blind)

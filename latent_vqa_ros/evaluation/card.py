@@ -65,7 +65,10 @@ def _start(manifest: Manifest) -> str:
     share = manifest.training.get('start_share')
     mixed = (f' The bundle has the mean of the weights it began with ({share:.0%}) and of the '
              f'trained ones ({1 - share:.0%}), whose validation stands below.') if share else ''
-    return f' Training began with the weights of {start}.{mixed}' if start else ''
+    hours = sum(stage['seconds'] for each in _chain(manifest)
+                for stage in each.get('stages', {}).values()) / 3600
+    whole = f' The whole chain trained for {hours:.1f} hours.' if len(_chain(manifest)) > 1 else ''
+    return f' Training began with the weights of {start}.{mixed}{whole}' if start else ''
 
 
 def _stages(stages: Json) -> str:
@@ -172,13 +175,25 @@ def _size(out: Path, manifest: Manifest, report: Json) -> str:
 
 
 def _evaluate(manifest: Manifest, split: str = 'test') -> str:
-    further = '' if split == 'test' else f' --split {split}'
+    of, _, split = split.rpartition('/')  # a mixture calls the test of one data set NAME/test
+    data = of or manifest.training['data']
     return (f'    latent_vqa evaluate --model models/{manifest.name} --data '
-            f'{manifest.training["data"].partition(" + ")[0]}{further}')
+            + (f'"{data}"' if ' ' in data else data)
+            + ('' if split == 'test' else f' --split {split}'))
 
 
 def _recipe(manifest: Manifest, verb: str) -> str:
-    return f'    latent_vqa {verb} config/train/{manifest.training["recipe"]}'
+    names = [each['recipe'] for each in _chain(manifest)] if verb == 'train' else [
+        manifest.training['recipe']]
+    return f'    latent_vqa {verb} ' + ' '.join(f'config/train/{name}' for name in names)
+
+
+def _chain(manifest: Manifest) -> list[Json]:
+    """Return what is told of each training of a chain, the first one first."""
+    found = [dict(manifest.training)]
+    while 'data_sha256' in (before := found[0].get('before', {})):
+        found.insert(0, before)
+    return found
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from helpers import squares
 
+from latent_vqa_ros import datasets
 from latent_vqa_ros.datasets import mixture
 from latent_vqa_ros.datasets.record import Dataset, DatasetError, Question, Record
 
@@ -48,6 +50,14 @@ def test_a_limit_keeps_the_first_of_each_split():
     assert {split: len(cut.split(split)) for split in ('train', 'val', 'test', 'shifted')} == {
         'train': 2, 'val': 2, 'test': 2, 'shifted': 1}
     assert pictures(cut, 'train') == ['a/train0.png', 'a/train1.png']
+
+
+def test_a_mixture_is_loaded_by_the_name_that_a_bundle_has_for_it(tmp_path):
+    folders = [squares.write(tmp_path / name, {'train': 1, 'test': 2}, seed)
+               for seed, name in enumerate(('a', 'b'))]
+    both = datasets.load(' + '.join(map(str, folders)))
+    assert both.name == 'a + b'
+    assert len(both.split('test')) == 2 * len(both.split('b/test')) == 4
 
 
 def test_two_of_one_name_are_refused():

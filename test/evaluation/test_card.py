@@ -141,3 +141,23 @@ def test_a_card_without_mistakes_has_no_sheet(made, tmp_path):
     assert card.WRONG not in written
     assert 'further splits' not in written
     assert 'finetune' not in written
+
+
+def test_the_card_of_a_chain_names_all_recipes_its_hours_and_each_data_set(made, tmp_path):
+    _, manifest, report, _ = made
+    stage = {'finetune': {'epochs': 1, 'seconds': 3600.0}}
+    link = {'data': 'wide + tabletop', 'seed': 3, 'false_alarms': 0.005, 'data_sha256': 'x',
+            'stages': stage}
+    chain = {**link, 'recipe': 'two.yaml', 'start': 'tabletop 0.9.1',
+             'before': {**link, 'recipe': 'one.yaml'}}
+    report = {**report, 'more': {f'wide/{name}': each for name, each in report['more'].items()},
+              'mistakes': []}
+    for name in ('image_encoder.onnx', 'answerer.onnx', WEIGHTS):
+        (tmp_path / name).write_bytes(b'')
+    card.write(tmp_path, replace(manifest, training=chain), report)
+    said = text((tmp_path,))
+    assert 'latent_vqa train config/train/one.yaml config/train/two.yaml\n' in said
+    assert 'The whole chain trained for 2.0 hours.' in said
+    assert '--data "wide + tabletop"\n' in said
+    assert '--data wide --split wordings\n' in said
+    assert 'The whole chain' not in text(made)
