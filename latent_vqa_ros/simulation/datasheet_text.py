@@ -89,8 +89,9 @@ backdrops of kinds that `train` never shows. Pairs of colour and shape that `com
 `tabletop` keeps for itself are shown here neither:
 {pairs}.
 
-Made with: {sources}. Everything else is drawn. No picture shows a person (hands are of capsules)
-or a place, nothing is confidential, nothing links to other data.
+Made with {sources}.
+Everything else is drawn. No picture shows a person (hands are of capsules) or a place, nothing is
+confidential, nothing links to other data.
 """
 
 WIDE_TAIL = """## Collection and labelling

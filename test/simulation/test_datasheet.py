@@ -12,6 +12,7 @@ from latent_vqa_ros.datasets import tabletop
 from latent_vqa_ros.simulation import datasheet
 from latent_vqa_ros.simulation.survey import survey
 from latent_vqa_ros.simulation.world.scenes import HELD_OUT
+from latent_vqa_ros.simulation.world.wide.sources import Sources
 
 DOCS = Path(__file__).parents[2] / 'docs'
 SCENES = 5
@@ -121,5 +122,35 @@ def test_the_committed_datasheet_is_of_these_splits():
     assert all(10_000 < (DOCS / name).stat().st_size < 300_000 for name in pictures)
 
 
-def test_the_sheet_is_linked():
-    assert '](datasheet.md)' in (DOCS / 'simulation.md').read_text('utf-8')
+def test_the_committed_wide_datasheet_is_of_its_splits_and_names_its_sources():
+    text = (DOCS / 'datasheet_wide.md').read_text('utf-8')
+    assert [cell.strip() for cell in re.search(r'^\|  \|(.*)\|$', text, re.MULTILINE)[1].split('|')
+            ] == list(tabletop.WIDE_SPLITS)
+    assert f'version {tabletop.VERSION} of the data' in text
+    assert all(f'{source["name"]} ({source["licence"]})' in text for source in Sources().listed())
+    assert [cell.strip() for cell in cells(text, 'held-out pairs shown')] == ['0 of 6'] * 3
+    pictures = re.findall(r'!\[.*\]\((.*)\)', text)
+    assert pictures == [datasheet.picture_name(name, 'wide') for name in datasheet.SHOWN['wide']]
+    assert all(10_000 < (DOCS / name).stat().st_size < 300_000 for name in pictures)
+
+
+def test_the_wide_sheet_shows_pictures_in_their_own_shape(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr('os.cpu_count', lambda: 1)
+    assert cli.main(['simulate', 'datasheet', str(tmp_path), '--world', 'wide', '--scenes',
+                     '3']) == 0
+    text = (tmp_path / 'datasheet_wide.md').read_text('utf-8')
+    assert numbers(text, 'scenes') == [3] * 3
+    picture = cv2.imread(str(tmp_path / datasheet.picture_name('train', 'wide')))
+    folder = tabletop.cache('wide') / 'train-3'
+    first = json.loads((folder / 'truth.jsonl').read_text().splitlines()[0])
+    scale = 232 / max(first['width'], first['height'])
+    width, height = round(first['width'] * scale), round(first['height'] * scale)
+    wanted = cv2.resize(datasheet.read_bgr(folder / first['image']), (width, height))
+    assert cv2.absdiff(picture[4:4 + height, 4:4 + width], wanted).mean() < 5
+
+
+def test_the_sheets_are_linked():
+    text = (DOCS / 'simulation.md').read_text('utf-8')
+    assert '](datasheet.md)' in text
+    assert '](datasheet_wide.md)' in text
