@@ -32,11 +32,13 @@ from latent_vqa_ros.ros.worker import Worker
 from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.messages import REFUSED, Message, blank
+from latent_vqa_ros.teach.question import TeachError
 from latent_vqa_ros.teach.taught import Taught
 from latent_vqa_ros.teach.teacher import Taken, Teacher
 
 Document = dict[str, Any]
 DEPTH = 100  # messages that may wait
+DEACTIVATED = 'the node was deactivated'
 MAX_REMEMBERED_BYTES = 48 << 20
 NICE = 10  # of the thread that fits
 TAUGHT = 'taught/'  # how the name of what answers a taught question begins
@@ -125,7 +127,8 @@ class Teaching:
         self.taught = Taught(folder, encoder)  # the worker's
         self.memory = Memory()
         self.failure = ''  # why the last message failed
-        self._teacher = Teacher(folder, encoder)
+        self._closing = False
+        self._teacher = Teacher(folder, encoder, self._breathe)
         self._publish, self._failed = publish, failed
         self._recent: dict[str, deque[bool]] = {}  # by slug: whether a frame was unfamiliar
         self._worker: Worker[tuple[Message, Frame | Absent, Settings]] = Worker(
@@ -159,11 +162,17 @@ class Teaching:
             self._failed(error)
             document = blank(message.do, message.id, 'failed', 'internal error: '
                              + ' '.join(str(error).split()))
+        if self._closing and document['reason'] == DEACTIVATED:
+            document['status'] = Status.INACTIVE.value
         if document['status'] == 'failed':
             self.failure = document['reason']
         elif document['status'] == 'ok':
             self.failure = ''
         self._publish(document)
+
+    def _breathe(self) -> None:
+        if self._closing:
+            raise TeachError(DEACTIVATED)
 
     def _document(self, message: Message, frame: Frame | Absent,
                   settings: Settings) -> Document:
@@ -202,10 +211,10 @@ class Teaching:
             'waiting': self._worker.waiting, 'problems': '; '.join(filter(None, wrong))})
 
     def close(self) -> None:
-        """Finish the message in hand; those that wait get ``inactive``."""
+        """End the message in hand, a fit soon; those that wait get ``inactive``."""
+        self._closing = True
         for message, *_ in self._worker.stop():
-            self._publish(blank(message.do, message.id, Status.INACTIVE.value,
-                                'the node was deactivated'))
+            self._publish(blank(message.do, message.id, Status.INACTIVE.value, DEACTIVATED))
 
 
 def lower_priority() -> None:

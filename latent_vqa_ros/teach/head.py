@@ -11,6 +11,7 @@ leave-one-out error. Refuses to know files and frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,11 +82,16 @@ class Fitted:
     far_n: Array
 
 
-def fit(shown: Shown, count: int, layout: Layout, generic_mk: Array) -> Fitted:
-    """Fit a head for ``count`` answers; every answer has at least one shot."""
+def fit(shown: Shown, count: int, layout: Layout, generic_mk: Array,
+        breathe: Callable[[], object] = lambda: None) -> Fitted:
+    """Fit a head for ``count`` answers; every answer has at least one shot.
+
+    ``breathe`` is called between two moments that are left out.
+    """
     targets_nc = np.eye(count)[shown.answer_n]
     shots = Kernels(shown.x_nd, shown.moment_n, layout)
-    found, moment_out_nc = solve(shots, targets_nc), leave_out(shots, targets_nc)
+    found, moment_out_nc = solve(shots, targets_nc), leave_out(
+        shots, targets_nc, breathe)
     ridge = found.ridge
     known = np.where(np.isfinite(moment_out_nc), moment_out_nc, ridge.shot_out_nc)
     near_nk = layout.near(shown.x_nd)
@@ -108,13 +114,14 @@ def solve(shots: Kernels, targets_nc: Array, fold: int | None = None) -> Solutio
     return Solution((weights_g, *shots.plain_g)[best], ridges[best], kernels_nn[best], rows)
 
 
-def leave_out(shots: Kernels, targets_nc: Array) -> Array:
+def leave_out(shots: Kernels, targets_nc: Array, breathe: Callable[[], object]) -> Array:
     """Return scores (n, answers) by heads fitted without a shot's moment; NaN where none can be.
 
     More than FOLDS moments are left out several at a time.
     """
     out_nc = np.full(targets_nc.shape, np.nan)
     for fold in np.unique(shots.fold_n):
+        breathe()
         left = np.flatnonzero(shots.fold_n == fold)
         if np.delete(targets_nc, left, 0).any(0).all():
             found = solve(shots, targets_nc, int(fold))

@@ -9,7 +9,7 @@ promises too much. Refuses to know files and pictures.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -108,14 +108,14 @@ def margins(shown: Shown, fitted: Fitted) -> tuple[Array, Array]:
     return own_n - others_nc.max(1), others_nc.argmax(1)
 
 
-def learning_curve(shown: Shown, count: int, layout: Layout,
-                   generic_mk: Array) -> list[tuple[int, float]]:
+def learning_curve(shown: Shown, count: int, layout: Layout, generic_mk: Array,
+                   breathe: Callable[[], object] = lambda: None) -> list[tuple[int, float]]:
     """Return (shots per answer, share right in moments left out) for growing parts."""
     most = int(np.bincount(shown.answer_n, minlength=count).min())
     found = []
     for shots in (k for k in CURVE if k <= most):
         part = shown.some(spread(shown, shots))
-        fitted = fit(part, count, layout, generic_mk)
+        fitted = fit(part, count, layout, generic_mk, breathe)
         if np.isfinite(fitted.moment_out_nc).all():
             right = (fitted.moment_out_nc.argmax(1) == part.answer_n).mean()
             found.append((shots, round(float(right), 4)))

@@ -38,7 +38,7 @@ class Learner:
 
     def __init__(self, folder: Folder, encoder: RegionEncoder,
                  breathe: Callable[[], object] = lambda: None) -> None:
-        """``breathe`` is called between two shots."""
+        """``breathe`` is called often; what it raises ends a fit, which leaves nothing."""
         self.folder, self._encoder, self._breathe = folder, encoder, breathe
         self._features: dict[tuple[str, Region | None], Array] = {}
 
@@ -71,8 +71,8 @@ class Learner:
     def _version(self, known: Known, shown: Shown, shots: Sequence[Shot],
                  answers: Sequence[str], unread: Sequence[str]) -> Version:
         layout, generic = self._encoder.layout, self._encoder.generic_mk
-        fitted = fit(shown, len(answers), layout, generic)
-        curve = learning_curve(shown, len(answers), layout, generic)
+        fitted = fit(shown, len(answers), layout, generic, self._breathe)
+        curve = learning_curve(shown, len(answers), layout, generic, self._breathe)
         margin_n, other_n = margins(shown, fitted)
         worst = [int(i) for i in np.argsort(margin_n)[:DOUBTFUL] if margin_n[i] < 0]
         about = {

@@ -56,7 +56,7 @@ class Teacher:
 
     def __init__(self, folder: Folder, encoder: RegionEncoder,
                  breathe: Callable[[], object] = lambda: None) -> None:
-        """``breathe`` is called often while it computes."""
+        """``breathe`` is called often while it computes; a TeachError of it ends that."""
         self.folder = folder
         self._learner = Learner(folder, encoder, breathe)
         self._eye = Eye(encoder)

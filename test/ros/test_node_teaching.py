@@ -152,6 +152,27 @@ def test_questions_are_answered_while_a_head_is_fitted(taught, monkeypatch):
     assert taught.documents[-1]['active'] == 2
 
 
+def test_deactivating_ends_a_fit_and_leaves_no_half_version(taught, monkeypatch):
+    begun, features = threading.Event(), Learner.features
+    stopping = taught.robot.vqa.activation.teaching
+
+    def slow(learner, *given):
+        begun.set()
+        until(lambda: stopping._closing, 'the node to deactivate')
+        return features(learner, *given)
+
+    before = len(taught.documents)
+    with monkeypatch.context() as patched:
+        patched.setattr(Learner, 'features', slow)
+        taught._teach.publish(String(data=json.dumps({'do': 'fit', 'question': LID})))
+        assert begun.wait(LIMIT)
+        assert taught.robot.transition('deactivate')
+    until(lambda: len(taught.documents) > before, 'a document')
+    assert taught.documents[-1]['status'] == 'inactive'
+    assert taught.robot.transition('activate')
+    assert [one['version'] for one in taught.say(do='show', question=LID)['versions']] == [1]
+
+
 def test_a_standing_question_follows_what_is_switched_on_and_off(taught):
     taught.robot.set(standing_questions=[json.dumps({'id': 'stands', 'question': LID})],
                      standing_rate=50.0)
