@@ -144,8 +144,11 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     with BagWriter(tmp_path / 'bag') as bag:
         with pytest.raises(BagError, match='uint8'):
             bag.write_image('/i', 0, '', np.zeros((2, 2, 3), np.float32))
-        with pytest.raises(BagError, match='stamp'):
-            bag.write_image('/i', -1, '', np.zeros((2, 2, 3), np.uint8))
+        for stamp_ns in (-1, 2**31 * 10**9):  # a stamp counts seconds in an int32
+            with pytest.raises(BagError, match='stamp'):
+                bag.write_image('/i', stamp_ns, '', np.zeros((2, 2, 3), np.uint8))
+            with pytest.raises(BagError, match='stamp'):
+                bag.write_string('/s', stamp_ns, 'a')
         with pytest.raises(BagError, match='nowhere_msgs'):
             bag.write_cdr('/i', 'nowhere_msgs/msg/Thing', 0, b'')
         bag.write_string('/text', 0, 'a')
