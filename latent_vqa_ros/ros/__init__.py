@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from latent_vqa_ros.core.process import one_line
+
+# NumPy's products in one thread: its helpers would compute at the priority of answers, and spin.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')  # read when NumPy is imported
 
 
 def open_node(name: str, namespace: str = '') -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -250,3 +252,13 @@ def test_the_least_sure_detail_of_each_taught_question_is_offered():
                     Frame(None), 10)
     memory.keep(detail(9, confidence=0.1, model=('tabletop', '1', '')), Frame(None), 10)
     assert memory.least_sure() == {'lid': 1}
+
+
+def test_products_of_numpy_have_no_helping_threads_in_the_node():
+    code = ('import latent_vqa_ros.ros, numpy, os; a = numpy.ones((900, 900)); a @ a; '
+            'print(len(os.listdir("/proc/self/task")))')
+    environment = {key: value for key, value in os.environ.items()
+                   if not key.endswith('NUM_THREADS')}
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True,
+                          env=environment)
+    assert done.stdout == '1\n'
