@@ -135,7 +135,7 @@ def from_files(args: argparse.Namespace) -> Iterator[Taken]:
 
     now_ns = time.time_ns()
     for number, path in enumerate(args.images):
-        moment = f'{now_ns} {number}' if args.apart else args.moment
+        moment = f'{now_ns} {number}' if args.apart else args.moment or str(now_ns)
         try:
             rgb_hwc = compressed_to_rgb(read_picture(path))
         except ImageError as error:

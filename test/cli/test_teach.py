@@ -72,6 +72,14 @@ def test_pictures_of_one_command_are_one_moment_unless_taken_apart(pictures, tmp
         assert document['moments'] == {'yes': moments}
 
 
+def test_commands_one_after_the_other_are_moments_apart(pictures, tmp_path, capsys):
+    for moment in range(3):
+        for answer in ('yes', 'no'):
+            document = teach(capsys, tmp_path, 'add', '--question', QUESTION, '--answer', answer,
+                             *sorted(pictures.glob(f'{answer}*'))[4 * moment:4 * moment + 4])
+    assert document['moments'] == {'yes': 3, 'no': 3}
+
+
 def test_what_is_not_trusted_exits_with_1_and_says_what_to_show(pictures, tmp_path, capsys):
     for answer in ('yes', 'no'):
         teach(capsys, tmp_path, 'add', '--question', QUESTION, '--answer', answer,
