@@ -76,17 +76,21 @@ def test_shade_changes_brightness_smoothly_and_no_color():
     changed = np.concatenate([augmented(images, np.random.default_rng(seed), config)
                               for seed in range(30)]).astype(float)
     assert np.ptp(changed[..., 0], axis=(1, 2)).max() > 40  # up to 150 * (1 +- 0.4)
+    assert changed[..., 0].min() < 125
+    assert changed[..., 0].max() > 175
     assert abs(np.diff(changed, axis=2)).max() < 150 * 0.4 / 2
     assert abs(changed - changed[..., :1] * np.array([1, 2 / 3, 1 / 3])).max() <= 1
 
 
 def test_a_shadow_darkens_one_part_evenly_and_nothing_else():
-    images = np.full((1, 96, 96, 3), (150, 100, 50), np.uint8)
+    images = np.full((1, 96, 48, 3), (150, 100, 50), np.uint8)
     config = AugmentConfig(noise=0, gain=0, blur=0, shadow=0.4)
     changed = np.concatenate([augmented(images, np.random.default_rng(seed), config)
                               for seed in range(30)])
     assert all(len(np.unique(each.reshape(-1, 3), axis=0)) <= 2 for each in changed)
     lit = (changed == images).all(axis=-1).mean(axis=(1, 2))
+    dark = (changed < images).all(axis=-1).any(axis=0)
+    assert dark.mean() > 0.8  # it may fall anywhere, also on the lower half of a portrait
     assert lit.min() > 0
     assert 0.3 < lit.mean() < 0.98
     assert changed[..., 0].max() == 150
@@ -105,10 +109,12 @@ def test_without_symmetries_left_stays_left():
 
 def test_left_of_and_right_of_change_places_and_other_words_stay():
     tokenizer = Tokenizer(('a', 'b', 'is', 'it', 'left', 'now', 'of', 'on', 'right', 'the'), 12)
-    asked = ['is a on the right of b right now', 'is a left of b', 'is it right of a left']
+    asked = ['is a on the right of b right now', 'is a left of b', 'is it right of a left',
+             'is it a of b']
     found = [' '.join(tokenizer.vocabulary[i - 2] for i in row[1:] if i)
              for row in mirrored(tokenizer.encode_batch(asked), tokenizer).tolist()]
-    assert found == ['is a on the left of b right now', 'is a right of b', 'is it left of a left']
+    assert found == ['is a on the left of b right now', 'is a right of b', 'is it left of a left',
+                     'is it a of b']
 
 
 def test_a_mirrored_picture_is_asked_the_mirrored_question_and_has_no_caption(tmp_path):
