@@ -226,3 +226,38 @@ def test_reliability_tells_accuracy_and_confidence_before_and_after_the_temperat
         assert sum(row['n'] * row['confidence'] for row in rows) == pytest.approx(top.sum())
         assert sum(row['n'] * row['accuracy'] for row in rows) == pytest.approx(1)
         assert [row['confidence'] for row in rows] == sorted(row['confidence'] for row in rows)
+
+
+def test_confidences_are_compared_within_fifteen_equal_bins_the_last_one_with_certainty():
+    def gap(*answers):
+        p = np.array([[confidence, 1 - confidence] for confidence, _ in answers])
+        return evaluate.calibration_error(p, np.array([right for _, right in answers]))
+
+    assert gap((0.95, True), (1.0, False)) == pytest.approx(abs(0.5 - 0.975))  # one bin
+    assert gap((0.9, False), (0.95, True)) == pytest.approx((0.9 + 0.05) / 2)  # two bins
+    assert gap((0.94, True), (0.94, False), (0.6, True)) == pytest.approx(
+        (2 * 0.44 + 0.4) / 3)  # each bin by its share
+
+
+def test_each_bin_of_the_reliability_has_the_accuracy_of_its_own_answers():
+    logits = np.log([[0.95, 0.05], [0.96, 0.04], [0.7, 0.3]])
+    found = evaluate.Predictions(logits, np.array([0, 0, 1]), ('g',) * 3, np.zeros(1),
+                                 np.zeros(0, bool))
+    rows = evaluate.reliability(found, replace(MANIFEST, temperature=1.0))['after']
+    assert [(row['n'], row['accuracy']) for row in rows] == [(1, 0.0), (2, 1.0)]
+    assert [row['confidence'] for row in rows] == pytest.approx([0.7, 0.955])
+
+
+def test_each_group_has_its_own_count_accuracy_and_floor():
+    asked = [('is it', 'yes', 'a'), ('is it', 'yes', 'b'), ('is it', 'no', 'b'),
+             ('is it', 'no', 'b'), ('is it', 'no', 'c'), ('is it', 'no', 'c')]
+    records = [record(*asked)]
+    truth = np.array([1, 1, 0, 0, 0, 0])  # no, yes
+    logits = np.eye(2)[[1, 0, 0, 0, 0, 1]]
+    found = evaluate.Predictions(logits, truth, tuple('abbbcc'), np.zeros(1), np.zeros(0, bool))
+    document = evaluate.report(found, MANIFEST, records, [record(*asked)], 'data', 'test')
+    assert document['n'] == 6
+    assert {name: (group['n'], group['accuracy'], group['blind'])
+            for name, group in document['groups'].items()} == {
+        'a': (1, 1.0, 0.0), 'b': (3, pytest.approx(2 / 3), pytest.approx(2 / 3)),
+        'c': (2, 0.5, 1.0)}
