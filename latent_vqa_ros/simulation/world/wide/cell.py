@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.truth import SHAPES
 from latent_vqa_ros.simulation.world.camera import Camera
 from latent_vqa_ros.simulation.world.layout import MAX_THINGS, Light
@@ -58,7 +59,11 @@ class WideCell:
 
         self.mj: Any = mujoco
         xml, files, self.props = model_xml.make(sources)
-        self.model: Any = mujoco.MjModel.from_xml_string(xml, files)
+        try:
+            self.model: Any = mujoco.MjModel.from_xml_string(xml, files)
+        except ValueError as error:  # of a user's mesh or its picture
+            raise DatasetError(f'MuJoCo refuses the meshes: {" ".join(str(error).split())}'
+                               ) from None
         self.model.geom_sameframe[:] = 0  # geoms move within their bodies: heed geom_pos
         self.data: Any = mujoco.MjData(self.model)
         self.thing_geoms = self._geoms('thing', MAX_THINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.truth import SHAPES
 from latent_vqa_ros.simulation.world.layout import MAX_THINGS
 from latent_vqa_ros.simulation.world.model_xml import gripper_xml, numbers, tray_xml
@@ -57,7 +58,7 @@ def _prop_assets(sources: Sources) -> tuple[str, dict[str, bytes], int]:
     """Return the XML and the files of meshes that lie about, and how many there are."""
     lines, files, count = [], {}, 0
     for name, content, picture in sources.meshes():
-        scale = _longest(content)
+        scale = _longest(name, content)
         files[f'{name}.obj'] = content
         for size, metres in enumerate(PROP_SIZES):
             by = metres / scale
@@ -73,12 +74,18 @@ def _prop_assets(sources: Sources) -> tuple[str, dict[str, bytes], int]:
     return '\n'.join(lines), files, count
 
 
-def _longest(obj: bytes) -> float:
-    """Return the longest side of the box around an .obj mesh."""
-    points = np.array([[float(v) for v in line.split()[1:4]]
-                       for line in obj.decode('utf-8', 'replace').splitlines()
-                       if line.startswith('v ')])
-    return float(np.ptp(points, axis=0).max())
+def _longest(name: str, obj: bytes) -> float:
+    """Return the longest side of the box around an .obj mesh; DatasetError if it is none."""
+    try:
+        points = np.array([[float(v) for v in line.split()[1:4]]
+                           for line in obj.decode('utf-8', 'replace').splitlines()
+                           if line.startswith('v ')])
+        longest = float(np.ptp(points, axis=0).max())
+    except ValueError:
+        longest = 0.0
+    if not 0 < longest < np.inf:
+        raise DatasetError(f'the mesh {name} is no .obj file with vertices')
+    return longest
 
 
 def _painted(name: str, kind: str, width: int, height: int) -> str:

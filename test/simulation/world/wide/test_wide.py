@@ -25,8 +25,8 @@ from latent_vqa_ros.simulation.world.wide import (
     sight,
     sources,
 )
-from latent_vqa_ros.simulation.world.wide.cell import TABLE_PIXEL
-from latent_vqa_ros.simulation.world.wide.clutter import Clutter
+from latent_vqa_ros.simulation.world.wide.cell import TABLE_PIXEL, WideCell
+from latent_vqa_ros.simulation.world.wide.clutter import PROP_SIZES, Clutter
 from latent_vqa_ros.simulation.world.wide.items import WORN, Item, shaped, solid
 from latent_vqa_ros.simulation.world.wide.sources import Sources
 
@@ -217,6 +217,30 @@ def test_photographs_of_a_folder_are_used_and_every_fifth_is_held_out(tmp_path):
 def test_a_folder_without_photographs_is_one_line(tmp_path):
     with pytest.raises(DatasetError, match='0 photographs'):
         Sources(photos_at=tmp_path).photos(False)
+
+
+TETRAHEDRON = 'v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n'
+
+
+def test_a_user_s_mesh_lies_about_at_its_size(tmp_path):
+    (tmp_path / 'tool.obj').write_text(TETRAHEDRON)
+    cell = WideCell(Sources(meshes_at=tmp_path))
+    assert cell.props == len(sources.MESHES) + 1
+    for size, metres in enumerate(PROP_SIZES):
+        mesh = cell.model.mesh(f'prop{cell.props - 1}_{size}')
+        start, count = int(mesh.vertadr[0]), int(mesh.vertnum[0])
+        points = cell.model.mesh_vert[start:start + count]
+        edges = np.linalg.norm(points[:, None] - points[None], axis=-1)
+        assert edges.max() == pytest.approx(metres * math.sqrt(2), rel=1e-4)
+
+
+@pytest.mark.parametrize('content', ['', 'v a b c', 'v 0 0 0\n', 'v 0 0 0\nv 1 0 0\nv 0 1 0\n',
+                                     TETRAHEDRON.replace('f 1 3 2', 'f 1 9 2')])
+def test_what_is_no_mesh_is_one_line(tmp_path, content):
+    (tmp_path / 'tool.obj').write_text(content)
+    with pytest.raises(DatasetError, match='mesh') as caught:
+        WideCell(Sources(meshes_at=tmp_path))
+    assert '\n' not in str(caught.value)
 
 
 def test_a_missing_package_of_pictures_is_one_line_that_names_the_command(monkeypatch):
