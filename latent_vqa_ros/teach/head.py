@@ -1,7 +1,7 @@
 """The head: from features to an answer, fitted in closed form to a few shots.
 
     shown = Shown(x_nd, answer_n, moment_n)         # features, answers and moments as numbers
-    fitted = fit(shown, count, layout, generic_md)
+    fitted = fit(shown, count, layout, generic_mk)
     scores_c = fitted.head.scores(x_d)
 
 Groups of features are weighted by how well their kernel is aligned with the answers (Cristianini
