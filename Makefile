@@ -20,6 +20,9 @@ endif
 # The simulation draws through it where there is no GPU.
 INSTALL_OSMESA := { test "$$(id -u)" = 0 && apt-get -qq update && \
   apt-get -qq install -y libosmesa6 >/dev/null; }
+# The page is tested in a real browser.
+INSTALL_BROWSER := { test "$$(id -u)" = 0 && apt-get -qq update && \
+  apt-get -qq install -y chromium chromium-driver >/dev/null; }
 
 .PHONY: help demo test lint train bench clean ros
 .DELETE_ON_ERROR:
@@ -79,4 +82,6 @@ $(VENV)/test.stamp: requirements/test.txt requirements/train.txt requirements/pi
 	@$(CLEAN_ENV) $(PIP) install --no-deps -r requirements/pictures.txt
 	@ldconfig -p | grep -q libOSMesa || $(INSTALL_OSMESA) || \
 	  echo 'the simulation is not tested: sudo apt install libosmesa6' >&2
+	@command -v chromedriver >/dev/null || $(INSTALL_BROWSER) || \
+	  echo 'the page is not tested in a browser: sudo apt install chromium chromium-driver' >&2
 	@touch $@

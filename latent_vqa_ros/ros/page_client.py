@@ -17,7 +17,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from std_msgs.msg import Bool, String
+from std_msgs.msg import String
 
 from latent_vqa_ros.core.bundle import BundleError, read_manifest
 from latent_vqa_ros.core.manifest import Manifest
@@ -41,8 +41,7 @@ class PageClient:
         self._sources: dict[str, FrameSource] = {}
         self._parameters: dict[str, Row] = {}
         self._manifest: tuple[str, Manifest | None] = '', None
-        self._conditions: dict[str, list[Any]] = {}
-        self._told: dict[str, dict[str, Any]] = {}  # by condition: value and detail
+        self._conditions: dict[str, Any] = {}  # name → subscription
         self._full_name = node.resolve_service_name(of)
         self._question = node.create_publisher(String, 'question', BURST)
         self._teach = node.create_publisher(String, 'teach', BURST)
@@ -148,30 +147,24 @@ class PageClient:
 
     def _listen_to_conditions(self, names: list[str]) -> None:
         for name in self._conditions.keys() - set(names):
-            for subscription in self._conditions.pop(name):
-                self._node.destroy_subscription(subscription)
+            self._node.destroy_subscription(self._conditions.pop(name))
         for name in filter(str.strip, names):
             if name not in self._conditions:
-                self._conditions[name] = [
-                    self._node.create_subscription(
-                        Bool, f'conditions/{name}', partial(self._on_condition, name), 10),
-                    self._node.create_subscription(
-                        String, f'conditions/{name}/detail',
-                        partial(self._on_condition_detail, name), 10)]
-                self._tell_condition(name)
+                self._conditions[name] = self._node.create_subscription(
+                    String, f'conditions/{name}/detail', partial(self._on_condition, name), 10)
+                self._tell_condition(name, None, None)
 
-    def _on_condition(self, name: str, message: Bool) -> None:
-        self._tell_condition(name, value=message.data, at=time.time())
+    def _on_condition(self, name: str, message: String) -> None:
+        detail = _object(message.data)
+        if detail is not None:
+            self._tell_condition(name, detail, time.time())
 
-    def _on_condition_detail(self, name: str, message: String) -> None:
-        self._tell_condition(name, detail=_object(message.data))
-
-    def _tell_condition(self, name: str, **news: Any) -> None:
-        known = self._told.setdefault(name, {'value': None, 'detail': None, 'at': None})
-        known.update(news)
+    def _tell_condition(self, name: str, detail: dict[str, Any] | None, at: float | None) -> None:
+        state = (detail or {}).get('condition')
         asked = {key: self._value(f'{name}.{key}', None)
                  for key in ('question', 'expected', 'camera', 'rate')}
-        self._story.tell({'kind': 'condition', 'name': name, **known, **asked})
+        self._story.tell({'kind': 'condition', 'name': name, 'detail': detail, 'at': at, **asked,
+                          'value': state.get('holds') if isinstance(state, dict) else None})
 
     def _subscribe(self, camera: str) -> None:
         if camera in self._sources or camera not in self._cameras():

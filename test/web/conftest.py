@@ -7,35 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 from helpers.page import EPISODE, LIMIT, NAMESPACE, ROOT, serving
+from helpers.screen import chromium
 
-FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-         '--disable-background-networking', '--disable-component-update', '--disable-sync',
-         '--hide-scrollbars', '--window-size=1440,900']
 HERE = ['--ros-args', '-r', f'__ns:={NAMESPACE}', '-r', 'image_raw:=/camera/image_raw']
 CAMERA = ['-r', 'image_raw/compressed:=/camera/image_raw/compressed']
 NODE = ['-p', 'image_transport:=compressed', '-p', 'max_image_age:=0.0', '-p', 'model:=tabletop']
-
-
-@contextmanager
-def chromium(folder):
-    """Run a browser with an empty profile; Debian's, as selenium would fetch one."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which('chromium')
-    for flag in [*FLAGS, f'--user-data-dir={folder}']:
-        options.add_argument(flag)
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    service = webdriver.ChromeService(shutil.which('chromedriver'))
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture(scope='module')

@@ -20,7 +20,7 @@ export class State {
     fill(find('state'), h('div', {class: 'panel'}, section('Conditions', this.lampsNode),
       section('How it is', this.healthNode), section('Model', this.modelNode)),
     section('Settings', this.rowsNode));
-    setInterval(() => this.drawHealth(), 2000);
+    setInterval(() => { this.drawHealth(); this.drawLamps(); }, 2000);
   }
 
   know(hello) {
@@ -30,6 +30,10 @@ export class State {
 
   onCondition(event) {
     this.conditions.set(event.name, event);
+    this.drawLamps();
+  }
+
+  drawLamps() {
     fill(this.lampsNode, this.conditions.size ? [...this.conditions.values()].map(lamp)
       : h('li', {class: 'hint'}, 'No conditions are set.'));
   }
@@ -43,7 +47,7 @@ export class State {
 
   onParameters(rows) {
     this.rows = rows;
-    if (!this.conditions.size) fill(this.lampsNode, h('li', {class: 'hint'}, 'No conditions are set.'));
+    this.drawLamps();
     if (!this.rowsNode.contains(document.activeElement)) this.drawRows();
   }
 
@@ -131,13 +135,15 @@ export class State {
   }
 }
 
-function lamp({name, value, detail, at, question, expected}) {
+function lamp({name, value: last, detail, at, question, expected, rate}) {
+  const silent = at !== null && Date.now() / 1000 - at > Math.max(5, 3 / (rate || 1));
+  const value = silent ? null : last;
   const level = value === null ? 'unknown' : value ? 'on' : 'off';
   const word = {unknown: 'not known', on: 'yes', off: 'no'}[level];
   const said_ = detail ? `${detail.status === 'ok' ? detail.answer : said(detail.status).title}${
     detail.confidence === null ? '' : ` (${percent(detail.confidence)})`}` : '';
   return h('li', {'data-value': level}, h('span', {class: 'bulb', 'aria-hidden': 'true'}), h('b', {}, nice(name)), h('span', {class: 'word'}, word),
-    h('p', {class: 'hint'}, [question, expected ? `expects ${shown(expected)}` : null, said_ || null, at ? clock(at) : null].filter(Boolean).join(' · ')));
+    h('p', {class: 'hint'}, [question, expected ? `expects ${shown(expected)}` : null, said_ || null, silent ? `silent since ${clock(at)}` : null].filter(Boolean).join(' · ')));
 }
 
 const shown = (value) => Array.isArray(value) ? value.filter(Boolean).join(', ') || 'none' : value === '' ? 'none' : String(value);
