@@ -28,6 +28,7 @@ from latent_vqa_ros.ros.frame_source import FrameSource
 from latent_vqa_ros.ros.page_services import NodeServices, Row
 from latent_vqa_ros.web.source import Command, Event, Story, Tell
 
+Kind = tuple[str, str]  # image_transport and image_qos, as the node has them
 BURST = 1000  # as the node's own: publishers.BURST
 
 
@@ -38,7 +39,8 @@ class PageClient:
         """``of`` is the name of the node that answers, relative to the page's namespace."""
         self._node = node
         self._story = Story()
-        self._sources: dict[str, FrameSource] = {}
+        self._watched: set[str] = set()
+        self._sources: dict[str, tuple[FrameSource, Kind]] = {}
         self._parameters: dict[str, Row] = {}
         self._manifest: tuple[str, Manifest | None] = '', None
         self._conditions: dict[str, Any] = {}  # name → subscription
@@ -48,7 +50,8 @@ class PageClient:
         node.create_subscription(String, 'answer/detail', self._on_detail, BURST)
         node.create_subscription(String, 'teach/detail', self._on_teach, BURST)
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
-        self._services = NodeServices(node, of, self._on_parameters, self._on_there)
+        self._services = NodeServices(node, of, self._on_parameters, self._on_there,
+                                      lambda: self._story.heard)
         self._story.tell(self._hello())
 
     # what the server asks
@@ -64,13 +67,14 @@ class PageClient:
 
     def watch(self, camera: str, wanted: bool) -> None:
         """Subscribe to a camera, or end that; done by the thread that spins the node."""
+        (self._watched.add if wanted else self._watched.discard)(camera)
         executor = self._node.executor
         if executor is not None:
-            executor.create_task(self._subscribe if wanted else self._unsubscribe, camera)
+            executor.create_task(self._subscribe)
 
     def newest(self, camera: str) -> Frame | None:
         """Return the newest frame of a camera that is watched."""
-        source = self._sources.get(camera)
+        source, _ = self._sources.get(camera, (None, None))
         try:
             return source.newest(camera) if source else None
         except (KeyError, RuntimeError):  # closed in this moment; or a broken message
@@ -104,8 +108,8 @@ class PageClient:
 
     def close(self) -> None:
         """End the subscriptions; the node is its owner's."""
-        for camera in list(self._sources):
-            self._unsubscribe(camera)
+        self._watched.clear()
+        self._subscribe()
 
     @property
     def model(self) -> str:
@@ -143,6 +147,7 @@ class PageClient:
         if self._manifest[0] != self.model:
             self._manifest = self.model, _manifest(self.model)
         self._listen_to_conditions(self._value('conditions', []))
+        self._subscribe()
         self._story.tell(self._hello())
 
     def _listen_to_conditions(self, names: list[str]) -> None:
@@ -166,17 +171,19 @@ class PageClient:
         self._story.tell({'kind': 'condition', 'name': name, 'detail': detail, 'at': at, **asked,
                           'value': state.get('holds') if isinstance(state, dict) else None})
 
-    def _subscribe(self, camera: str) -> None:
-        if camera in self._sources or camera not in self._cameras():
-            return
-        self._sources[camera] = FrameSource(
-            self._node, (camera,), self._value('image_transport', 'raw'),
-            self._value('image_qos', 'sensor_data'))
+    def _subscribe(self) -> None:
+        """Have a subscription for each watched camera of the node, and no more.
 
-    def _unsubscribe(self, camera: str) -> None:
-        source = self._sources.pop(camera, None)
-        if source is not None:
-            source.close()
+        Before the node's parameters are known there is none: they say how pictures come.
+        """
+        kind = self._value('image_transport', ''), self._value('image_qos', '')
+        wanted = self._watched & set(self._cameras()) if kind[0] else set()
+        for camera, (source, of_kind) in list(self._sources.items()):
+            if camera not in wanted or of_kind != kind:
+                del self._sources[camera]
+                source.close()
+        for camera in wanted - self._sources.keys():
+            self._sources[camera] = FrameSource(self._node, (camera,), *kind), kind
 
     # what a browser is told first
 

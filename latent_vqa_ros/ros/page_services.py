@@ -26,6 +26,7 @@ from std_srvs.srv import SetBool
 
 Row = dict[str, Any]
 PERIOD = 2.0  # s between two looks whether the node is there
+AGAIN = 5  # looks until the parameters are read again while the page is open: others set them
 PATIENCE = 15.0  # s that a change may take: a model is loaded within it
 GONE = 'The node does not answer; is it running?'
 OURS = ('use_sim_time', 'start_type_description_service')  # and qos_overrides: nobody's to change
@@ -36,7 +37,8 @@ class NodeServices:
     """Clients of one node's services; ``refresh``, ``set`` and ``enable`` from any thread."""
 
     def __init__(self, node: Node, of: str, on_parameters: Callable[[dict[str, Row]], None],
-                 on_there: Callable[[bool], None]) -> None:
+                 on_there: Callable[[bool], None], heard: Callable[[], bool]) -> None:
+        """``heard`` says whether somebody has the page open."""
         self._node = node
         self._on_parameters = on_parameters
         self._on_there = on_there
@@ -45,7 +47,9 @@ class NodeServices:
         self._get = node.create_client(GetParameters, f'{of}/get_parameters')
         self._set = node.create_client(SetParameters, f'{of}/set_parameters')
         self._enable = node.create_client(SetBool, f'{of}/enable')
+        self._heard = heard
         self._there: bool | None = None
+        self._looks = 0
         node.create_timer(PERIOD, self._look)
 
     def refresh(self) -> None:
@@ -55,12 +59,15 @@ class NodeServices:
             executor.create_task(self._ask_names)
 
     def _look(self) -> None:
+        self._looks += 1
         there = self._get.service_is_ready() and self._list.service_is_ready()
         if there != self._there:
             self._there = there
             self._on_there(there)
             if there:
                 self._ask_names()
+        elif self._looks % AGAIN == 0 and self._heard():
+            self._ask_names()
 
     def _ask_names(self) -> None:
         if self._list.service_is_ready():

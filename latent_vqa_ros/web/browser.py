@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import deque
 from contextlib import suppress
@@ -16,6 +17,7 @@ from contextlib import suppress
 from aiohttp import WSMsgType, web
 
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.web.messages import MessageError, parse
 from latent_vqa_ros.web.pictures import Pictures
 from latent_vqa_ros.web.source import Command, Event, Source
@@ -25,7 +27,10 @@ POLL = 0.02  # s between two looks for a newer frame
 WAITING = 500  # events that may wait for a browser
 PATIENCE = 20.0  # s that a send may take
 RATE, BURST = 20.0, 60.0  # messages per second, and at once; above, the browser is let go
+GONE = (OSError, TimeoutError, asyncio.TimeoutError)  # two classes before Python 3.11
 QUICK = ('drawn',)  # messages that no rate is set for: at most one per picture
+
+log = logging.getLogger(__name__)
 
 
 class Viewers:
@@ -72,10 +77,8 @@ class Browser:
 
     async def serve(self) -> None:
         """Talk until the browser is gone or is let go."""
-        for event in self._source.snapshot():
-            await self._send(event)
-        end = self._source.listen(self._hear)
-        tasks = [asyncio.create_task(job()) for job in (self._tell, self._show, self._read)]
+        end = self._source.listen(self._hear)  # before the snapshot, so that nothing is missed
+        tasks = [asyncio.create_task(job()) for job in (self._greet, self._show, self._read)]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -85,7 +88,7 @@ class Browser:
             results = await asyncio.gather(*tasks, return_exceptions=True)
             self._look_at(None)
         for result in results:
-            if isinstance(result, Exception) and not isinstance(result, (OSError, TimeoutError)):
+            if isinstance(result, Exception) and not isinstance(result, GONE):
                 raise result
 
     # to the browser
@@ -99,7 +102,9 @@ class Browser:
         self._events.append(event)  # the oldest goes where too many wait
         self._news.set()
 
-    async def _tell(self) -> None:
+    async def _greet(self) -> None:
+        for event in self._source.snapshot():
+            await self._send(event)
         while True:
             await self._news.wait()
             self._news.clear()
@@ -167,7 +172,11 @@ class Browser:
             job.add_done_callback(self._jobs.discard)
 
     async def _have_done(self, command: Command) -> None:
-        why = await asyncio.to_thread(self._source.do, command)
+        try:
+            why = await asyncio.to_thread(self._source.do, command)
+        except Exception as error:  # a fault of ours: said, and the browser stays
+            log.exception('a command failed')
+            why = f'That failed: {one_line(error)}'
         if why:
             self._queue({'kind': 'notice', 'text': why, 'id': command.get('id')})
 

@@ -95,7 +95,8 @@ class Page:
     async def _link(self, request: web.Request) -> web.StreamResponse:
         if 'Upgrade' not in request.headers:
             raise web.HTTPBadRequest
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LONGEST, timeout=2.0)
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LONGEST, timeout=2.0,
+                                      compress=False)  # pictures are compressed already
         await socket.prepare(request)
         self._sockets.add(socket)
         try:

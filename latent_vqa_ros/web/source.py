@@ -91,6 +91,11 @@ class Story:
             known = sorted(self._last.values(), key=lambda event: event['kind'] != 'hello')
             return [*known, *self._details]
 
+    @property
+    def heard(self) -> bool:
+        """Whether somebody listens."""
+        return bool(self._listeners)
+
     def listen(self, tell: Tell) -> Callable[[], None]:
         """Add a listener; return the function that takes it away."""
         with self._lock:

@@ -8,6 +8,7 @@ its end. Questions are answered here, by the pipeline, one at a time. Refuses to
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from bisect import bisect_right
@@ -21,7 +22,7 @@ from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.preprocess import source_box
-from latent_vqa_ros.core.questions import Request, parse
+from latent_vqa_ros.core.questions import parse
 from latent_vqa_ros.web.source import Command, Event, Story, Tell
 
 UPLOADS = 'uploaded pictures'
@@ -147,13 +148,12 @@ class Stills:
             pipeline = self.pipeline
         except (BundleError, OSError) as error:
             return f'Uploads cannot be answered here: {error}'
-        for request in parse(command['question'], self.cameras or [''], LONGEST_QUESTION):
-            camera = command['camera'] if command['camera'] in self._reels else request.camera
-            asked = Request(request.question, camera, command['id'], request.error)
-            frame = self.newest(camera)
+        message = json.dumps({key: command[key] for key in ('id', 'question', 'camera')})
+        for request in parse(message, self.cameras or [''], LONGEST_QUESTION):
+            frame = self.newest(request.camera)
             now_ns = (frame.stamp_ns or frame.received_ns) if frame else 0
             with self._answering:
-                detail = pipeline.respond(asked, frame, now_ns, 'there is no picture yet')
+                detail = pipeline.respond(request, frame, now_ns, 'there is no picture yet')
             self._story.tell({'kind': 'detail', 'detail': detail.to_dict(), 'at': time.time()})
         return ''
 

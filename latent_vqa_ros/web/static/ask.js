@@ -5,6 +5,7 @@ import {Story} from './story.js';
 import {asWritten, cameraName, nearest, said, taughtSaid} from './words.js';
 
 const SUGGESTIONS = 7;
+const AGAIN = 150;  // ms between two questions
 const PATIENCE = 6000;  // ms until a question without an answer is given up
 
 export class Ask {
@@ -105,6 +106,8 @@ export class Ask {
 
   ask(question) {
     if (!question) { this.input.focus(); return; }
+    if (performance.now() - this.asked < AGAIN) return;  // a held key
+    this.asked = performance.now();
     this.input.value = question;
     this.last = question;
     keep('question', question);

@@ -33,8 +33,11 @@ export class Link {
     const from = this.socket;
     const length = new DataView(data).getUint32(0);
     const head = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-    await this.on.picture(head, new Uint8Array(data, 4 + length));
-    if (from === this.socket) this.send({do: 'drawn'});
+    try {
+      await this.on.picture(head, new Uint8Array(data, 4 + length));
+    } finally {  // a picture that cannot be drawn must not be the last
+      if (from === this.socket) this.send({do: 'drawn'});
+    }
   }
 
   get isOpen() {

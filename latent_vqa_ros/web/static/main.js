@@ -100,10 +100,9 @@ setInterval(light, 2000);
 
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') { ask.right.hidden = true; return; }
-  if (!keysAreOn() || !isFree(event)) return;
+  if (!keysAreOn() || !isFree(event) || event.repeat) return;
   const number = Number(event.key);
   if (number >= 1 && number <= 9) {
-    if (event.repeat) return;
     if (view === 'teach') teach.hold(number - 1);
     else ask.pick(number - 1);
   } else if (event.key === ' ' && !event.target.closest('button, a, input, summary')) {

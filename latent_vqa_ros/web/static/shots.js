@@ -3,6 +3,7 @@
 import {fill, h} from './dom.js';
 
 const MOST = 60;  // thumbnails that are fetched, the newest
+const PAUSE = 80;  // ms between two: the server takes 20 messages a second
 
 export class Shots {
   constructor(say) {
@@ -25,13 +26,13 @@ export class Shots {
   }
 
   // Take a document of `show`: the list, and the picture of the one asked for.
-  take({taken}) {
+  take({taken}, own) {
     this.taken = taken;
     const names = new Set(taken.map((each) => each.shot));
     for (const known of this.pictures.keys()) if (!names.has(known)) this.pictures.delete(known);
     for (const {shot, picture} of taken) if (picture) this.pictures.set(shot, `data:image/jpeg;base64,${picture}`);
     this.wanted = taken.slice(-MOST).map((each) => each.shot).filter((shot) => !this.pictures.has(shot));
-    this.fetchNext();
+    if (own) setTimeout(() => this.fetchNext(), PAUSE);  // not at others' answers: each would ask again
     this.draw();
     this.onPicture();
   }

@@ -4,6 +4,7 @@ import {fill, find, h, keep, notice, recall} from './dom.js';
 import {cameraName} from './words.js';
 
 const COLOURS = ['#ff50c8', '#3cdcff', '#ffdc28', '#78ff78'];
+const SAID = 80;  // ms between two places of a dragged slider
 const SEEN = 6000;  // ms that evidence stands on a picture that goes on
 const LONGEST_SIDE = 2560;  // pixels of a photo that is sent
 const LARGEST_PICTURE = 20e6;  // bytes, as the server takes them
@@ -225,8 +226,13 @@ export class Stage {
     return Boolean(reel);
   }
 
+  // A dragged slider says more than the server takes: the last word of each SAID counts.
   seek(at) {
-    this.send({do: 'seek', camera: this.camera, value: at});
+    this.sought = at;
+    this.seeking ??= setTimeout(() => {
+      this.seeking = undefined;
+      this.send({do: 'seek', camera: this.camera, value: this.sought});
+    }, SAID);
   }
 
   async upload(input) {

@@ -190,15 +190,15 @@ export class Teach {
     if (['bad_message', 'refused'].includes(detail.status) && !detail.answers.length) return;
     this.detail = detail;
     this.answers = [...new Set([...detail.answers, ...this.answers])];
-    if (detail.do === 'show') this.onShow(detail);
+    if (detail.do === 'show') this.onShow(detail, own);
     else this.shots.refreshSoon();
     if (own && ['fit', 'switch_on', 'switch_off', 'rollback'].includes(detail.do)
       && detail.status === 'ok') notice(DONE[detail.do](detail), 'ok');
     this.draw();
   }
 
-  onShow(detail) {
-    this.shots.take(detail);
+  onShow(detail, own) {
+    this.shots.take(detail, own);
     if (detail.region && !this.region) this.setRegion(detail.region);
   }
 
