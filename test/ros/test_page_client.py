@@ -118,7 +118,7 @@ def test_a_parameter_is_set_or_the_nodes_reason_is_told(page):
 
 def test_the_limit_of_confidence_is_the_nodes(page):
     _, page = page()
-    limit = page.last('hello')['limit']
+    limit = until(lambda: page.last('hello'), 'the limit')['limit']
     assert 0 < limit < 1
     assert page.client.do({'do': 'set', 'name': 'min_confidence', 'value': 0.875}) == ''
     until(lambda: page.last('hello', limit=0.875), 'the new limit')
