@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 from axe_core_python.selenium import Axe
-from helpers.node_harness import Asker
-from helpers.page import NAMESPACE
+from helpers.node_harness import Asker, until
+from helpers.page import NAMESPACE, serving
 from helpers.screen import Screen
+from selenium.webdriver.common.keys import Keys
 
 from latent_vqa_ros.web.server import STATIC
 
@@ -171,6 +174,31 @@ def test_the_camera_is_received_only_while_the_page_is_looked_at(screen, asker, 
     screen.until(lambda: asker.node.count_subscribers(topic) == with_page, 'the beginning')
     screen.driver.get('about:blank')
     screen.until(lambda: asker.node.count_subscribers(topic) == with_page - 1, 'the end of it')
+
+
+def test_a_photo_is_uploaded_shown_and_asked_about(screen, tmp_path):
+    photo = tmp_path / 'photo.png'
+    cv2.imwrite(str(photo), np.full((300, 400, 3), 90, np.uint8))
+    screen.find('#upload').send_keys(str(photo))
+    chosen = '#cameras [aria-pressed="true"]'
+    screen.until(lambda: screen.text(chosen) == 'uploaded pictures', 'the upload')
+    screen.until(lambda: screen.run('return document.getElementById("canvas").width') == 400,
+                 'its picture')
+    assert screen.ask('is there a cube?')
+    assert 'uploaded pictures' in screen.text('.meta')
+
+
+def test_the_door_opens_to_the_token_and_stays_open(browser, tmp_path):
+    token = 'a-token-of-sufficient-length'
+    with serving(tmp_path / 'log', 'web', '--port', '0', '--token', token) as locked:
+        for given, seen in (('wrong', 'Token'), (token, 'Question')):
+            browser.get(locked.url)
+            field = browser.find_element('id', 'token')
+            field.send_keys(given, Keys.ENTER)
+            until(lambda seen=seen: seen in browser.find_element('tag name', 'body').text, seen)
+        assert token not in browser.current_url
+        Screen(browser, locked.url)
+        browser.get_log('browser')  # the refusal of the wrong one
 
 
 def test_two_browsers_see_the_same_and_one_that_stops_reading_slows_nobody(

@@ -177,7 +177,8 @@ export class Ask {
   }
 
   others(detail) {
-    return h('p', {class: 'others'}, detail.top.slice(1).filter(([, p]) => p >= 0.01).map(([word, p]) => h('span', {}, `${word} ${percent(p)}`)));
+    const likely = detail.top.slice(1).filter(([, p]) => p >= 0.01);
+    return likely.length ? h('p', {class: 'others'}, likely.map(([word, p]) => h('span', {}, `${word} ${percent(p)}`))) : null;
   }
 
   actions(detail) {

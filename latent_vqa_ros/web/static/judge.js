@@ -71,7 +71,7 @@ export class Judge {
   }
 
   versions(detail) {
-    return h('details', {}, h('summary', {}, `${detail.versions.length} versions`),
+    return h('details', {}, h('summary', {}, 'Versions'),
       h('ol', {class: 'versions'}, [...detail.versions].reverse().map((each) => h('li', {},
         `Version ${each.version}: ${each.shots} shots, right ${percent(each.right)}${each.trusted ? '' : ', not trusted'} `,
         each.version === detail.active ? h('b', {}, 'answers now') : h('button', {type: 'button', class: 'quiet',
@@ -92,7 +92,7 @@ function chart({curve, gate, right, lower_bound: bound}) {
     + `Trusted from ${percent(gate)}.`;
   return h('svg', {class: 'chart', viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'img', 'aria-label': label},
     grid, h('line', {class: 'gate', x1: LEFT, x2: WIDE, y1: y(gate), y2: y(gate)}),
-    h('text', {class: 'axis', x: WIDE - 2, y: y(gate) + 14, 'text-anchor': 'end'}, `trusted from ${percent(gate)}`),
+    h('text', {class: 'axis', x: LEFT + 6, y: y(gate) + 14}, `trusted from ${percent(gate)}`),
     h('rect', {class: 'bound', x: x(most) - 5, width: 10, y: y(right), height: Math.max(1, y(bound) - y(right))}),
     h('path', {class: 'curve', d: line}),
     curve.map(([shots, share]) => h('circle', {class: 'dot', cx: x(shots), cy: y(share), r: 3.5})),

@@ -63,7 +63,7 @@ export class Teach {
   enter() {
     this.stage.letDrag((region) => this.setRegion(region));
     this.stage.region = this.region ?? null;
-    this.stage.draw();
+    this.stage.look([]);
     this.say({do: 'list'});
     const last = this.question ?? recall('taught');
     if (last) this.open(last);
