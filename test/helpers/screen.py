@@ -102,6 +102,17 @@ class Screen:
                    f'an answer to {question!r}')
         return self.text('.answer .big')
 
+    def teach(self, question: str, answers: tuple[str, ...]) -> None:
+        """Go to the view that teaches, name a question and its answers."""
+        self.press('t')
+        self.write('#new-question', question)
+        for answer in answers:
+            self.write('#new-answer', answer)
+
+    def shots(self, answer: str) -> int:
+        """How many shots of an answer there are."""
+        return int(self.text(f'[data-answer="{answer}"] small').split()[0])
+
     @property
     def pictures(self) -> int:
         """How many pictures were drawn."""

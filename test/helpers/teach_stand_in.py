@@ -143,7 +143,8 @@ class StandIn(Node):
         return self._document(said['question'])
 
     def _show(self, said: dict) -> dict:
-        shots = self.taught[said['question']]['shots']
+        shots = [s for s in self.taught[said['question']]['shots']
+                 if said.get('shot') in (None, s['shot'])]
         taken = [{**{key: s[key] for key in ('shot', 'answer', 'moment', 'stamp', 'margin')},
                   'picture': s['jpeg'] if s['shot'] == said.get('shot') else None} for s in shots]
         return self._document(said['question'], taken=taken)

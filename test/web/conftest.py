@@ -14,6 +14,8 @@ from helpers.screen import chromium
 
 HERE = ['--ros-args', '-r', f'__ns:={NAMESPACE}', '-r', 'image_raw:=/camera/image_raw']
 CAMERA = ['-r', 'image_raw/compressed:=/camera/image_raw/compressed']
+# What stands in for teaching has topics of its own, so that the node's teaching stays out of it.
+APART = ['-r', 'teach:=stand_in/teach', '-r', 'teach/detail:=stand_in/teach/detail']
 NODE = ['-p', 'image_transport:=compressed', '-p', 'max_image_age:=0.0', '-p', 'model:=tabletop']
 
 
@@ -39,6 +41,7 @@ class Robot:
         self.environment = environment
         self.folder = folder
         self.processes = {}
+        self.page_arguments = []
 
     def start(self, name, module, *arguments):
         out = (self.folder / f'{name}.log').open('a')
@@ -47,8 +50,9 @@ class Robot:
             cwd=ROOT, env=self.environment)
         out.close()
 
-    def start_node(self):
-        self.start('node', 'latent_vqa_ros.ros.main', *HERE, *NODE)
+    def start_node(self, *parameters):
+        given = [word for each in parameters for word in ('-p', each)]
+        self.start('node', 'latent_vqa_ros.ros.main', *HERE, *NODE, *given)
 
     def kill(self, name):
         process = self.processes.pop(name)
@@ -68,24 +72,31 @@ class Robot:
 
 
 @pytest.fixture(scope='module')
-def machine(ros_environment, tmp_path_factory):
-    """Run a node, a bag that is replayed for ever, and what speaks for teaching."""
+def robot(ros_environment, tmp_path_factory):
+    """Return a robot on which nothing runs yet."""
     environment = ros_environment | {
         'PYTHONPATH': f'{ros_environment["PYTHONPATH"]}:{ROOT / "test"}'}
     robot = Robot(environment, tmp_path_factory.mktemp('robot'))
     try:
-        robot.start_node()
-        robot.start('replay', 'latent_vqa_ros.cli.main', 'replay', str(EPISODE), '--loop')
-        robot.start('teach', 'helpers.teach_stand_in', *HERE, *CAMERA)
         yield robot
     finally:
         robot.close()
 
 
 @pytest.fixture(scope='module')
+def machine(robot):
+    """Run a node, a bag that is replayed for ever, and what stands in for teaching."""
+    robot.page_arguments = APART
+    robot.start_node()
+    robot.start('replay', 'latent_vqa_ros.cli.main', 'replay', str(EPISODE), '--loop')
+    robot.start('teach', 'helpers.teach_stand_in', *HERE, *CAMERA, *APART)
+    return robot
+
+
+@pytest.fixture(scope='module')
 def page(ros, machine):
     """Serve the page of that robot."""
     log = machine.folder / 'page.log'
-    with serving(log, *HERE, '-p', 'port:=0', module='latent_vqa_ros.ros.page_main',
-                 env=machine.environment) as page:
+    with serving(log, *HERE, *machine.page_arguments, '-p', 'port:=0',
+                 module='latent_vqa_ros.ros.page_main', env=machine.environment) as page:
         yield page

@@ -107,22 +107,11 @@ def test_an_answer_is_corrected_with_two_keys(screen):
     screen.until(lambda: f'1 × {right}' in screen.text('#notices'), 'the correction')
 
 
-def teach(screen):
-    screen.driver.execute_script('location.hash = "teach"')
-    screen.write('#new-question', TRAY)
-    for answer in ('yes', 'no'):
-        screen.write('#new-answer', answer)
-
-
-def shots(screen, answer):
-    return int(screen.text(f'[data-answer="{answer}"] small').split()[0])
-
-
 def test_a_person_teaches_two_answers_switches_on_and_rolls_back(screen):
-    teach(screen)
+    screen.teach(TRAY, ('yes', 'no'))
     for key, answer in (('1', 'yes'), ('2', 'no')):
         screen.hold(key, 1.6)
-        screen.until(lambda answer=answer: shots(screen, answer) >= 3, f'shots of {answer}')
+        screen.until(lambda answer=answer: screen.shots(answer) >= 3, f'shots of {answer}')
     screen.until(lambda: len(screen.texts('.thumb')) >= 6, 'thumbnails')
     screen.click('#fit')
     screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the judgement')

@@ -25,16 +25,22 @@ export class Shots {
     this.soon = setTimeout(() => this.say({do: 'show'}), 250);
   }
 
-  // Take a document of `show`: the list, and the picture of the one asked for.
+  // Take a document of `show`: all shots, or the one that was asked for with its picture.
   take({taken}, own) {
-    this.taken = taken;
-    const names = new Set(taken.map((each) => each.shot));
-    for (const known of this.pictures.keys()) if (!names.has(known)) this.pictures.delete(known);
-    for (const {shot, picture} of taken) if (picture) this.pictures.set(shot, `data:image/jpeg;base64,${picture}`);
-    this.wanted = taken.slice(-MOST).map((each) => each.shot).filter((shot) => !this.pictures.has(shot));
+    const shown = taken.filter((each) => each.picture);
+    for (const {shot, picture} of shown) this.pictures.set(shot, `data:image/jpeg;base64,${picture}`);
+    if (!shown.length) this.list(taken);
+    this.wanted = this.wanted.filter((shot) => !this.pictures.has(shot));
     if (own) setTimeout(() => this.fetchNext(), PAUSE);  // not at others' answers: each would ask again
     this.draw();
     this.onPicture();
+  }
+
+  list(taken) {
+    this.taken = taken;
+    const names = new Set(taken.map((each) => each.shot));
+    for (const known of this.pictures.keys()) if (!names.has(known)) this.pictures.delete(known);
+    this.wanted = taken.slice(-MOST).map((each) => each.shot).reverse();
   }
 
   // One at a time: each answer asks for the next.

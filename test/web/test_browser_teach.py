@@ -1,0 +1,58 @@
+"""A person teaches the real node: show, check, switch on all the same, ask, correct, roll back."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.page import EPISODE
+from helpers.screen import Screen
+
+TRAY = 'Is the tray empty?'
+
+
+@pytest.fixture(scope='module')
+def machine(robot):
+    """Run a node that may be taught, and a bag that is replayed for ever."""
+    robot.start_node(f'taught_folder:={robot.folder / "taught"}')
+    robot.start('replay', 'latent_vqa_ros.cli.main', 'replay', str(EPISODE), '--loop')
+    return robot
+
+
+@pytest.fixture
+def screen(browser, page):
+    screen = Screen(browser, page.url)
+    yield screen
+    assert screen.complaints() == []
+
+
+def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(screen):
+    assert screen.sees()
+    screen.teach(TRAY, ('yes', 'no'))
+    for key, answer in (('1', 'yes'), ('2', 'no')):
+        screen.hold(key, 1.6)
+        screen.until(lambda answer=answer: screen.shots(answer) >= 3, f'shots of {answer}')
+    screen.until(lambda: len(screen.texts('.thumb img')) >= 6, 'thumbnails')
+    screen.click('#fit')
+    screen.until(lambda: 'does not trust' in screen.text('.judge'), "the judge's reason")
+    assert 'Not switched on' in screen.text('.on-off')
+
+    screen.click('#on')
+    screen.driver.switch_to.alert.accept()
+    screen.until(lambda: 'although the judge' in screen.text('.on-off'), 'the switch')
+    screen.press('l')
+    screen.ask(TRAY)
+    assert 'taught/is-the-tray-empty' in screen.text('.meta')
+    assert 'Forced' in screen.text('.answer')
+
+    screen.press('w')
+    screen.until(lambda: screen.texts('.choices button'), 'the choices')
+    screen.press('1')
+    screen.until(lambda: 'Noted' in screen.text('#notices'), 'the correction')
+
+    screen.driver.refresh()
+    screen.press('t')
+    screen.until(lambda: 'version' in screen.text('.on-off'), 'the same after a reload')
+    screen.click('#off')
+    screen.until(lambda: 'Not switched on' in screen.text('.on-off'), 'the way back')
+    screen.press('l')
+    screen.ask(TRAY)
+    assert 'taught/' not in screen.text('.meta')
