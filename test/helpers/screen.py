@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -42,6 +43,7 @@ class Screen:
     def __init__(self, driver: Any, url: str, view: str = '') -> None:
         self.driver = driver
         driver.get('about:blank')
+        driver.get_log('browser')  # what was said before is not ours
         driver.get(url + (f'#{view}' if view else ''))
         self.until(lambda: self.text('#lamp') not in ('', 'connecting', 'not connected'),
                    'the connection')
@@ -76,9 +78,13 @@ class Screen:
 
     def write(self, selector: str, text: str) -> None:
         """Write into a field and press Enter."""
-        field = self.find(selector)
-        field.clear()
-        field.send_keys(text, Keys.ENTER)
+        for _ in range(5):
+            with suppress(StaleElementReferenceException):  # drawn anew meanwhile
+                field = self.find(selector)
+                field.clear()
+                field.send_keys(text, Keys.ENTER)
+                return
+        raise AssertionError(f'{selector} is always drawn anew')
 
     def press(self, *keys: str) -> None:
         """Press keys that no field takes."""

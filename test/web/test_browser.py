@@ -188,7 +188,6 @@ def test_the_door_opens_to_the_token_and_stays_open(browser, tmp_path):
                 'return document.body?.innerText ?? ""'), seen)
         assert token not in browser.current_url
         Screen(browser, locked.url)
-        browser.get_log('browser')  # the refusal of the wrong one
 
 
 def test_two_browsers_see_the_same_and_one_that_stops_reading_slows_nobody(

@@ -106,7 +106,7 @@ export class Ask {
 
   ask(question) {
     if (!question) { this.input.focus(); return; }
-    if (performance.now() - this.asked < AGAIN) return;  // a held key
+    if (question === this.last && performance.now() - this.asked < AGAIN) return;  // a held key
     this.asked = performance.now();
     this.input.value = question;
     this.last = question;

@@ -41,7 +41,7 @@ function show(name) {
   stage.watch();
   if (view === 'teach') teach.enter();
   if (view === 'look') ask.story.draw();
-  if (view === 'state') { state.drawHealth(); state.drawRows(); }
+  if (view === 'state') state.drawHealth();
 }
 
 window.addEventListener('hashchange', () => show(location.hash.slice(1)));

@@ -48,7 +48,10 @@ export class State {
   onParameters(rows) {
     this.rows = rows;
     this.drawLamps();
-    if (!this.rowsNode.contains(document.activeElement)) this.drawRows();
+    const text = JSON.stringify(rows);
+    if (text === this.drawn || this.rowsNode.contains(document.activeElement)) return;
+    this.drawn = text;  // the same again would take away what somebody writes
+    this.drawRows();
   }
 
   get silent() {
@@ -131,6 +134,7 @@ export class State {
     else if (Array.isArray(row.value)) value = field.value.split('\n').map((line) => line.trim());
     else if (typeof row.value === 'number') value = Number(field.value);
     document.activeElement?.blur();
+    this.drawn = '';  // refused or not, the field shows what the node has
     this.send({do: 'set', name: row.name, value});
   }
 }
