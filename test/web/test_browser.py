@@ -23,6 +23,7 @@ TRAY = 'Is the tray empty?'
 def asker(ros, machine):
     """Return somebody who hears what the node says."""
     asker = Asker(NAMESPACE)
+    asker.greet()
     yield asker
     asker.close()
 

@@ -35,8 +35,9 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
     screen.until(lambda: 'does not trust' in screen.text('.judge'), "the judge's reason")
     assert 'Not switched on' in screen.text('.on-off')
 
+    screen.run('window.confirm = (text) => { window.warned = text; return true; }')
     screen.click('#on')
-    screen.driver.switch_to.alert.accept()
+    assert 'does not trust' in screen.run('return window.warned')
     screen.until(lambda: 'although the judge' in screen.text('.on-off'), 'the switch')
     screen.press('l')
     screen.ask(TRAY)
