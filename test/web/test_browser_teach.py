@@ -49,6 +49,12 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
     screen.press('1')
     screen.until(lambda: 'Noted' in screen.text('#notices'), 'the correction')
 
+    screen.press('t')
+    screen.until(lambda: screen.texts('.least button'), 'the frame that it is least sure of')
+    assert screen.run('return document.querySelector(".least img").naturalWidth') > 0
+    screen.click('.least button')
+    screen.until(lambda: not screen.texts('.least button'), 'it to be labelled')
+
     screen.driver.refresh()
     screen.press('t')
     screen.until(lambda: 'version' in screen.text('.on-off'), 'the same after a reload')

@@ -58,6 +58,7 @@ const TAKE = {
     show(view ?? location.hash.slice(1));
   },
   detail({detail, at}) {
+    if (at >= opened) teach.onDetail(detail);
     if (String(detail.id ?? '').startsWith('shadow-')) teach.onShadow(detail);
     else ask.onDetail(detail, at, at < opened);
   },

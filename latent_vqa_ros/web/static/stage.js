@@ -4,6 +4,7 @@ import {fill, find, h, keep, notice, recall} from './dom.js';
 import {cameraName} from './words.js';
 
 const COLOURS = ['#ff50c8', '#3cdcff', '#ffdc28', '#78ff78'];
+const THUMB = 240;  // pixels that a thumbnail is wide
 const SAID = 80;  // ms between two places of a dragged slider
 const SEEN = 6000;  // ms that evidence stands on a picture that goes on
 const LONGEST_SIDE = 2560;  // pixels of a photo that is sent
@@ -120,6 +121,14 @@ export class Stage {
     const scale = Math.min(box.width / this.canvas.width, box.height / this.canvas.height);
     const [width, height] = [scale * this.canvas.width, scale * this.canvas.height];
     return {left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2, width, height};
+  }
+
+  // The picture that is shown now, small.
+  thumbnail() {
+    if (!this.head) return null;
+    const small = h('canvas', {width: THUMB, height: Math.round(THUMB * this.canvas.height / this.canvas.width)});
+    small.getContext('2d').drawImage(this.canvas, 0, 0, small.width, small.height);
+    return small.toDataURL('image/jpeg', 0.8);
   }
 
   // what stands over it

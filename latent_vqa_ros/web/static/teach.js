@@ -5,6 +5,7 @@ import {Judge} from './judge.js';
 import {Shots} from './shots.js';
 import {taughtSaid, verdict} from './words.js';
 
+const MOST_SEEN = 20;  // pictures of answers that are kept
 const MOST_ANSWERS = 9;  // each has a key
 const PACE = 400;  // ms from one shot to the next while a key is held
 const SHADOW = 1000;  // ms from one trial to the next
@@ -36,6 +37,8 @@ export class Teach {
       placeholder: 'yes', enterkeyhint: 'done'});
     this.keys = h('div', {class: 'answer-keys'});
     this.next = h('p', {class: 'next', role: 'status'});
+    this.least = h('div', {class: 'least'});
+    this.seen = new Map();  // id of a detail of a taught question → what the camera showed then
     this.warnings = h('ul', {class: 'warnings'});
     this.regionText = h('span', {}, 'the whole picture');
     this.shadowBox = h('input', {id: 'shadow', type: 'checkbox'});
@@ -45,7 +48,7 @@ export class Teach {
       step('Show each answer', h('form', {class: 'row', onsubmit: (event) => {
         event.preventDefault(); this.addAnswer();
       }}, h('label', {for: 'new-answer'}, 'Answer'), this.word, h('button', {}, 'Add')),
-      this.keys, this.next, this.warnings, this.shots.node),
+      this.keys, this.next, this.least, this.warnings, this.shots.node),
       step('Check what it learnt', this.judge.node),
       step('Watch it', h('label', {}, this.shadowBox, ' What it would answer now'), this.shadowText));
     fill(panel,
@@ -78,8 +81,8 @@ export class Teach {
 
   say(message) {
     this.count += 1;
-    const sent = this.sendCommand({do: 'teach', message: {...message,
-      question: message.do === 'list' ? undefined : message.question ?? this.question,
+    const about = ['list', 'correct'].includes(message.do) ? undefined : this.question;
+    const sent = this.sendCommand({do: 'teach', message: {...message, question: about,
       id: `${ME}-${this.count}`}});
     if (!sent) notice('Not connected: nothing was sent.', 'bad');
   }
@@ -213,8 +216,24 @@ export class Teach {
     fill(this.keys, this.answers.map((answer, index) => this.key(answer, index, needed)));
     this.next.textContent = detail?.next?.say ? `Next: ${detail.next.say}.` : this.answers.length < 2
       ? 'Add at least two answers, then hold a number key while the camera sees that answer.' : '';
+    this.drawLeast(detail?.next?.about ?? null);
     fill(this.warnings, (detail?.warnings ?? []).map((line) => h('li', {}, line)));
     this.judge.draw(detail);
+  }
+
+  // The frame that the head was least sure of: to label it teaches most.
+  drawLeast(about) {
+    const picture = this.seen.get(String(about));
+    fill(this.least, about === null || !picture ? null : [h('p', {}, 'It was least sure about this. Which is right?'),
+      h('div', {class: 'row'}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
+        this.answers.map((answer) => h('button', {type: 'button',
+          onclick: () => { this.seen.delete(String(about)); this.say({do: 'correct', about, answer}); }}, answer)))]);
+  }
+
+  onDetail(detail) {
+    if (detail.id === null || !detail.model.name.startsWith('taught/')) return;
+    this.seen.set(String(detail.id), this.stage.thumbnail());
+    while (this.seen.size > MOST_SEEN) this.seen.delete(this.seen.keys().next().value);
   }
 
   key(answer, index, needed) {
