@@ -145,10 +145,11 @@ def test_what_is_taught_goes_out_as_it_is_and_its_details_come_back(page):
     assert json.loads(until(said, 'the message on teach')[0]) == message
 
     def told():
-        back.publish(String(data='{"v": 1, "do": "add", "status": "ok"}'))
+        back.publish(String(data='{"v": 1, "do": "add", "id": "mine", "status": "ok"}'))
         back.publish(String(data='not JSON'))
-        return page.last('teach')
-    assert until(told, 'the detail of teach')['detail']['status'] == 'ok'
+        return [event for event in page.events
+                if event['kind'] == 'teach' and event['detail']['id'] == 'mine']
+    assert until(told, 'the detail of teach')[0]['detail']['status'] == 'ok'
 
 
 def test_a_node_that_goes_is_missed_and_a_call_does_not_hang(page):
