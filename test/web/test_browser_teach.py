@@ -24,8 +24,8 @@ def screen(browser, page):
     assert screen.complaints() == []
 
 
-def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(screen):
-    assert screen.sees()
+def teach_and_force_on(screen):
+    """Show each answer a few times, have it judged, switch it on all the same."""
     screen.teach(TRAY, ('yes', 'no'))
     for key, answer in (('1', 'yes'), ('2', 'no')):
         screen.hold(key, 1.6)
@@ -39,6 +39,11 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
     screen.click('#on')
     assert 'does not trust' in screen.run('return window.warned')
     screen.until(lambda: 'although the judge' in screen.text('.on-off'), 'the switch')
+
+
+def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(screen):
+    assert screen.sees()
+    teach_and_force_on(screen)
     screen.press('l')
     screen.ask(TRAY)
     assert 'taught/is-the-tray-empty' in screen.text('.meta')
@@ -49,6 +54,13 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
         screen.press('w', '1')
         return 'Noted' in screen.until(lambda: screen.text('#notices'), 'the correction')
     screen.until(corrected, 'a picture that is no shot yet to be taken')
+
+    screen.until(lambda: screen.ask(TRAY) and screen.texts('.confidence'), 'a familiar picture')
+    screen.press('t')
+    screen.until(lambda: screen.texts('.least button'), 'the frame that it is least sure of')
+    assert screen.run('return document.querySelector(".least img").naturalWidth') > 0
+    screen.click('.least button')
+    screen.until(lambda: not screen.texts('.least button'), 'it to be labelled')
 
     screen.driver.refresh()
     screen.press('t')
