@@ -33,7 +33,7 @@ def bag(tmp_path: Path) -> Path:
         for index in range(3):
             stamp_ns = STAMP_NS + index * 500_000_000
             writer.write_image('/image_raw', stamp_ns, 'camera',
-                               np.full((480, 640, 3), 20 + index, np.uint8))
+                               np.full((480, 640, 3), (20 + index, 15, 15), np.uint8))
             writer.write_string('/truth', stamp_ns,
                                 json.dumps({'image': index, 'questions': QUESTIONS}))
     return path
@@ -43,7 +43,7 @@ def bag(tmp_path: Path) -> Path:
 def episode(tmp_path: Path) -> Path:
     """A second of 64×48 JPEG frames at 5 Hz; nothing is certain of the third."""
     path = tmp_path / 'episode'
-    jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), (90, 60, 30), np.uint8))[1].tobytes()
     with BagWriter(path) as writer:
         for index in range(6):
             stamp_ns = STAMP_NS + index * 200_000_000
@@ -131,7 +131,8 @@ def test_moments_are_spread_from_the_first_to_the_last_that_is_certain():
 def test_a_question_without_an_answer_fails_and_is_shown(bundle, tmp_path):
     path = tmp_path / 'bag'
     with BagWriter(path) as writer:
-        writer.write_image('/image_raw', STAMP_NS, 'camera', np.zeros((480, 640, 3), np.uint8))
+        writer.write_image('/image_raw', STAMP_NS, 'camera',
+                           np.full((480, 640, 3), (0, 0, 9), np.uint8))
         writer.write_string('/truth', STAMP_NS, json.dumps(
             {'image': 'x', 'questions': [('what shape is this?', 'circle'), ('colour?', 'red')]}))
     done = run_demo('--model', bundle, '--bag', path, '--out', tmp_path / 'out')

@@ -42,6 +42,15 @@ def test_any_blank_ends_the_name_of_a_camera():
         assert (request.camera, request.question, request.error) == ('rear', 'is it red?', '')
 
 
+def test_a_camera_that_is_called_all_is_that_camera():
+    assert [r.camera for r in parse('@all is it red?', ('front', 'all'))] == ['all']
+
+
+@pytest.mark.parametrize('text', ['{"question": "what \\ud800 color"}', 'what \ud800 color'])
+def test_a_lone_surrogate_is_a_character_that_nobody_knows(text):
+    assert only(text).question == 'what \ufffd color'
+
+
 def test_an_empty_camera_in_json_is_the_first_one():
     request = only('{"question": "is it red?", "camera": ""}', CAMERAS)
     assert (request.camera, request.error) == ('front', '')
@@ -137,6 +146,7 @@ def test_every_question_that_the_shipped_models_were_trained_with_asks_something
 
 
 @pytest.mark.parametrize('examples', [
-    [], ['ist die tür offen'], ['door open', 'is the door open'], ['door', 'what is it']])
+    [], ['what', 'what is it'], ['ist die tür offen'], ['door open', 'is the door open'],
+    ['door', 'what is it']])
 def test_a_model_that_is_asked_in_another_way_is_asked_in_its_way(examples):
     assert asking_words(examples) == frozenset()

@@ -110,7 +110,6 @@ COMPRESSED: dict[str, Fault] = {
     'a JPEG without its end marker': compressed(jpeg()[:-2]),
     **{f'a JPEG of which {share} % arrived, with an end marker': compressed(
         jpeg()[:len(jpeg()) * share // 100] + b'\xff\xd9') for share in (50, 70, 90)},
-    'a JPEG that lacks a piece in the middle': compressed(jpeg()[:700] + jpeg()[760:]),
     'a PNG of which a byte has changed': compressed(
         jpeg('.png')[:90] + bytes([jpeg('.png')[90] ^ 1]) + jpeg('.png')[91:], 'png'),
     'a grey JPEG': compressed(encoded(LUMA, '.jpg'), statuses=GREY),

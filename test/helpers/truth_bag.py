@@ -38,7 +38,7 @@ def write_bag(path, story=STORY, storage='mcap'):
             sec, nanosec = divmod(stamp_ns, 10**9)
             fields = None if cube == '?' else json.loads(scene(cube).to_json())
             bag.write_image('/camera/image_raw', stamp_ns, 'camera',
-                            np.full((SIZE, SIZE, 3), 100 + i, np.uint8))
+                            np.full((SIZE, SIZE, 3), (100 + i, 90, 90), np.uint8))
             bag.write_string('/truth', stamp_ns, json.dumps(
                 {'stamp': {'sec': sec, 'nanosec': nanosec}, 'scene': fields}))
     return path
