@@ -32,7 +32,7 @@ ROS_WHEELS = [  # the message packages beside these come as their dependencies
 
 setup(
     name=NAME,
-    version='0.1.0',
+    version='0.2.0',
     description="Ask a robot's camera a question and get an answer, on board",
     long_description=(SOURCE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',

@@ -6,4 +6,4 @@ import os
 # is set before its import. Every process that imports it through this package passes here.
 os.environ['ORT_DISABLE_TELEMETRY'] = '1'
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
