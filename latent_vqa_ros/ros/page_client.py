@@ -77,7 +77,7 @@ class PageClient:
         source, _ = self._sources.get(camera, (None, None))
         try:
             return source.newest(camera) if source else None
-        except (KeyError, RuntimeError):  # closed in this moment; or a broken message
+        except Exception:  # closed in this moment, or whatever is made of a broken message
             return None
 
     def seen(self, height: int, width: int) -> tuple[int, int, int, int] | None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.process import one_line
 
 QUALITY = 80  # of the JPEG
 STEP = 160  # widths are rounded up to a multiple, so that browsers of nearly one size share
@@ -66,8 +67,8 @@ def encode(frame: Frame, width: int, seen: Seen) -> bytes:
         height_px, width_px = pixels.shape[:2]
         head |= {'width': width_px, 'height': height_px, 'seen': seen(height_px, width_px)}
         jpeg = _jpeg(_shrunk(pixels, width), code)
-    except ImageError as error:
-        head['error'] = str(error)
+    except (ImageError, cv2.error) as error:
+        head['error'] = one_line(error)
         jpeg = b''
     text = json.dumps(head).encode()
     return struct.pack('>I', len(text)) + text + jpeg

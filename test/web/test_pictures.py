@@ -40,9 +40,10 @@ def test_the_head_says_which_part_the_model_sees():
     assert head['seen'] == [80, 0, 480, 480]
 
 
-def test_a_frame_that_cannot_be_decoded_says_why():
+@pytest.mark.parametrize('kind', [ImageError, cv2.error])
+def test_a_frame_that_cannot_be_decoded_says_why(kind):
     def broken():
-        raise ImageError('truncated JPEG')
+        raise kind('truncated JPEG')
     head, jpeg = unpack(encode(Frame(broken, camera='front'), 640, lambda height, width: None))
     assert head['error'] == 'truncated JPEG'
     assert jpeg == b''
