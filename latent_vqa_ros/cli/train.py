@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     with distributed.group(device):
         for link in links:
             if len(links) > 1 and distributed.first(link.finished):
-                print(f'{link.out}: finished, left as it is', file=sys.stderr)
+                if not distributed.rank():
+                    print(f'{link.out}: finished, left as it is', file=sys.stderr)
                 continue
             document = train(link, device, args.smoke)
             if document is not None:

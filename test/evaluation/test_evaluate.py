@@ -137,6 +137,14 @@ def test_pointing_counts_the_phrases_that_name_a_thing(asked):
     assert 'looked at what is named: 66.67% of 3 phrases' in evaluate.table(document)
 
 
+def test_no_answer_is_right_where_the_bundle_does_not_have_the_true_one(asked):
+    records = [replace(asked[0], questions=(Question('what', 'teal', 'x'),) * 2)]
+    for answers in (('no', 'yes'), ('yes', 'no')):
+        found = evaluate.predict(Pointing(None), replace(MANIFEST, answers=answers), records)
+        assert found.truth.tolist() == [-1, -1]
+        assert not found.right.any()
+
+
 @pytest.mark.parametrize('looked', [None, looking(1, 5)[3]])
 def test_no_pointing_where_the_bundle_promises_none(asked, looked):
     manifest = MANIFEST if looked is None else replace(MANIFEST, evidence=None)
