@@ -178,6 +178,9 @@ def test_the_surest_nine_of_ten_leave_out_the_least_sure_answers():
     document = evaluate.report(found, MANIFEST, records, records, 'data', 'test')
     assert document['accuracy'] == 0.9
     assert document['accuracy_surest_90'] == 1
+    turned = replace(found, logits=logits[::-1])  # now the wrong ones are the surest
+    turned = evaluate.report(turned, MANIFEST, records, records, 'data', 'test')
+    assert turned['accuracy_surest_90'] == pytest.approx(16 / 18)
     assert 'the surest 90 % of the answers: 100.00% right' in evaluate.table(document)
 
 
