@@ -6,7 +6,10 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
+from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.training.calibrate import (  # noqa: E402
+    as_camera,
+    fit_familiarity,
     fit_max_distance,
     fit_temperature,
     variants,
@@ -61,3 +64,37 @@ def test_copies_are_the_pictures_changed_ones_and_all_as_a_camera_sends_them():
     for before, after in ((plain, sent), (plain, changed), (changed, changed_sent)):
         assert before.shape == after.shape
         assert not np.array_equal(before, after)
+
+
+def test_each_copy_is_changed_in_its_own_way():
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    shown = list(variants(images, Recipe('x', 'x'), 3))[::2]  # without what a camera sends
+    assert len({found.tobytes() for found in shown}) == 4
+
+
+def test_a_camera_sends_the_whole_of_an_input_that_is_not_square():
+    """Ramps across and down: a picture that was cut would differ at its edges."""
+    across, down = (np.linspace(0, 255, size).astype(np.uint8) for size in (96, 32))
+    images = np.zeros((1, 32, 96, 3), np.uint8)
+    images[..., 0], images[..., 1] = across[None, None], down[None, :, None]
+    sent = as_camera(images, PreprocessConfig(height=32, width=96, resize='center_crop'))
+    assert abs(sent.astype(int) - images).mean() < 8
+
+
+def test_a_direction_that_training_pictures_never_take_counts_much_but_not_without_end():
+    """Mean tokens differ in the first direction, by 1, and hardly in the second."""
+    tokens = torch.zeros(100, 1, 2)
+    tokens[:, 0, 0] = 5 + torch.linspace(-1.7, 1.7, 100)
+
+    class Encoder(torch.nn.Module):
+        def forward(self, images):
+            return tokens[:len(images)]
+
+    model = SimpleNamespace(clip=SimpleNamespace(image_encoder=Encoder()),
+                            feature_mean=torch.zeros(2), feature_whiten=torch.zeros(2, 2))
+    fit_familiarity(model, [np.zeros((100, 4, 4, 3), np.uint8)])
+    whitened = torch.tensor([[1.0, 0.0], [0.0, 1.0]]) @ model.feature_whiten
+    assert model.feature_mean.tolist() == pytest.approx([5, 0], abs=1e-5)
+    lengths = whitened.norm(dim=1)
+    assert float(lengths[0]) == pytest.approx(1, rel=0.1)
+    assert float(lengths[1]) == pytest.approx(1000, rel=0.1)  # the root of a millionth
