@@ -50,7 +50,7 @@ setup(
     ],
     extras_require={
         'ros': ROS_WHEELS,
-        'bags': ['rosbags>=0.11.6'],
+        'bags': ['rosbags>=0.11.7'],
         'openvino': ['openvino>=2025.0'],
         'train': ['torch>=2.4', 'onnx>=1.16', 'onnxscript>=0.5', 'safetensors>=0.4',
                   'tensorboard>=2.16', 'matplotlib>=3.8', 'easy-vqa==1.0',

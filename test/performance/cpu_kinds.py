@@ -17,10 +17,12 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import os
 import platform
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +112,7 @@ def graphs(manifest) -> dict[str, str]:
 
 def run_kind(kind: str, args: argparse.Namespace, folder: Path) -> dict:
     """Return the answers of a process of that kind."""
-    out = folder / 'answers.json'
+    out = folder / f'{kind}.json'
     command = [sys.executable, __file__, '--answers', str(out), '--pictures', str(args.pictures),
                '--questions', str(args.questions), '--models', *args.models]
     if args.qemu and KINDS[kind][2]:
@@ -163,8 +165,9 @@ def table(document: dict) -> str:
 def compare_kinds(args: argparse.Namespace) -> dict:
     """Run each kind and return the document."""
     kinds = [kind for kind in KINDS if not args.qemu or kind == 'as it is' or KINDS[kind][2]]
-    with tempfile.TemporaryDirectory() as folder:
-        found = {kind: run_kind(kind, args, Path(folder)) for kind in kinds}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        ran = pool.map(lambda kind: run_kind(kind, args, Path(folder)), kinds)
+        found = dict(zip(kinds, ran, strict=True))
     found |= {path.stem: json.loads(path.read_text()) for path in args.beside}
     first = found['as it is']
     return {'command': 'python test/performance/cpu_kinds.py ' + ' '.join(sys.argv[1:]),

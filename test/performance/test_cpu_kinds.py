@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from performance import cpu_kinds
 
+from latent_vqa_ros.core import bundle
+from latent_vqa_ros.core.models import find_model
+
 SCRIPT = Path(cpu_kinds.__file__)
+PAGE = cpu_kinds.ROOT / 'docs/computers.md'
+RECORD = json.loads((cpu_kinds.ROOT / 'docs/results/cpu_kinds.json').read_text())
 FLAGS = Path('/proc/cpuinfo').read_text()
 
 
@@ -47,3 +52,24 @@ def test_answers_that_differ_are_counted():
 def test_answers_of_another_bundle_or_to_other_questions_are_not_compared(other):
     with pytest.raises(SystemExit, match='pi: easy_vqa is another bundle there'):
         cpu_kinds.compare('pi', other, answers(['red'], [0.9]))
+
+
+@pytest.mark.parametrize('model', cpu_kinds.MODELS)
+def test_the_record_is_of_the_shipped_graphs(model):
+    manifest = bundle.read_manifest(find_model(model))[0]
+    assert RECORD['graphs'][model] == cpu_kinds.graphs(manifest), (
+        f'{model} has other graphs now: {RECORD["command"]}')
+
+
+def test_no_answer_differs_between_kinds_of_x86():
+    assert [row['kind'] for row in RECORD['kinds']] == list(cpu_kinds.KINDS)
+    for row in RECORD['kinds']:
+        assert set(row['models']) == set(cpu_kinds.MODELS)
+        for found in row['models'].values():
+            assert found['questions'] >= 5000
+            assert found['other_words'] == 0
+
+
+def test_the_page_says_what_was_recorded():
+    assert cpu_kinds.table(RECORD) in PAGE.read_text()
+    assert RECORD['command'] in PAGE.read_text()
