@@ -96,7 +96,8 @@ def test_one_frame_that_differs_changes_nothing_where_patience_is_asked(tree):
         seen = len(seeing.details)
         stamp = seeing.robot.show_now(colour=colour).header.stamp
         until(lambda seen=seen, of=(stamp.sec, stamp.nanosec): [
-            d for d in seeing.details[seen:] if tuple(d['stamp'].values()) == of][3:],
+            d for d in seeing.details[seen:]
+            if d['stamp'] and tuple(d['stamp'].values()) == of][3:],
             'four looks at it')
         changes = [s for i, s in enumerate(seeing.states) if not i or s != seeing.states[i - 1]]
         assert changes == state
