@@ -85,8 +85,8 @@ def assemble_again(recipe: Recipe, bundle: Bundle, out: Path) -> Json:
         if getattr(recipe, name) != getattr(has, name):
             raise ConfigError(f'{recipe.file}: {name} is not that of {bundle.path}: '
                               f'{getattr(has, name)}')
-    draft = replace(has, version=recipe.version, training={
-        **has.training, 'recipe': recipe.file, 'false_alarms': recipe.false_alarms})
+    draft = replace(has, version=recipe.version, training={  # recipe and digest: of the weights
+        **has.training, 'false_alarms': recipe.false_alarms})
     with TemporaryDirectory(prefix='latent_vqa_') as work:
         return finish(recipe, draft, data_of(recipe, bundle.manifest), load_model(bundle),
                       Path(work), out, {}, card.training_of(bundle.path))
