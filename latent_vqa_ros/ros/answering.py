@@ -46,6 +46,11 @@ class Answerer:
             return without_answer(request, Status.FAILED, f'internal error: {typed_line(error)}',
                                   self._models.pick(settings.model)), frame
 
+    def answers(self, settings: Settings) -> tuple[str, ...]:
+        """Return the words that the model in use can answer; none where there is no model."""
+        pipeline = self._models.pick(settings.model)
+        return pipeline.bundle.manifest.answers if pipeline else ()
+
     def view(self, request: Request, settings: Settings) -> Any:
         """Return what an answer depends on: compares equal where it would be the same.
 

@@ -5,8 +5,8 @@
     outcome = conditions.check('tray_empty')             # a Future of the detail
 
 ``conditions/NAME`` is published at the condition's rate while its state is known;
-``when_unknown`` says what else. A known answer counts towards ``hold`` once per frame: the same
-frame asked about again says nothing new. Callbacks put items into the worker's queue; ``look``
+``when_unknown`` says what else. A frame counts towards ``hold`` once: asked about again it says
+nothing new. Callbacks put items into the worker's queue; ``look``
 runs in the worker's thread. Refuses to know how an answer is found.
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -43,6 +43,8 @@ from latent_vqa_ros.ros.worker import Worker
 CHECK_LIMIT = 5.0  # s that a check waits for a frame stamped after the call
 MAX_CHECKS = 100  # that wait at a time
 POLL = 0.02  # s between two looks for that frame
+# Results that no frame gave: each counts, however often the last frame was looked at.
+WITHOUT_FRAME = (Status.NO_IMAGE, Status.STALE_IMAGE, Status.INACTIVE, Status.FAILED)
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,14 @@ class Check:
     outcome: Future
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Waiting:
     """A check whose frame has not come yet."""
 
     check: Check
     camera: str
     before: Frame | None  # the newest frame when it was called
-    called_ns: int  # by the node's clock
+    called_ns: int  # by the node's clock; less, once that has jumped back
     until_s: float  # time.monotonic()
 
 
@@ -112,10 +114,12 @@ class Topics:
 class _Memory:
     """What is known of one condition; the worker's thread writes, diagnostics read."""
 
-    holds: Hysteresis
+    about: tuple[Any, ...] = ()  # the parameters that decide what the state means
+    holds: Hysteresis = field(default_factory=Hysteresis)
     frame: Frame | None = None  # of the last look, as the rest
     detail: Detail | None = None
     result: bool | None = None
+    never: str = ''  # the expected words, where the model has none of them
 
 
 class Conditions:
@@ -126,7 +130,7 @@ class Conditions:
         self._node, self._topics, self._source = node, topics, source
         self._answerer, self._worker, self._enabled = answerer, worker, enabled
         names = parameters.read(node).condition_names
-        self.memories = {name: _Memory(Hysteresis()) for name in names}
+        self.memories = {name: _Memory() for name in names}
         self._timers = {name: timers.every(node, 1 / parameters.read_condition(node, name).rate,
                                            partial(self._due, name)) for name in names}
         self._waiting: list[_Waiting] = []  # the callbacks'
@@ -176,22 +180,26 @@ class Conditions:
     def _send_on(self) -> None:
         """Send on the checks whose frame has come, and those that have waited too long."""
         for waiting in tuple(self._waiting):
-            if self._has_come(waiting):
-                self._worker.put([waiting.check], MAX_CHECKS)
-            elif time.monotonic() >= waiting.until_s:
-                request = self._request(waiting.check.name, self._settings)
-                waiting.check.outcome.set_result(without_answer(
-                    request, Status.NO_IMAGE if waiting.before is None else Status.STALE_IMAGE,
-                    f'no image stamped after the call came within {CHECK_LIMIT:g} s', None))
-            else:
+            late = time.monotonic() >= waiting.until_s
+            if not self._has_come(waiting) and not late:
                 continue
             self._waiting.remove(waiting)
+            status, reason = Status.OVERLOADED, f'{MAX_CHECKS} checks wait already'
+            if late:
+                status = Status.NO_IMAGE if waiting.before is None else Status.STALE_IMAGE
+                reason = f'no image stamped after the call came within {CHECK_LIMIT:g} s'
+            elif self._worker.put([waiting.check], MAX_CHECKS):
+                continue
+            waiting.check.outcome.set_result(without_answer(
+                self._request(waiting.check.name, self._settings), status, reason, None))
         if not self._waiting and self._poll:
             self._node.destroy_timer(self._poll)
             self._poll = None
 
     def _has_come(self, waiting: _Waiting) -> bool:
         frame = self._newest(waiting.camera)
+        now_ns = int(self._node.get_clock().now().nanoseconds)
+        waiting.called_ns = min(waiting.called_ns, now_ns)
         return (frame is not None and frame is not waiting.before
                 and (frame.stamp_ns or frame.received_ns) > waiting.called_ns)
 
@@ -212,6 +220,9 @@ class Conditions:
             return status(name, WARN, 'not looked at yet', {})
         values = {'question': detail.question, 'answer': detail.answer,
                   'status': detail.status.value, 'in_a_row': memory.holds.in_a_row}
+        if memory.never:
+            return status(name, WARN, f'expects {memory.never}, which is no answer of the model',
+                          values)
         if state is None:
             return status(name, WARN, f'unknown: {detail.status.value} {detail.reason}', values)
         return status(name, OK, 'holds' if state else 'does not hold', values)
@@ -226,13 +237,24 @@ class Conditions:
             return
         detail, frame = self._ask(item.name)
         condition = parameters.read_condition(self._node, item.name)
+        about = condition.question, condition.expected, condition.camera
+        if self.memories[item.name].about != about:  # the state was one of something else
+            self.memories[item.name] = _Memory(about, never=self._never(condition, detail))
         memory = self.memories[item.name]
         result = verdict(detail, condition.expected)
-        if result is None or frame is not memory.frame or result is not memory.result:
+        if (detail.status in WITHOUT_FRAME or frame is not memory.frame
+                or result is not memory.result):
             memory.holds.feed(result, condition.hold)
         memory.frame, memory.detail, memory.result = frame, detail, result
         self._topics.publish(item.name, condition, memory.holds.state, detail, result,
                              memory.holds.in_a_row)
+
+    def _never(self, condition: ConditionSettings, detail: Detail) -> str:
+        """Return the expected words where none of them is an answer of the bundle, else ''."""
+        known = () if detail.model[0].startswith('taught/') else self._answerer.answers(
+            self._settings)
+        return '' if not known or set(condition.expected) & set(known) else ', '.join(
+            map(repr, condition.expected))
 
     def _ask(self, name: str) -> tuple[Detail, Frame | None]:
         settings = self._settings

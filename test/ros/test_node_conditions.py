@@ -192,3 +192,78 @@ def test_a_condition_is_changed_while_running(tree):
     until(lambda: True in seeing.states, 'a state')
     assert seeing.robot.set(**{'red.expected': ['blue'], 'red.rate': 20.0})[0].successful
     until(lambda: seeing.states[-1] is False, 'the change')
+
+
+def test_a_bad_frame_counts_once_however_often_it_is_looked_at(tree):
+    seeing = tree(max_image_age=0.0, **{'red.hold': 2})
+    for _ in range(2):
+        seen = len(seeing.details)
+        seeing.robot.show_now(colour=RED)
+        until(lambda seen=seen: seeing.details[seen + 3:], 'looks at it')
+    until(lambda: True in seeing.states, 'a state')
+    seeing.robot.show(image(seeing.robot.now_ns(), size=64, step=7))
+    until(lambda: [d for d in seeing.details if d['status'] == 'bad_image'][5:], 'looks at it')
+    assert {d['condition']['holds'] for d in seeing.details if d['status'] == 'bad_image'} == {
+        True}
+
+
+def test_other_expected_words_begin_anew(tree):
+    seeing = tree(max_image_age=0.0, **{'red.hold': 2})
+    for _ in range(2):
+        seen = len(seeing.details)
+        seeing.robot.show_now(colour=RED)
+        until(lambda seen=seen: seeing.details[seen + 3:], 'looks at it')
+    until(lambda: True in seeing.states, 'a state')
+    assert seeing.robot.set(**{'red.expected': ['blue']})[0].successful
+    until(lambda: seeing.details[-1]['condition']['holds'] is None, 'the state to be forgotten')
+
+
+def test_a_word_that_the_model_never_says_is_warned_of(tree):
+    seeing = tree(max_image_age=0.0, **{'red.expected': 'rad'})
+    seeing.robot.show_now(colour=RED)
+    found = until(lambda: seeing.robot.diagnostics.get('condition red') and (
+        seeing.robot.diagnostics['condition red'].message.startswith("expects 'rad'")
+        and seeing.robot.diagnostics['condition red']), 'the warning')
+    assert found.level == b'\x01'
+
+
+def test_more_checks_than_may_wait_are_refused_and_the_others_answered(tree, monkeypatch):
+    from latent_vqa_ros.ros import conditions
+    monkeypatch.setattr(conditions, 'MAX_CHECKS', 3)
+    seeing = tree(max_image_age=0.0, **{'red.rate': 0.001})
+    begun, gate = seeing.robot.hold(monkeypatch)
+    seeing.robot.show_now(colour=RED)
+    seeing.robot.say(QUESTION)
+    assert begun.wait(20)
+    outcomes = []
+    for _ in range(3):
+        outcomes += [seeing.check() for _ in range(3)]
+        time.sleep(0.2)
+        seeing.robot.show_now(colour=RED)
+        time.sleep(0.2)
+    gate.set()
+    until(lambda: all(outcome.done() for outcome in outcomes), 'all answers')
+    said = [outcome.result().message.partition(' ')[0] for outcome in outcomes]
+    assert set(said) == {'red', 'overloaded:'}
+
+
+def test_a_check_outlives_a_clock_that_jumps_back(robot):
+    from rclpy.parameter import Parameter
+    from rosgraph_msgs.msg import Clock
+    seeing = Tree(robot(min_confidence=0.0, max_image_age=0.0, **{**CONDITION, 'red.rate': 0.001}))
+    assert seeing.robot.vqa.set_parameters([Parameter('use_sim_time', value=True)])[0].successful
+
+    def at(seconds):
+        message = Clock()
+        message.clock.sec = seconds
+        seeing.robot.publish(message, '/clock')
+
+    until(lambda: at(100) or seeing.robot.vqa.get_clock().now().nanoseconds == 100 * 10**9)
+    outcome = seeing.check()
+    time.sleep(0.3)
+    until(lambda: at(2) or seeing.robot.vqa.get_clock().now().nanoseconds == 2 * 10**9)
+    time.sleep(0.2)
+    at(3)
+    seeing.robot.show(image(3 * 10**9, colour=RED))
+    until(outcome.done, 'the answer')
+    assert outcome.result().success
