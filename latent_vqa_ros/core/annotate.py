@@ -1,9 +1,10 @@
 """Draws what was asked and answered on a camera frame, for RViz, Foxglove and people.
 
-    picture_hwc = annotate(rgb_hwc, detail)
+    picture_hwc = annotate(rgb_hwc, detail, seen=(80, 0, 480, 480))
 
 The question stands in a dark strip at the top; answer, confidence and status at the bottom, in the
-colour of the status; boxes show where the model looked. It refuses to know messages and models.
+colour of the status; boxes show where the model looked, and what it does not see of the frame is
+darker. It refuses to know messages and models.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from latent_vqa_ros.core.statuses import Status
 
 Rgb = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Box = tuple[int, int, int, int]
 
 LEAST_W, LEAST_H = 320, 240  # a smaller frame is enlarged by a whole factor, so that text fits
 MOST = 4096  # no side is enlarged beyond
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 MAX_LINES = 2  # of the question and of a reason
 DIM = 0.3  # share of the frame's brightness that is left under text
+UNSEEN = 3  # the brightness of what the model does not see is divided by
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 GREEN, AMBER, RED, BLUE, GREY = (
@@ -60,15 +63,18 @@ class _Label:
     colour: Colour
 
 
-def annotate(rgb_hwc: Rgb, detail: Detail) -> Rgb:
+def annotate(rgb_hwc: Rgb, detail: Detail, seen: Box | None = None) -> Rgb:
     """Return a new uint8 picture (height, width, 3) with the detail drawn on the frame.
 
     The size is the frame's times ``enlargement``; evidence, which is in pixels of the frame, is
-    enlarged with it. cv2's fonts are ASCII: other characters become '?', and '...' stands for
-    what did not fit. The input is not changed.
+    enlarged with it. ``seen`` is the part of the frame that the model sees: x, y, width, height
+    in pixels of the frame, inside it; None: all. cv2's fonts are ASCII: other characters become
+    '?', and '...' stands for what did not fit. The input is not changed.
     """
     factor = enlargement(*rgb_hwc.shape[:2])
     picture_hwc: Rgb = np.repeat(np.repeat(rgb_hwc, factor, axis=0), factor, axis=1)
+    if seen:
+        _darken_around(picture_hwc, seen, factor)
     height, width = picture_hwc.shape[:2]
     type_ = _type_for(height, width)
     room = width - 2 * type_.margin
@@ -177,6 +183,13 @@ def _write_lines(picture_hwc: Rgb, lines: list[str], top: int, colour: Colour,
         baseline = top + (index + 1) * type_.line - round(0.2 * type_.line)
         cv2.putText(picture_hwc, line, (type_.margin, baseline), FONT, type_.scale,
                     colour, type_.thickness, cv2.LINE_AA)
+
+
+def _darken_around(picture_hwc: Rgb, seen: Box, factor: int) -> None:
+    x, y, width, height = (v * factor for v in seen)
+    for around_hwc in (picture_hwc[:y], picture_hwc[y + height:],
+                       picture_hwc[y:y + height, :x], picture_hwc[y:y + height, x + width:]):
+        around_hwc //= UNSEEN
 
 
 def _draw_box(picture_hwc: Rgb, evidence: Evidence, factor: int, free: tuple[int, int],

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from rclpy.node import Node
 
 from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.process import typed_line
 from latent_vqa_ros.core.questions import Request
@@ -248,10 +249,16 @@ class Activation:
             return
         try:
             if self._outputs.picture_wanted:
-                self._outputs.draw(detail, frame)
+                self._outputs.draw(detail, frame, self._rule(detail))
                 self._drawn = detail is not NO_QUESTION
         except Exception as error:  # the answer is out; a picture is not worth a question
             self._outputs.fail(error)
+
+    def _rule(self, detail: Detail) -> PreprocessConfig | None:
+        """Return how the model takes its part of a frame; None for what was taught: it has all."""
+        bundle = self._models.in_use(self._settings.model).bundle
+        by_model = detail is NO_QUESTION or detail.model == bundle.identity
+        return bundle.manifest.preprocess if by_model else None
 
     def _bare(self, item: Asked, reason: str) -> Detail:
         return without_answer(item.request, Status.INACTIVE, reason,

@@ -21,8 +21,10 @@ from std_msgs.msg import Header, String
 
 from latent_vqa_ros.core.annotate import annotate
 from latent_vqa_ros.core.answer import NANO, Detail
+from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.preprocess import source_box
 from latent_vqa_ros.core.process import typed_line
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros.diagnostics import Statistics
@@ -73,13 +75,18 @@ class Publishers:
         """Whether somebody subscribes to ``image_annotated``."""
         return bool(self._picture.get_subscription_count())
 
-    def draw(self, detail: Detail, frame: Frame) -> None:
-        """Publish the frame with question and answer; an undecodable frame gives no picture."""
+    def draw(self, detail: Detail, frame: Frame, rule: PreprocessConfig | None) -> None:
+        """Publish the frame with question and answer; an undecodable frame gives no picture.
+
+        ``rule`` says which part of the frame was seen; None: all of it.
+        """
         try:
             rgb_hwc = finish_rgb(*frame.decode())
         except ImageError:
             return  # the detail says so
-        self._picture.publish(picture(annotate(rgb_hwc, detail), frame))
+        height, width = rgb_hwc.shape[:2]
+        seen = source_box(height, width, rule) if rule else None
+        self._picture.publish(picture(annotate(rgb_hwc, detail, seen), frame))
 
     def wait_until_received(self) -> None:
         """Wait until the details have arrived, at most LAST_WORDS."""

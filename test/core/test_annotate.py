@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from latent_vqa_ros.core import annotate as drawing
 from latent_vqa_ros.core.annotate import COLOURS, annotate, ascii_only, enlargement
 from latent_vqa_ros.core.answer import Detail, Evidence
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.preprocess import source_box
 from latent_vqa_ros.core.statuses import Status
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
@@ -137,6 +139,43 @@ def test_a_box_outside_the_frame_is_not_drawn() -> None:
 def test_without_evidence_the_middle_of_the_frame_is_as_it_was() -> None:
     rgb_hwc = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     assert np.array_equal(annotate(rgb_hwc, ok())[60:420], rgb_hwc[60:420])
+
+
+FRAMES = [(480, 640), (720, 1280), (640, 360), (60, 80), (1, 300), (480, 480), (300, 300)]
+
+
+@pytest.mark.parametrize(('height', 'width'), FRAMES)
+def test_what_the_model_does_not_see_is_darker_and_what_it_sees_is_as_it_was(
+        height: int, width: int) -> None:
+    rgb_hwc = np.random.default_rng(0).integers(60, 256, (height, width, 3), np.uint8)
+    factor = enlargement(height, width)
+    x, y, w, h = seen = source_box(height, width, PreprocessConfig(resize='center_crop'))
+    plain, shown = annotate(rgb_hwc, ok()), annotate(rgb_hwc, ok(), seen)
+    inside = np.zeros((height * factor, width * factor), bool)
+    inside[y * factor:(y + h) * factor, x * factor:(x + w) * factor] = True
+    assert np.array_equal(shown[inside], plain[inside])
+    strip = (annotate(rgb_hwc, Detail(Status.OK, '', answer='')) != annotate(rgb_hwc, ok())).any(
+        axis=(1, 2))  # rows of text
+    outside = ~inside & ~strip[:, None]
+    assert (shown[outside] < 0.5 * plain[outside]).all()
+    assert (shown[outside] > 0).all()  # what is there can still be made out
+    assert outside.any() == (height != width and not strip.all())
+
+
+@pytest.mark.parametrize(('height', 'width'), FRAMES)
+def test_where_a_bundle_stretches_the_frame_nothing_is_darker(height: int, width: int) -> None:
+    seen = source_box(height, width, PreprocessConfig(resize='stretch'))
+    assert np.array_equal(annotate(grey(height, width), ok(), seen),
+                          annotate(grey(height, width), ok()))
+
+
+def test_text_and_boxes_stand_over_what_is_darker() -> None:
+    detail = ok(evidence=(Evidence('it', (10, 200, 60, 60)),))
+    plain, shown = (annotate(grey(480, 640), detail, seen) for seen in (None, (80, 0, 480, 480)))
+    for colour in (drawing.WHITE, COLOURS[Status.OK], drawing.BOX_COLOURS[0]):
+        left = [(picture_hwc[:, :80] == colour).all(axis=2) for picture_hwc in (plain, shown)]
+        assert left[0].any()
+        assert np.array_equal(*left)
 
 
 def test_question_answer_confidence_and_reason_each_change_the_picture() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from latent_vqa_ros.core.config import PreprocessConfig
@@ -38,6 +38,32 @@ def test_crop_is_centred_inside_the_frame_and_touches_two_sides(height, width, c
 def test_crop_of_640x480_is_the_middle_480_columns():
     assert source_box(480, 640, CROP) == (80, 0, 480, 480)
     assert source_box(480, 640, STRETCH) == (0, 0, 640, 480)
+
+
+any_side = st.integers(1, 4000)
+
+
+@settings(deadline=None, max_examples=40)
+@example(1, 1, CROP)
+@example(1, 4000, CROP)
+@example(4000, 1, WIDE)
+@example(4000, 4000, WIDE)
+@given(any_side, any_side, st.sampled_from([CROP, STRETCH, WIDE]))
+def test_what_is_outside_the_seen_part_never_changes_the_input_and_its_corners_do(
+        height, width, config):
+    x, y, w, h = source_box(height, width, config)
+    frame = np.full((height, width), 255, np.uint8)
+    frame[y:y + h, x:x + w] = 0
+    assert not prepare(frame, config).any()
+    grid = config.height, config.width
+    for column in (0, config.width - 1):
+        for row in (0, config.height - 1):
+            left, top, cell_w, cell_h = to_source((column, row, 1, 1), grid, height, width, config)
+            corner = np.zeros((height, width), np.uint8)
+            corner[top:top + cell_h, left:left + cell_w] = 255
+            assert prepare(corner, config)[row, column] > 0
+            assert left in (x, x + w - cell_w)
+            assert top in (y, y + h - cell_h)
 
 
 @pytest.mark.parametrize('size', [(480, 640), (720, 1280), (97, 131)])

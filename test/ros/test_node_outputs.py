@@ -16,6 +16,7 @@ from sensor_msgs.msg import Image
 
 from latent_vqa_ros.core.annotate import BOX_COLOURS
 from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import publishers
 
@@ -53,7 +54,8 @@ def test_before_the_first_question_the_picture_shows_what_the_camera_sees(seeing
 
 def test_before_the_first_question_nothing_is_drawn_for_nobody(seeing, monkeypatch):
     drawn = []
-    monkeypatch.setattr(publishers, 'annotate', lambda rgb, detail: drawn.append(detail) or rgb)
+    monkeypatch.setattr(publishers, 'annotate',
+                        lambda rgb, detail, seen: drawn.append(detail) or rgb)
     time.sleep(1.2)
     assert drawn == []
 
@@ -67,7 +69,8 @@ def ask_until_drawn(node, pictures, **question) -> Image:
 
 def test_a_picture_is_drawn_only_while_somebody_looks(seeing, monkeypatch):
     drawn = []
-    monkeypatch.setattr(publishers, 'annotate', lambda rgb, detail: drawn.append(detail) or rgb)
+    monkeypatch.setattr(publishers, 'annotate',
+                        lambda rgb, detail, seen: drawn.append(detail) or rgb)
     seeing.ask()
     seeing.ask()
     assert drawn == []
@@ -101,6 +104,29 @@ def test_evidence_is_in_the_detail_and_its_boxes_are_in_the_picture(robot, tmp_p
     pixels_hwc = np.frombuffer(found.data, np.uint8).reshape(320, 320, 3)
     for column, row, colour in ((80, 120, BOX_COLOURS[0]), (280, 250, BOX_COLOURS[1])):
         assert tuple(pixels_hwc[row, column]) == colour
+
+
+def grey_frame(width: int, height: int) -> Image:
+    pixels = np.full((height, width, 3), 90, np.uint8)
+    return image(1_000_000_007, height=height, width=width, step=3 * width, data=pixels.tobytes())
+
+
+@pytest.mark.parametrize(('resize', 'left'), [('center_crop', 30), ('stretch', 90)])
+def test_what_the_bundle_does_not_see_is_darker_with_and_without_a_question(
+        robot, tmp_path, resize, left):
+    from helpers import fake_bundle
+
+    rule = PreprocessConfig(resize=resize)
+    started = robot(model=str(fake_bundle.write(tmp_path / 'm', preprocess=rule)),
+                    max_image_age=0.0)
+    started.show(grey_frame(640, 480))
+    pictures = watch(started)
+    until(lambda: pictures, 'a picture without a question')
+    for found in (pictures[-1], ask_until_drawn(started, pictures),
+                  ask_until_drawn(started, pictures, question='what is a unicorn?')):
+        pixels_hwc = np.frombuffer(found.data, np.uint8).reshape(480, 640, 3)
+        assert [pixels_hwc[240, column, 0] for column in (0, 79, 80, 559, 560, 639)] == [
+            left, left, 90, 90, left, left]
 
 
 def test_abstaining_is_drawn_too(seeing):

@@ -9,13 +9,17 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import LIMIT, QUESTION, image, until
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from teach.conftest import draw
 
+from latent_vqa_ros.core.annotate import UNSEEN
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.statuses import Status
@@ -100,6 +104,20 @@ def test_a_question_is_shown_fitted_asked_and_switched_off_again(pupil):
     assert pupil.robot.ask(LID)['status'] == 'unknown_words'
     assert pupil.say(do='rollback', question=LID)['active'] == 1
     assert pupil.robot.ask(LID)['answer'] == 'no'
+
+
+def test_of_a_taught_question_the_picture_has_no_darker_part_and_of_the_models_it_has(taught):
+    pictures = []
+    taught.robot.node.create_subscription(
+        Image, 'image_annotated', pictures.append, qos_profile_sensor_data)
+    side_hwc = draw('yes', 7777)[80:160, 10:30]  # between the strips of text
+
+    def side_is(expected_hwc):
+        shown_hwc = np.frombuffer(pictures[-1].data, np.uint8).reshape(240, 320, 3)
+        return np.array_equal(shown_hwc[80:160, 10:30], expected_hwc)
+    for question, expected_hwc in ((LID, side_hwc), (QUESTION, side_hwc // UNSEEN)):
+        until(lambda question=question, expected_hwc=expected_hwc: taught.robot.ask(question)
+              and pictures and side_is(expected_hwc), f'the picture of {question!r}')
 
 
 def test_a_correction_by_id_counts_at_once(taught):

@@ -178,6 +178,24 @@ def test_a_photo_is_uploaded_shown_and_asked_about(screen, tmp_path):
     assert 'uploaded pictures' in screen.text('.meta')
 
 
+def test_a_line_stands_around_the_square_that_the_model_cuts_out_of_a_photo(screen, tmp_path):
+    def lines():
+        return screen.run(
+            'return [...document.querySelectorAll("#overlay .seen rect")].map((each) => '
+            '["x", "y", "width", "height"].map((at) => each.getAttribute(at)))')
+
+    assert screen.sees()
+    assert lines() == []  # the camera's frames are square
+    photo = tmp_path / 'wide.png'
+    cv2.imwrite(str(photo), np.full((300, 420, 3), 90, np.uint8))
+    screen.find('#upload').send_keys(str(photo))
+    assert ['60', '0', '300', '300'] in screen.until(lines, 'the line')
+    screen.click('#show-seen')
+    assert lines() == []
+    screen.click('#show-seen')
+    assert lines()
+
+
 def test_the_door_opens_to_the_token_and_stays_open(browser, tmp_path):
     token = 'a-token-of-sufficient-length'
     with serving(tmp_path / 'log', 'web', '--port', '0', '--token', token) as locked:

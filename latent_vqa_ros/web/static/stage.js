@@ -148,7 +148,8 @@ export class Stage {
     const unit = width / (this.shownAt().width || width);  // source pixels per CSS pixel
     this.overlay.setAttribute('viewBox', `0 0 ${width} ${height}`);
     const marks = [];
-    if (seen && find('show-seen').checked) marks.push(frame(seen, '#ffffff', unit, 'seen by the model', '6 4'));
+    const cut = seen && (seen[2] < width || seen[3] < height);
+    if (cut && find('show-seen').checked) marks.push(h('g', {class: 'seen'}, frame(seen, '#ffffff', unit, 'seen by the model', '6 4')));
     if (find('show-boxes').checked) {
       this.evidence.forEach(({phrase, box}, index) => marks.push(
         frame(box, COLOURS[index % COLOURS.length], unit, phrase)));
