@@ -10,7 +10,8 @@ SOURCE = Path(__file__).resolve().parent  # colcon --symlink-install runs a link
 SHARE = Path('share') / NAME
 FOLDERS = {  # source: place below share/latent_vqa_ros
     'launch': 'launch', 'config': 'config', 'models': 'models',
-    'test/data/demo_bag': 'demo_bag', 'test/data/episode': 'episode'}
+    'test/data/demo_bag': 'demo_bag', 'test/data/episode': 'episode',
+    'test/data/tray': 'tray'}
 
 
 def data_files():

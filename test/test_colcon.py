@@ -61,6 +61,7 @@ def test_the_share_folder_holds_launch_config_bag_and_marker(install):
     share = install / 'share'
     for path in (f'{NAME}/package.xml', f'{NAME}/launch/vqa.launch.py', f'{NAME}/config/vqa.yaml',
                  f'{NAME}/demo_bag/metadata.yaml', f'{NAME}/episode/metadata.yaml',
+                 f'{NAME}/tray/metadata.yaml',
                  f'ament_index/resource_index/packages/{NAME}'):
         assert (share / path).is_file(), path
 

@@ -131,7 +131,7 @@ def test_launch_config_and_every_file_of_a_model_go_to_share():
     assert len(shipped) >= 2
     for path in shipped:
         assert installed[path] == f'{share}/{path.rpartition("/")[0]}'
-    for bag in ('demo_bag', 'episode'):
+    for bag in ('demo_bag', 'episode', 'tray'):
         assert installed[f'test/data/{bag}/metadata.yaml'] == f'{share}/{bag}'
 
 

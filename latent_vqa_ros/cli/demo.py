@@ -10,8 +10,13 @@ on the topic `question`, and compares every `answer/detail` with the truth in th
 picture of them, as the node annotates them. What the truth is not certain of is not asked. Exit
 code 0 only when every question was answered.
 
-The bag is one that `simulate bag` wrote, with /truth. The shipped one is
+With the shipped episode, two questions that the model does not know are then taught to the same
+node, on the topic `teach`, from 24 frames of another bag: one works, one cannot, and the judge
+says so. What is taught lies in a folder below --out for as long as the demo runs.
+
+The bag is one that `simulate bag` wrote, with /truth. The shipped ones are
   latent_vqa simulate bag test/data/episode --seed 0 --rate 5 --size 224 --compressed
+  python3 -m latent_vqa_ros.simulation.tray_bag test/data/tray
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -63,7 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                         help='frames that are asked about (default %(default)s)')
     parser.add_argument('--out', metavar='DIR', type=Path, default=Path('runs/demo'),
                         help='where picture and logs go (default %(default)s)')
-    add_json(parser, '{"rows", "right", "latency_ms", "round_trip_ms", …}')
+    add_json(parser, '{"rows", "right", "latency_ms", "round_trip_ms", "taught", …}')
     parser.set_defaults(run=run)
 
 
@@ -71,26 +77,30 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo, print its table, draw its picture; 0 when every question was answered."""
     from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.bags.truth import true_frames
-    from latent_vqa_ros.cli import demo_report
+    from latent_vqa_ros.cli import demo_report, demo_teach
     from latent_vqa_ros.core.bundle import read_manifest
     from latent_vqa_ros.core.models import find_model
 
     model = find_model(args.model)
     path = args.bag or find_bag(read_manifest(model)[0].name)
+    tray = shipped(demo_teach.BAG) if not args.bag and path.name == BAG else None
     with BagReader(path) as bag:
         frames = true_frames(bag)
         args.out.mkdir(parents=True, exist_ok=True)
         prepare_environment()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         asked = spread(frames, args.moments)
-        rows, pictures, measured = converse(bag, frames, asked, args.rate, model, args.out)
+        rows, pictures, measured = converse(bag, frames, asked, args.rate, model, args.out,
+                                            tray)
     document = demo_report.summarize(rows, measured)
     document['picture'] = str((args.out / PICTURE).resolve()) if pictures else None
     if pictures:
         demo_report.draw(Path(document['picture']), pictures, rows)
-    print(json.dumps(document) if args.json else
-          f'{demo_report.render(document)}\n{how_to_look(path)}')
-    whole = document['answered'] == document['n'] and bool(pictures)
+    taught = document['taught'] or []
+    tables = [demo_report.render(document), *([demo_teach.render(taught)] if taught else [])]
+    print(json.dumps(document) if args.json else '\n\n'.join(tables) + f'\n{how_to_look(path)}')
+    whole = document['answered'] == document['n'] and bool(pictures) and (
+        tray is None or demo_teach.as_expected(taught))
     return 0 if whole and document['node_exit'] == 0 else 1
 
 
@@ -104,11 +114,15 @@ def how_to_look(bag: Path) -> str:
 
 
 def find_bag(model: str) -> Path:
-    """Return the shipped bag for a model, in the source tree or in an install prefix; BagError."""
+    """Return the shipped bag for a model; BagError."""
+    return shipped(OTHER_BAGS.get(model, BAG))
+
+
+def shipped(name: str) -> Path:
+    """Return a bag of the source tree or of an install prefix; BagError."""
     from latent_vqa_ros.bags import BagError
     from latent_vqa_ros.core.models import share_folders
 
-    name = OTHER_BAGS.get(model, BAG)
     for share in share_folders():
         for place in (f'test/data/{name}', name):
             if (share / place / 'metadata.yaml').is_file():
@@ -136,14 +150,16 @@ def prepare_environment() -> None:
 
 
 def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFrame],
-             rate: float, model: Path,
-             out: Path) -> tuple[list[dict[str, Any]], list[Any], dict[str, Any]]:
+             rate: float, model: Path, out: Path, tray: Path | None,
+             ) -> tuple[list[dict[str, Any]], list[Any], dict[str, Any]]:
     """Ask the node; return a row per question, a picture per asked frame, what was measured.
 
     What fails after the questions is said and left out: their answers are worth a table.
     """
     from latent_vqa_ros.bags.answer import choose_topics
+    from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.bags.truth import published
+    from latent_vqa_ros.cli.demo_teach import teach
     from latent_vqa_ros.core.process import resident_mb
     from latent_vqa_ros.ros.tools.asker import Asker, DemoError, running
 
@@ -151,17 +167,23 @@ def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFr
     shown = published(bag, {frame.stamp_ns for frame in frames})
     parameters = ('-p', f'model:={model.resolve()}', '-p', 'max_image_age:=0.0',  # old stamps
                   '-p', f'image_transport:={"compressed" if compressed else "raw"}')
+    known = asked[0].questions[0][0]
     try:
-        with (running('latent_vqa_ros.ros.main', out / NODE_LOG, *parameters) as node,
+        with (tempfile.TemporaryDirectory(prefix='taught-', dir=out) as taught,
+              running('latent_vqa_ros.ros.main', out / NODE_LOG, *parameters,
+                      '-p', f'taught_folder:={Path(taught).resolve()}') as node,
               running('latent_vqa_ros.ros.tools.echo', out / ECHO_LOG),
               Asker(compressed) as asker):
-            asker.await_node(node, asked[0].questions[0][0])
+            asker.await_node(node, known)
             rows, cdrs = replay(asker, progress(shown, 'frames', len(frames)), asked, rate)
             measured: dict[str, Any] = {'round_trip_ms': [], 'node_rss_mb': resident_mb(node.pid)}
             pictures = []
             try:
                 measured['round_trip_ms'] = asker.round_trips(ROUND_TRIPS)
                 pictures = look(asker, cdrs, rows)
+                if tray:
+                    with BagReader(tray) as lessons:
+                        measured['taught'] = teach(asker, lessons, known)
             except DemoError as error:
                 log.error('%s; see %s', error, out / NODE_LOG)
     except DemoError as error:

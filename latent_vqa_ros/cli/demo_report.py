@@ -45,7 +45,8 @@ def summarize(rows: list[Row], measured: dict[str, Any]) -> dict[str, Any]:
         'first_question_ms': quantiles(first), 'later_question_ms': quantiles(later),
         'round_trip_ms': quantiles(measured['round_trip_ms']),
         'frames_sent_again': sum(row['attempts'] - 1 for row in rows),
-        'node_rss_mb': measured['node_rss_mb'], 'node_exit': measured['node_exit'], 'rows': rows}
+        'node_rss_mb': measured['node_rss_mb'], 'node_exit': measured['node_exit'],
+        'taught': measured.get('taught'), 'rows': rows}
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float] | None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.truth import TrueFrame, true_frames
 from latent_vqa_ros.bags.write import BagWriter
-from latent_vqa_ros.cli import demo, demo_report
+from latent_vqa_ros.cli import demo, demo_report, demo_teach
 from latent_vqa_ros.core.models import find_model
 
 COMMAND = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'demo']
@@ -73,6 +74,7 @@ def test_every_question_of_every_frame_is_answered_about_its_frame(bundle, bag, 
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document['n'], document['answered'], document['right']) == (6, 6, 6)
+    assert document['taught'] is None  # with a bag of one's own
     assert [row['time_s'] for row in document['rows']] == [0, 0, 0.5, 0.5, 1, 1]
     assert all(row['latency_ms'] > 0 for row in document['rows'])
     assert document['round_trip_ms']['p50'] > 0
@@ -185,6 +187,58 @@ def test_the_default_model_follows_what_happens_in_the_shipped_episode(tmp_path)
             if row['question'] == 'what is the gripper holding?']
     assert held[0] == held[-1] == 'nothing'
     assert 'cone' in held
+    ready, even = document['taught']
+    assert ready['before'] == even['before'] == 'unknown_words'  # the model does not know them
+    assert ready['judgement']['trusted']
+    assert {row['status'] for row in ready['rows']} == {'ok'}
+    assert (ready['right'], len(ready['rows'])) == (12, 12)
+    assert ready['shots'] == even['shots'] == {'yes': 12, 'no': 12}
+    assert even['status'] == 'not_trusted'
+    assert 'are needed' in even['reason']
+    assert {row['status'] for row in even['rows']} == {'unknown_words'}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'answers.png', 'echo.log', 'node.log']  # what was taught is gone
+
+
+def _taught(**changes):
+    judgement = {'right': 1.0, 'lower_bound': 0.9}
+    right = {'status': 'ok', 'answer': 'yes', 'truth': 'yes', 'confidence': 0.99}
+    learnt = {'question': 'is it full?', 'before': 'unknown_words', 'status': 'ok', 'reason': '',
+              'shots': {'yes': 12, 'no': 12}, 'moments': {'yes': 9, 'no': 8},
+              'judgement': judgement, 'rows': [right, right], 'right': 2}
+    refused = learnt | {'question': 'is it even?', 'status': 'not_trusted', 'right': 0,
+                        'reason': 'right 50 %', 'rows': [right | {'status': 'unknown_words'}]}
+    return [learnt | changes, refused]
+
+
+def test_what_was_taught_is_as_expected_only_where_one_answered_and_the_other_was_refused():
+    unsure = {'status': 'unsure', 'answer': 'yes', 'truth': 'yes', 'confidence': 0.5}
+    assert demo_teach.as_expected(_taught())
+    assert not demo_teach.as_expected(_taught(status='not_trusted'))
+    assert not demo_teach.as_expected(_taught(rows=[unsure]))
+    assert not demo_teach.as_expected([_taught()[0], _taught()[0]])  # it promised too much
+    assert not demo_teach.as_expected([])
+
+
+def test_the_table_of_the_taught_says_why_one_was_not_switched_on():
+    lines = demo_teach.render(_taught()).splitlines()
+    assert '12 + 12' in lines[1]
+    assert '9 + 8' in lines[1]
+    assert lines[1].endswith('2 of 2 right')
+    assert lines[2].endswith('[unknown_words]')
+    assert lines[3] == '  not switched on: right 50 %'
+
+
+def test_the_questions_that_are_taught_have_a_truth_in_each_shipped_frame():
+    with BagReader(demo.shipped(demo_teach.BAG)) as bag:
+        frames = true_frames(bag)
+    texts = [lesson.question for lesson in demo_teach.LESSONS]
+    assert len(frames) == 36
+    assert all([question for question, _ in frame.questions] == texts for frame in frames)
+    for part in (frames[:demo_teach.SHOTS], frames[demo_teach.SHOTS:]):
+        pairs = Counter(tuple(answer for _, answer in frame.questions) for frame in part)
+        assert len(pairs) == 4
+        assert len(set(pairs.values())) == 1  # the one tells nothing of the other
 
 
 def test_the_shipped_episode_is_found_and_tells_of_changes():

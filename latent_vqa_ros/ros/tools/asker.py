@@ -5,6 +5,7 @@
         asker.show(image_cdr)
         reply = asker.ask('what is in the tray?', stamp_ns)
         image = asker.look('what is in the tray?', stamp_ns)
+        document = asker.teach({'do': 'list'})
 
 All names lie in a namespace of their own, so that a robot's topics are left alone. It knows
 neither bags nor truths, and nothing of how the node answers.
@@ -35,6 +36,7 @@ from latent_vqa_ros.ros import open_node
 NAMESPACE = '/latent_vqa_demo'
 START_LIMIT = 30.0  # s for a process to start and be discovered
 ANSWER_LIMIT = 10.0  # s for one question, repeated frames included
+TEACH_LIMIT = 30.0  # s for one message of teaching
 PATIENCE = 1.0  # s until a question is asked again
 STOP_LIMIT = 10.0  # s for a process to end after SIGINT
 PICTURE_PATIENCE = 0.2  # s until it is asked again for a picture
@@ -93,11 +95,14 @@ class Asker:
             if compressed else self._node.create_publisher(Image, 'image_raw', 10))
         self._questions = self._node.create_publisher(String, 'question', 10)
         self._pings = self._node.create_publisher(String, 'ping', 10)
+        self._lessons = self._node.create_publisher(String, 'teach', 10)
         self._details: dict[Any, tuple[float, dict[str, Any]]] = {}
+        self._taught: dict[Any, dict[str, Any]] = {}
         self._pongs: dict[str, float] = {}
         self._picture: Image | None = None
         self._pictures: Any = None
         self._node.create_subscription(String, 'answer/detail', self._on_detail, 10)
+        self._node.create_subscription(String, 'teach/detail', self._on_taught, 10)
         self._node.create_subscription(String, 'pong', self._on_pong, 10)
         self._asked = 0
         self._image = b''
@@ -115,6 +120,10 @@ class Asker:
         received = time.perf_counter()
         detail = json.loads(message.data)
         self._details[detail['id']] = received, detail
+
+    def _on_taught(self, message: String) -> None:
+        document = json.loads(message.data)
+        self._taught[document['id']] = document
 
     def _on_pong(self, message: String) -> None:
         self._pongs[message.data] = time.perf_counter()
@@ -203,6 +212,15 @@ class Asker:
             return None
         received, detail = self._details.pop(asked)
         return (received - start) * 1e3, detail
+
+    def teach(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Publish a message on ``teach``; return its document, DemoError when none comes."""
+        self._asked += 1
+        asked = self._asked
+        self._lessons.publish(String(data=json.dumps(message | {'id': asked})))
+        if not self._wait(lambda: asked in self._taught, TEACH_LIMIT):
+            raise DemoError(f'teach: no answer to {message["do"]!r} within {TEACH_LIMIT:g} s')
+        return self._taught.pop(asked)
 
     def round_trips(self, count: int) -> list[float]:
         """Return milliseconds of String round trips through the echo process."""
