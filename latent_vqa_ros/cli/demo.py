@@ -10,9 +10,10 @@ on the topic `question`, and compares every `answer/detail` with the truth in th
 picture of them, as the node annotates them. What the truth is not certain of is not asked. Exit
 code 0 only when every question was answered.
 
-With the shipped episode, two questions that the model does not know are then taught to the same
-node, on the topic `teach`, from 24 frames of another bag: one works, one cannot, and the judge
-says so. What is taught lies in a folder below --out for as long as the demo runs.
+With the shipped episode and without --bag, two questions that the model does not know are then
+taught to the same node, on the topic `teach`, from 24 frames of another bag: one works, one
+cannot, and the judge says so, as it should. What is taught lies in a folder below --out for as
+long as the demo runs.
 
 The bag is one that `simulate bag` wrote, with /truth. The shipped ones are
   latent_vqa simulate bag test/data/episode --seed 0 --rate 5 --size 224 --compressed
