@@ -33,18 +33,18 @@ LIGHT = EVERYTHING - {'numpy', 'cv2', 'yaml'}
 # What importing all modules of a package must not load. The floor keeps this test from passing
 # over an empty list.
 RULES = {
-    'core': (LIGHT, 11),
+    'core': (LIGHT, 18),
     'teach': (LIGHT, 13),
-    'backends': (LIGHT, 2),
-    'bags': (LIGHT, 4),
-    'cli': (EVERYTHING, 9),
-    'ros': (TORCH | SIMULATION | RUNTIME | BAGS | WEB | MAKERS, 9),
+    'backends': (LIGHT, 5),
+    'bags': (LIGHT, 8),
+    'cli': (EVERYTHING, 18),
+    'ros': (TORCH | SIMULATION | RUNTIME | BAGS | WEB | MAKERS, 28),
     'web': (LIGHT - WEB, 8),
-    'datasets': (ROS | RUNTIME | BAGS, 2),
-    'model': (ROS | RUNTIME | BAGS | SIMULATION, 6),
-    'training': (ROS | BAGS | SIMULATION, 15),
+    'datasets': (ROS | RUNTIME | BAGS, 11),
+    'model': (ROS | RUNTIME | BAGS | SIMULATION, 13),
+    'training': (ROS | BAGS | SIMULATION, 18),
     'evaluation': (ROS | TORCH | RUNTIME | BAGS | SIMULATION, 8),
-    'simulation': (ROS | TORCH | RUNTIME | BAGS, 30),
+    'simulation': (ROS | TORCH | RUNTIME | BAGS, 50),
 }
 
 LOADED = """
@@ -88,15 +88,15 @@ def test_importing_the_package_costs_nothing():
 def _who_imports(names):
     """Return the files, relative to the package, that name one of these top-level modules."""
     files = python_files(PACKAGE)
-    assert len(files) >= 50, f'found only {len(files)}'
+    assert len(files) >= 190, f'found only {len(files)}'
     return {str(path.relative_to(PACKAGE)) for path in files if third_party(path) & names}
 
 
 def test_no_two_files_import_each_other_by_any_way():
     files = {module_name(path): path for path in python_files(PACKAGE)}
     graph = {name: set(edges(path, set(files))) - {name} for name, path in files.items()}
-    assert len(graph) >= 100
-    assert sum(map(len, graph.values())) >= 300
+    assert len(graph) >= 190
+    assert sum(map(len, graph.values())) >= 500
     assert [' -> '.join(way) for way in circles(graph)] == []
 
 
@@ -109,14 +109,14 @@ def test_the_search_for_circles_finds_each():
 def test_only_one_file_names_what_rclpy_keeps_to_itself():
     attributes = {str(path.relative_to(PACKAGE)): private_of_others(path)
                   for path in python_files(PACKAGE / 'ros')}
-    assert len(attributes) >= 15
+    assert len(attributes) >= 28
     assert attributes.pop('ros/rclpy_private.py') >= {'_state_machine', '_parameter_overrides'}
     assert {path: names for path, names in attributes.items() if names} == {}
 
 
 def test_only_ros_names_rclpy_and_messages():
     users = _who_imports(ROS)
-    assert len(users) >= 6
+    assert len(users) >= 20
     assert {user for user in users if not user.startswith('ros/')} == set()
 
 
@@ -134,7 +134,7 @@ def test_only_the_page_names_the_web_server():
 
 def test_only_training_model_and_the_torch_backend_name_torch():
     users = _who_imports({'torch'})
-    assert len(users) >= 6
+    assert len(users) >= 15
     assert {user for user in users if not user.startswith(('training/', 'model/'))
             and user not in ('backends/torch_backend.py', 'cli/train.py')} == set()
 
@@ -142,7 +142,7 @@ def test_only_training_model_and_the_torch_backend_name_torch():
 def test_the_runtime_never_names_what_makes_a_bundle():
     files = [path for package in ('core', 'backends', 'ros', 'bags', 'web')
              for path in python_files(PACKAGE / package) if path.name != 'torch_backend.py']
-    assert len(files) >= 25
+    assert len(files) >= 65
     guilty = {str(path.relative_to(PACKAGE)): name for path in files for name in imports(path)
               if '.'.join(name.split('.')[:2]) in MAKERS}
     assert guilty == {}
@@ -150,7 +150,7 @@ def test_the_runtime_never_names_what_makes_a_bundle():
 
 def test_core_names_numpy_opencv_yaml_and_a_jpeg_decoder_only():
     files = python_files(PACKAGE / 'core')
-    assert len(files) >= 11
+    assert len(files) >= 18
     assert set().union(*map(third_party, files)) == {'numpy', 'cv2', 'yaml', 'simplejpeg'}
 
 

@@ -68,16 +68,21 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
     for image, asked in questions.items():
         _check_opposites(folder / 'questions.jsonl', image, asked)
     captions = _captions(folder / 'captions.jsonl', None if limit is None else splits)
-    for name, told in (('truth', truth), ('captions', captions)):
-        unasked = [image for image in told if image not in splits]
-        if unasked and limit is None:
-            raise DatasetError(f'{folder / name}.jsonl: {len(unasked)} pictures that '
-                               f'questions.jsonl does not have, such as {unasked[0]!r}; a name '
-                               'must be written alike in both')
+    if limit is None:
+        _check_asked(folder / 'truth.jsonl', truth, splits)
+        _check_asked(folder / 'captions.jsonl', captions, splits)
     return Dataset(folder.name, tuple(
         Record(paths[image], splits[image], tuple(asked), tuple(captions.get(image, ())),
                tuple(Region(thing.caption, thing.center) for thing in truth.get(image, ())))
         for image, asked in questions.items()))
+
+
+def _check_asked(path: Path, told: Collection[str], asked: Collection[str]) -> None:
+    """Raise DatasetError for pictures that questions.jsonl does not have."""
+    unasked = [image for image in told if image not in asked]
+    if unasked:
+        raise DatasetError(f'{path}: {len(unasked)} pictures that questions.jsonl does not have, '
+                           f'such as {unasked[0]!r}; a name must be written alike in both')
 
 
 def _captions(path: Path, wanted: Collection[str] | None) -> dict[str, list[str]]:

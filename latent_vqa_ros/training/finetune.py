@@ -57,15 +57,19 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: T
         return {'loss': torch.stack([weight * loss for weight, loss in parts.values()]).sum(),
                 **{f'{name}_loss': loss for name, (_, loss) in parts.items()}}
 
-    def score() -> dict[str, float]:
-        logits, target = predict(model, val, bank_ids, device)
-        right = (logits.argmax(1) == target).numpy()
-        groups = np.array([q.group for _, q in questions_of(val.records)])
-        return {'score': float(right.mean()),
-                **{f'right_{name}': float(right[groups == name].mean())
-                   for name in sorted(set(groups))}}
+    return Task('finetune', train.steps(config.batch), epoch, losses,
+                lambda: _score(model, val, bank_ids, device))
 
-    return Task('finetune', train.steps(config.batch), epoch, losses, score)
+
+def _score(model: LatentVqa, val: Split, bank_ids: Tensor,
+           device: torch.device) -> dict[str, float]:
+    """Return the share of right answers on validation, of all and of each group."""
+    logits, target = predict(model, val, bank_ids, device)
+    right = (logits.argmax(1) == target).numpy()
+    groups = np.array([q.group for _, q in questions_of(val.records)])
+    return {'score': float(right.mean()),
+            **{f'right_{name}': float(right[groups == name].mean())
+               for name in sorted(set(groups))}}
 
 
 @torch.no_grad()

@@ -50,9 +50,9 @@ def test_a_node_that_does_not_answer_says_inactive_and_what_it_waits_for(robot):
     until(lambda: own_topics(node) == unconfigured, 'everything to be given back')
 
 
-def test_cleanup_gives_the_model_back(robot):
-    node = robot()
-    backend = weakref.ref(node.vqa.pipeline.backend)
+def test_cleanup_gives_the_model_back_and_what_encodes_taught_regions(robot, tmp_path):
+    node = robot(taught_folder=str(tmp_path))
+    backend, encoder = map(weakref.ref, (node.vqa.pipeline.backend, node.vqa._encoder))
     node.show_now()
     node.ask()
     assert node.transition('deactivate')
@@ -61,6 +61,7 @@ def test_cleanup_gives_the_model_back(robot):
     assert node.transition('cleanup')
     gc.collect()
     assert backend() is None
+    assert encoder() is None
 
 
 def test_deactivating_gives_cameras_and_worker_back(robot):

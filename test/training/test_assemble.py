@@ -37,11 +37,20 @@ def data(recipe):
 
 
 @pytest.fixture(scope='module')
-def again(trained, recipe, made, tmp_path_factory):
-    """The bundle made anew from its own weights."""
-    out = tmp_path_factory.mktemp('again') / 'bundle'
-    assemble.assemble_again(recipe, made, out)
-    return bundle.load(out)
+def remade(trained, recipe, made, tmp_path_factory):
+    """The bundle made anew from its own weights, and the data that int8 was calibrated with."""
+    out, shown = tmp_path_factory.mktemp('again') / 'bundle', []
+    inputs = assemble.calibration_inputs
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assemble, 'calibration_inputs',
+                      lambda recipe, data: shown.append(data) or inputs(recipe, data))
+        assemble.assemble_again(recipe, made, out)
+    return bundle.load(out), shown
+
+
+@pytest.fixture(scope='module')
+def again(remade):
+    return remade[0]
 
 
 def images(records, recipe):
@@ -85,7 +94,9 @@ def test_the_limit_leaves_the_recipes_share_of_validation_pictures_out(made, dat
 
 
 def test_int8_is_calibrated_with_training_pictures_and_questions_about_them(
-        recipe, data, monkeypatch):
+        recipe, data, remade, monkeypatch):
+    shown, = remade[1]
+    assert {record.split for record in shown.train} == {'train'}
     taken = []
     load = assemble.load_images
     monkeypatch.setattr(assemble, 'load_images',
