@@ -16,6 +16,7 @@ that has the same folder answers at once. docs/teaching.md has the whole.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -108,7 +109,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def add(teacher: Teacher, args: argparse.Namespace) -> Document:
-    """Add each picture; return the last document, the first that is not ok where one is not."""
+    """Add each picture; return the last document, the first that is not ok where one is not.
+
+    Pictures that are shots already are counted and passed over, so that a command can be repeated.
+    """
+    from latent_vqa_ros.teach.folder import ALREADY
     from latent_vqa_ros.teach.messages import Message
     from latent_vqa_ros.teach.question import TeachError
 
@@ -116,13 +121,20 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
                       wordings=tuple(args.wordings))
     if bool(args.images) == bool(args.bag):
         raise TeachError('give pictures or --bag, one of both')
-    document = None
+    for _ in from_files(args):  # nothing is added unless all can be read
+        pass
+    document, there = None, 0
     for taken in from_bag(args) if args.bag else from_files(args):
         document = teacher.do(message, taken)
+        if document['reason'].startswith(ALREADY):
+            there += 1
+            document['status'] = 'ok'
         if document['status'] != 'ok':
             break
     if document is None:
         raise TeachError(f'{args.bag}: no frame between --from and --to')
+    if there and document['status'] == 'ok':
+        document['reason'] = f'{there} of the pictures were shots already'
     return document
 
 
@@ -153,6 +165,7 @@ def from_bag(args: argparse.Namespace) -> Iterator[Taken]:
     from latent_vqa_ros.core.image_formats import finish_rgb
     from latent_vqa_ros.teach.teacher import Taken
 
+    source = hashlib.sha256(str(Path(args.bag).resolve()).encode()).hexdigest()[:16]
     with BagReader(args.bag) as bag:
         topic = choose_topics(bag.topics, [args.topic] if args.topic else [])[0]
         due = args.start
@@ -165,7 +178,7 @@ def from_bag(args: argparse.Namespace) -> Iterator[Taken]:
             due = at + args.every
             frame = make_frame(bag, record)
             yield Taken(np.asarray(finish_rgb(*frame.decode())), record.stamp_ns, args.camera,
-                        moment=args.moment)
+                        moment=args.moment, source=source)
 
 
 def write_sheet(teacher: Teacher, args: argparse.Namespace, document: Document) -> str:
@@ -201,7 +214,9 @@ def render(document: Document) -> str:
     lines += [f'  look: {line}' for line in document['warnings']]
     if document['status'] != 'ok':
         lines.append(f'{document["status"]}: {document["reason"]}')
-    elif document['active'] is not None:
+    elif document['reason']:
+        lines.append(f'  {document["reason"]}')
+    if document['status'] == 'ok' and document['active'] is not None:
         lines.append(f'  on: version {document["active"]}'
                      + (', forced' if document['forced'] else ''))
     if document['next']['say']:

@@ -126,7 +126,8 @@ class Activation:
         """Queue a message of teaching; return why it was not."""
         if self.teaching is None:
             return Refusal(Status.INACTIVE, 'the parameter taught_folder is empty, or has no home')
-        if self.worker.put([Lesson(message)], DEPTH):
+        kept = self.teaching.memory.about(message.about)
+        if self.worker.put([Lesson(message, kept)], DEPTH):
             return None
         return Refusal(Status.OVERLOADED, f'{DEPTH} messages wait already')
 
@@ -179,7 +180,7 @@ class Activation:
         if isinstance(item, Round):
             self._go_round(item)
         elif isinstance(item, Lesson):
-            self._take_lesson(item.message)
+            self._take_lesson(item)
         elif isinstance(item, (Due, Check)):
             self.conditions.look(item)
         elif isinstance(item, Look):
@@ -222,19 +223,26 @@ class Activation:
         self._outputs.publish(detail, latency_ms)
         self._draw(detail, frame)
 
-    def _take_lesson(self, message: Message) -> None:
-        """Hand a message to the teaching thread, with the newest frame where it takes one."""
-        settings = self._settings
+    def _take_lesson(self, lesson: Lesson) -> None:
+        """Hand a message to the teaching thread, with the frame that it takes, if it takes one."""
+        assert self.teaching is not None  # else it was not queued
+        message, settings, question = lesson.message, self._settings, ''
         frame: Frame | Absent = Absent()
-        if message.do in WITH_FRAME:
+        if message.do == 'correct':
+            # asked just before, and answered only now
+            kept = lesson.kept or self.teaching.memory.about(message.about)
+            frame = kept.frame if kept else Absent(
+                REFUSED, f'no frame of a detail with the id {str(message.about)[:40]!r} is kept '
+                f'(remembered_frames {settings.remembered_frames})')
+            question = kept.detail.question if kept else ''
+        elif message.do in WITH_FRAME:
             camera = message.camera or settings.camera_names[0]
             if camera not in settings.camera_names:
                 frame = Absent(REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
                     name or '(unnamed)' for name in settings.camera_names))
             else:
                 frame = self._taken(camera, settings)
-        assert self.teaching is not None  # else it was not queued
-        self.teaching.do(message, frame, settings)
+        self.teaching.do(message, frame, question)
 
     def _taken(self, camera: str, settings: Settings) -> Frame | Absent:
         try:

@@ -2,7 +2,7 @@
 
     teaching = Teaching(encoder, settings, publish, failed)
     teaching.remember(detail, frame, settings)        # the worker's thread, after each answer
-    teaching.do(message, frame, settings)             # the worker's thread, in their order
+    teaching.do(message, frame, question)             # the worker's thread, in their order
     teaching.close()
 
 Fitting runs in a second thread of low priority, so that no answer waits for it. Refuses to know
@@ -31,7 +31,7 @@ from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.worker import Worker
 from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
 from latent_vqa_ros.teach.folder import Folder
-from latent_vqa_ros.teach.messages import REFUSED, Message, blank
+from latent_vqa_ros.teach.messages import Message, blank
 from latent_vqa_ros.teach.question import TeachError
 from latent_vqa_ros.teach.taught import Taught
 from latent_vqa_ros.teach.teacher import Taken, Teacher
@@ -39,11 +39,12 @@ from latent_vqa_ros.teach.teacher import Taken, Teacher
 Document = dict[str, Any]
 DEPTH = 100  # messages that may wait
 DEACTIVATED = 'the node was deactivated'
-MAX_REMEMBERED_BYTES = 48 << 20
+MAX_REMEMBERED_BYTES = 16 << 20
+MAX_WAITING_BYTES = 24 << 20  # of the frames of messages that wait
 NICE = 10  # of the thread that fits
 TAUGHT = 'taught/'  # how the name of what answers a taught question begins
 RECENT, FEW, SHARE = 20, 10, 0.5  # answers looked at; fewer say nothing; share that is unfamiliar
-WITH_FRAME = ('add', 'try')
+WITH_FRAME = ('add', 'try', 'correct')
 
 
 def make_encoder(settings: Settings) -> RegionEncoder:
@@ -53,9 +54,13 @@ def make_encoder(settings: Settings) -> RegionEncoder:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A message of teaching in the worker's queue."""
+    """A message of teaching in the worker's queue, and what it is about, where that was kept.
+
+    Looked up when the message came: while it waits, its frame may be forgotten.
+    """
 
     message: Message
+    kept: Remembered | None = None
 
 
 class Absent(NamedTuple):
@@ -97,7 +102,8 @@ class Memory:
 
     def _too_much(self, most: int) -> bool:
         frames = {id(kept.frame): kept.frame.nbytes for kept in self._kept.values()}
-        return (len(frames) > most or sum(frames.values()) > MAX_REMEMBERED_BYTES
+        return (len(frames) > most
+                or len(frames) > 1 and sum(frames.values()) > MAX_REMEMBERED_BYTES
                 or len(self._kept) > 100 * max(1, most))
 
     def about(self, id_: Any) -> Remembered | None:
@@ -131,7 +137,7 @@ class Teaching:
         self._teacher = Teacher(folder, encoder, self._breathe)
         self._publish, self._failed = publish, failed
         self._recent: dict[str, deque[bool]] = {}  # by slug: whether a frame was unfamiliar
-        self._worker: Worker[tuple[Message, Frame | Absent, Settings]] = Worker(
+        self._worker: Worker[tuple[Message, Frame | Absent, str]] = Worker(
             self._handle, failed)
 
     # the answering worker's thread
@@ -146,14 +152,26 @@ class Teaching:
             recent = self._recent.setdefault(name.removeprefix(TAUGHT), deque(maxlen=RECENT))
             recent.append(detail.status is Status.UNFAMILIAR_IMAGE)
 
-    def do(self, message: Message, frame: Frame | Absent, settings: Settings) -> None:
-        """Hand a message on, with the frame that it takes; the document comes in its turn."""
-        if not self._worker.put([(message, frame, settings)], DEPTH):
-            self._publish(blank(message.do, message.id, 'overloaded', f'{DEPTH} messages wait'))
+    def do(self, message: Message, frame: Frame | Absent, question: str = '') -> None:
+        """Hand a message on, with the frame that it takes; the document comes in its turn.
+
+        ``question`` is that of the detail which is corrected.
+        """
+        if not self._has_room(frame) or not self._worker.put(
+                [(message, frame, question)], DEPTH):
+            self._publish(blank(message.do, message.id, 'overloaded', f'{DEPTH} messages, or '
+                                f'frames of {MAX_WAITING_BYTES >> 20} MB, wait'))
+
+    def _has_room(self, frame: Frame | Absent) -> bool:
+        """Return whether a frame may wait, too; one always may."""
+        frames = {id(other): other.nbytes for _, other, _ in self._worker.items()
+                  if isinstance(other, Frame)}
+        return (not isinstance(frame, Frame) or not frames or sum(
+            {**frames, id(frame): frame.nbytes}.values()) <= MAX_WAITING_BYTES)
 
     # the teaching thread
 
-    def _handle(self, item: tuple[Message, Frame | Absent, Settings]) -> None:
+    def _handle(self, item: tuple[Message, Frame | Absent, str]) -> None:
         message = item[0]
         lower_priority()
         try:
@@ -174,16 +192,7 @@ class Teaching:
         if self._closing:
             raise TeachError(DEACTIVATED)
 
-    def _document(self, message: Message, frame: Frame | Absent,
-                  settings: Settings) -> Document:
-        question = ''
-        if message.do == 'correct':
-            kept = self.memory.about(message.about)
-            if kept is None:
-                return blank(message.do, message.id, REFUSED,
-                             f'no frame of a detail with the id {str(message.about)[:40]!r} is '
-                             f'kept (remembered_frames {settings.remembered_frames})')
-            frame, question = kept.frame, kept.detail.question
+    def _document(self, message: Message, frame: Frame | Absent, question: str) -> Document:
         taken = None
         if isinstance(frame, Frame):
             try:

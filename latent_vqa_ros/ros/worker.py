@@ -58,6 +58,11 @@ class Worker(Generic[T]):
         with self._changed:
             return any(map(fits, (self._in_hand, *self._waiting)))
 
+    def items(self) -> list[T]:
+        """Return the item in hand, if any, and those that wait."""
+        with self._changed:
+            return [item for item in (self._in_hand, *self._waiting) if item is not None]
+
     def stop(self) -> list[T]:
         """Let the item in hand be finished, end the thread, return the items still waiting."""
         with self._changed:

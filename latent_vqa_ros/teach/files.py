@@ -25,8 +25,8 @@ PATIENCE = 5.0  # s that another writer is waited for
 @contextmanager
 def lock(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
     """Hold a folder against other processes and threads; TeachError where one keeps it."""
+    make_folder(folder)
     with one_line(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         end = time.monotonic() + patience
@@ -46,15 +46,24 @@ def lock(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file's content in one step; TeachError leaves the old one."""
-    part = path.with_name(f'{PART}{path.name}')
-    with one_line(path):
+    write_all({path: data})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace files in this order, none before the disk has taken all; TeachError leaves the old.
+    """
+    parts = {path: path.with_name(f'{PART}{path.name}') for path in contents}
+    with one_line(next(iter(contents))):
         try:
-            _write(part, data)
-            os.replace(part, path)
+            for path, data in contents.items():
+                _write(parts[path], data)
+            for path, part in parts.items():
+                os.replace(part, path)
+                flush_folder(path.parent)
         except OSError:
-            part.unlink(missing_ok=True)
+            for part in parts.values():
+                part.unlink(missing_ok=True)
             raise
-        flush_folder(path.parent)
 
 
 def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
@@ -63,7 +72,8 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
     with one_line(path):
         shutil.rmtree(part, ignore_errors=True)
         try:
-            part.mkdir(parents=True)
+            make_folder(part.parent)
+            part.mkdir()
             for name, data in contents.items():
                 _write(part / name, data)
             flush_folder(part)
@@ -72,6 +82,15 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
             shutil.rmtree(part, ignore_errors=True)
             raise
         flush_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder with those above it, so that they survive a power cut."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        with one_line(path):
+            path.mkdir(exist_ok=True)
+            flush_folder(path.parent)
 
 
 def remove_folder(path: Path) -> None:

@@ -43,6 +43,7 @@ CHANGED = '.changed'  # its inode tells readers that something was written
 MAX_SHOTS, MAX_ANSWER_SHOTS = 300, 60  # of a question, of one answer
 MAX_BYTES = 128 << 20  # that the shots of a question may take
 MAX_SHOT_BYTES = 16 << 20
+ALREADY = 'this very picture is a shot'  # what a refusal of such a one begins with
 MAX_VERSIONS = 20  # kept; the oldest goes first
 
 
@@ -91,7 +92,7 @@ class Folder:
         raise TeachError(f'no taught question {text[:80]!r}; there are: {said}')
 
     def add(self, question: Question, answer: str, jpeg: bytes, stamp_ns: int,
-            moment: str = '') -> tuple[Known, Shot]:
+            moment: str = '', source: str = '') -> tuple[Known, Shot]:
         """Store a shot; once this returns it is on the disk. TeachError changes nothing.
 
         A question of another text is made; one that is known takes the new region and further
@@ -101,14 +102,15 @@ class Folder:
         if not 0 < len(jpeg) <= MAX_SHOT_BYTES:
             raise TeachError(f'a shot of {len(jpeg)} bytes, at most {MAX_SHOT_BYTES}')
         with self._writing():
-            known = self._ready(question)
-            region = known.question.region
+            known = self._wanted(question)
             shot = Shot(_next_name(known), answer, stamp_ns, hashlib.sha256(jpeg).hexdigest(),
-                        moment, region)
+                        moment, known.question.region, source)
             _check_room(known, shot, len(jpeg))
-            files.write_whole(known.path / SHOTS / shot.name, jpeg)
             known = replace(known, shots=(*known.shots, shot))
-            _write_lines(known)
+            files.make_folder(known.path / SHOTS)
+            files.write_all({known.path / SHOTS / shot.name: jpeg,
+                             known.path / LINES: _lines(known),
+                             known.path / QUESTION: _yaml(known.question)})
         return known, shot
 
     def drop(self, known: Known, name: str) -> Known:
@@ -119,7 +121,7 @@ class Folder:
             if len(left) == len(known.shots):
                 raise TeachError(f'{known.slug} has no shot {name[:80]!r}')
             known = replace(known, shots=left)
-            _write_lines(known)
+            files.write_whole(known.path / LINES, _lines(known))
             with files.one_line(known.path):
                 (known.path / SHOTS / name).unlink(missing_ok=True)
         return known
@@ -186,19 +188,17 @@ class Folder:
             raise TeachError(known.broken)
         return known
 
-    def _ready(self, question: Question) -> Known:
-        """Return the known question to which a shot is added, made or changed on disk."""
+    def _wanted(self, question: Question) -> Known:
+        """Return the question to which a shot is added, as it is to be; writes nothing."""
         all_known = self.known()
         for known in all_known:
             if question.camera == known.question.camera and question.keys & known.question.keys:
                 if known.broken:
                     raise TeachError(known.broken)
                 told = known.question
-                wanted = replace(told, region=question.region or told.region,
-                                 wordings=_merged(told, question))
-                if wanted != told:
-                    files.write_whole(known.path / QUESTION, _yaml(wanted))
-                return replace(known, question=wanted)
+                return replace(known, question=replace(
+                    told, region=question.region or told.region,
+                    wordings=_merged(told, question)))
         if len(all_known) >= MAX_QUESTIONS:
             raise TeachError(f'{len(all_known)} questions are taught, at most {MAX_QUESTIONS}: '
                              'forget one')
@@ -207,11 +207,6 @@ class Folder:
             if not (path / QUESTION).exists():
                 break
             path = self.path / f'{question.slug}-{number}'
-        with files.one_line(path):
-            (path / SHOTS).mkdir(parents=True, exist_ok=True)
-        files.write_whole(path / LINES, b'')
-        files.write_whole(path / QUESTION, _yaml(question))
-        files.flush_folder(self.path)
         return Known(path, question)
 
 
@@ -235,7 +230,7 @@ def _check_room(known: Known, shot: Shot, size: int) -> None:
     """Raise TeachError where a shot is there already or has no room."""
     for other in known.shots:
         if (other.digest, other.answer) == (shot.digest, shot.answer):
-            raise TeachError(f'this very picture is a shot of {shot.answer!r} already: '
+            raise TeachError(f'{ALREADY} of {shot.answer!r} already: '
                              f'{other.name}')
     if shot.answer not in known.answers and len(known.answers) >= MAX_ANSWERS:
         raise TeachError(f'{known.slug} has {MAX_ANSWERS} answers, no more are taken')
@@ -244,17 +239,18 @@ def _check_room(known: Known, shot: Shot, size: int) -> None:
         raise TeachError(f'{known.slug} has {same} shots of {shot.answer!r} and '
                          f'{len(known.shots)} in all, at most {MAX_ANSWER_SHOTS} and '
                          f'{MAX_SHOTS}: forget some')
-    with files.one_line(known.path / SHOTS):
-        taken = sum(entry.stat().st_size for entry in os.scandir(known.path / SHOTS))
+    folder = known.path / SHOTS
+    with files.one_line(folder):
+        taken = sum(entry.stat().st_size for entry in os.scandir(folder)) if known.shots else 0
     if taken + size > MAX_BYTES:
         raise TeachError(f'the shots of {known.slug} take {taken / 1e6:.0f} MB, at most '
                          f'{MAX_BYTES / 1e6:.0f}: forget some')
 
 
-def _write_lines(known: Known) -> None:
+def _lines(known: Known) -> bytes:
     text = ''.join(shot.line(known.question.text, split) + '\n' for shot, split in zip(
         known.shots, shots.splits(known.shots, known.moments()), strict=True))
-    files.write_whole(known.path / LINES, text.encode())
+    return text.encode()
 
 
 def _write_active(known: Known) -> None:

@@ -89,7 +89,7 @@ def fit(shown: Shown, count: int, layout: Layout, generic_mk: Array,
     ``breathe`` is called between two moments that are left out.
     """
     targets_nc = np.eye(count)[shown.answer_n]
-    shots = Kernels(shown.x_nd, shown.moment_n, layout)
+    shots = Kernels(shown.x_nd, folds(shown), layout)
     found, moment_out_nc = solve(shots, targets_nc), leave_out(
         shots, targets_nc, breathe)
     ridge = found.ridge
@@ -99,6 +99,26 @@ def fit(shown: Shown, count: int, layout: Layout, generic_mk: Array,
     head = Head(_primal(ridge, found.weights_g, shown.x_nd, layout), ridge.bias_c,
                 fit_scale(known, shown.answer_n), near_nk, limit(far_n, near_nk, generic_mk))
     return Fitted(head, ridge.shot_out_nc, moment_out_nc, far_n)
+
+
+def folds(shown: Shown) -> Array:
+    """Return which moments are left out together (n,), FOLDS groups at most.
+
+    The moments in turn; where that puts all of an answer into one group, those of each answer in
+    turn, the one with the fewest first.
+    """
+    numbers = np.unique(shown.moment_n, return_inverse=True)[1]
+    fold_n = numbers % FOLDS
+    moments = {c: np.unique(numbers[shown.answer_n == c]) for c in np.unique(shown.answer_n)}
+    if all(len(np.unique(own % FOLDS)) > 1 or len(own) < 2 for own in moments.values()):
+        return np.asarray(fold_n)
+    chosen: dict[int, int] = {}
+    for own in sorted(moments.values(), key=len):
+        taken = {chosen[number] for number in own if number in chosen}
+        free = [fold for fold in range(FOLDS) if fold not in taken] or list(range(FOLDS))
+        left = [int(number) for number in own if number not in chosen]
+        chosen |= {number: free[turn % len(free)] for turn, number in enumerate(left)}
+    return np.array([chosen[number] for number in numbers])
 
 
 def solve(shots: Kernels, targets_nc: Array, fold: int | None = None) -> Solution:

@@ -69,7 +69,8 @@ def judge(shown: Shown, answers: Sequence[str], fitted: Fitted,
     answered_n = (p_nc.max(1) >= CONFIDENCE) & (fitted.far_n <= fitted.head.limit)
     n, right = len(right_n), float(right_n.mean())
     bound = wilson(right, n)
-    reason = missing(shown, answers) or _distrust(right, bound)
+    reason = missing(shown, answers) or (
+        _distrust(right, bound) if whole else 'not every moment can be left out')
     return Judgement(
         not reason, reason, 'moment' if whole else 'shot', n, right, bound, GATE,
         float(answered_n.mean()),

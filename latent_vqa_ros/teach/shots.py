@@ -9,6 +9,7 @@ folder trains a model. Refuses to know pictures.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ class Shot:
     """One frame: the file under ``shots``, what it shows, when, and of which picture.
 
     ``moment`` names its moment; '' lets the time tell. ``region`` is where the thing was when the
-    shot was taken. ``digest`` is of the picture.
+    shot was taken. ``digest`` is of the picture. ``source`` names its recording, '' where it
+    was taken live.
     """
 
     name: str
@@ -43,13 +45,15 @@ class Shot:
     digest: str
     moment: str = ''
     region: Region | None = None
+    source: str = ''
 
     def line(self, question: str, split: str = 'train') -> str:
         """Return its line of questions.jsonl."""
         return json.dumps({
             'image': f'{SHOTS}/{self.name}', 'question': question, 'answer': self.answer,
             'split': split, 'stamp_ns': self.stamp_ns, 'digest': self.digest,
-            'moment': self.moment, 'region': self.region}, ensure_ascii=False)
+            'moment': self.moment, 'region': self.region, 'source': self.source},
+            ensure_ascii=False)
 
 
 def parse(line: str) -> Shot:
@@ -65,7 +69,8 @@ def parse(line: str) -> Shot:
         region = fields.get('region')
         return Shot(name, check_answer(fields['answer']), stamp_ns, str(fields['digest'])[:64],
                     check_moment(fields.get('moment', '')),
-                    None if region is None else check_region(region))
+                    None if region is None else check_region(region),
+                    check_moment(fields.get('source', '')))
     except TeachError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -76,26 +81,30 @@ def moments(shots: Sequence[Shot]) -> list[int]:
     """Return the number of each shot's moment, counted from 1 in the order of time.
 
     One moment: the same name; without a name, closer than 2 s, or one answer with no shot of
-    another answer between them.
+    another answer between them, by the stamps or in the order of taking. Both count, as the
+    stamps of two runs of a simulation, or of two starts without a clock, interleave.
     """
-    order = sorted(range(len(shots)), key=lambda i: (shots[i].stamp_ns, shots[i].name))
-    numbers, named, count, last = [0] * len(shots), dict[str, int](), 0, None
-    for i in order:
-        shot = shots[i]
-        if shot.moment:
-            if shot.moment not in named:
-                count += 1
-                named[shot.moment] = count
-            numbers[i] = named[shot.moment]
-            continue
-        if last is None or not (shot.answer == shots[last].answer
-                                or shot.stamp_ns - shots[last].stamp_ns < TOGETHER_NS):
-            count += 1
-            numbers[i] = count
-        else:
-            numbers[i] = numbers[last]
-        last = i
-    return numbers
+    by_time = sorted(range(len(shots)), key=lambda i: (shots[i].stamp_ns, shots[i].name))
+    unnamed = [i for i in by_time if not shots[i].moment]
+    first = list(range(len(shots)))  # of each shot, one of its moment
+    for a, b in (*itertools.pairwise(unnamed), *itertools.pairwise(_as_taken(shots, unnamed))):
+        if (shots[a].answer == shots[b].answer
+                or abs(shots[b].stamp_ns - shots[a].stamp_ns) < TOGETHER_NS):
+            kept, joined = first[a], first[b]
+            first = [kept if each == joined else each for each in first]
+    keys = [shot.moment or first[i] for i, shot in enumerate(shots)]
+    found = dict.fromkeys(keys[i] for i in by_time)
+    numbers = {key: number for number, key in enumerate(found, 1)}
+    return [numbers[key] for key in keys]
+
+
+def _as_taken(shots: Sequence[Shot], rows: Sequence[int]) -> list[int]:
+    """Return rows in the order of taking; those of a recording together, by their time."""
+    began: dict[str, int] = {}
+    for i in sorted(rows):
+        began.setdefault(shots[i].source, i)
+    return sorted(rows, key=lambda i: (began[shots[i].source], shots[i].stamp_ns, i)
+                  if shots[i].source else (i, 0, i))
 
 
 def splits(shots: Sequence[Shot], numbers: Sequence[int]) -> list[str]:

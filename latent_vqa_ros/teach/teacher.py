@@ -49,6 +49,7 @@ class Taken:
     camera: str = ''
     question: str = ''
     moment: str = ''
+    source: str = ''  # as a Shot's
 
 
 class Teacher:
@@ -87,7 +88,7 @@ class Teacher:
         if not message.question:  # corrected: may be one of any camera
             question = self._corrected(question)
         known, shot = self.folder.add(question, message.answer, encode(taken.rgb_hwc),
-                                      taken.stamp_ns, taken.moment)
+                                      taken.stamp_ns, taken.moment, taken.source)
         document['shot'] = self._shot(known, shot)
         if message.do == 'correct' and known.active.version is not None:
             return self._fit(message, None, document, known)

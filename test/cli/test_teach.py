@@ -72,6 +72,24 @@ def test_pictures_of_one_command_are_one_moment_unless_taken_apart(pictures, tmp
         assert document['moments'] == {'yes': moments}
 
 
+def test_a_command_that_met_a_bad_file_can_be_repeated(pictures, tmp_path, capsys):
+    files = [tmp_path / name for name in ('a.png', 'b.png', 'c.png')]
+    for path, source in zip(files, sorted(pictures.glob('yes*')), strict=False):
+        path.write_bytes(source.read_bytes())
+    good = files[1].read_bytes()
+    files[1].write_bytes(b'half')
+    what = ['teach', 'add', '--question', QUESTION, '--answer', 'yes', '--folder', tmp_path / 'q',
+            *files]
+    assert main([*map(str, what)]) == 1
+    assert not list((tmp_path / 'q').rglob('*.jpg'))
+    files[1].write_bytes(good)
+    assert call(capsys, *what)['shots'] == {'yes': 3}
+    (tmp_path / 'd.png').write_bytes(sorted(pictures.glob('yes*'))[3].read_bytes())
+    document = call(capsys, *what, tmp_path / 'd.png')
+    assert (document['shots'], document['status']) == ({'yes': 4}, 'ok')
+    assert '3 of the pictures were shots already' in document['reason']
+
+
 def test_commands_one_after_the_other_are_moments_apart(pictures, tmp_path, capsys):
     for moment in range(3):
         for answer in ('yes', 'no'):

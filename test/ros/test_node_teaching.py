@@ -172,6 +172,54 @@ def test_questions_are_answered_while_a_head_is_fitted(taught, monkeypatch):
     assert taught.documents[-1]['active'] == 2
 
 
+@pytest.fixture
+def busy(taught, monkeypatch):
+    """Return a taught pupil whose teaching thread fits, and the event that lets it go on."""
+    begun, gate, fit = threading.Event(), threading.Event(), Learner.fit
+
+    def slow(*given):
+        begun.set()
+        gate.wait(LIMIT)
+        return fit(*given)
+
+    monkeypatch.setattr(Learner, 'fit', slow)
+    taught._teach.publish(String(data=json.dumps({'do': 'fit', 'question': LID})))
+    assert begun.wait(LIMIT)
+    yield taught, gate
+    gate.set()
+
+
+def test_a_correction_that_waits_for_a_fit_keeps_its_frame(busy):
+    pupil, gate = busy
+    detail = pupil.robot.ask(LID)
+    before = len(pupil.documents)
+    pupil._teach.publish(String(data=json.dumps(
+        {'do': 'correct', 'about': detail['id'], 'answer': 'no'})))
+    for at in range(20):  # more than are remembered
+        pupil.look('no', at, 5000 + at)
+        pupil.robot.ask(LID)
+    gate.set()
+    until(lambda: len(pupil.documents) > before + 1, 'both documents')
+    assert pupil.documents[-1]['do'] == 'correct'
+    assert pupil.documents[-1]['status'] == 'ok', pupil.documents[-1]['reason']
+
+
+def test_frames_that_wait_for_a_fit_take_bounded_memory(busy, monkeypatch):
+    pupil, gate = busy
+    monkeypatch.setattr(teaching, 'MAX_WAITING_BYTES', 3 * 240 * 960)
+    before = len(pupil.documents)
+    for at in range(5):
+        pupil.look('yes', 300 + at, 6000 + at)
+        pupil._teach.publish(String(data=json.dumps(
+            {'do': 'add', 'question': LID, 'answer': 'yes', 'id': at})))
+        until(lambda n=at: len(pupil.documents) - before == max(0, n - 2) and
+              (n > 2 or pupil.robot.vqa.activation.teaching._worker.waiting == n + 1), 'its turn')
+    assert [one['status'] for one in pupil.documents[before:]] == 2 * ['overloaded']
+    gate.set()
+    until(lambda: len(pupil.documents) == before + 6, 'those that waited')
+    assert [one['status'] for one in pupil.documents[before + 2:]] == 4 * ['ok']
+
+
 def test_deactivating_ends_a_fit_and_leaves_no_half_version(taught, monkeypatch):
     begun, features = threading.Event(), Learner.features
     stopping = taught.robot.vqa.activation.teaching

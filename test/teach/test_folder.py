@@ -66,6 +66,45 @@ def test_each_limit_is_said_and_changes_nothing(monkeypatch, tmp_path, limit, va
     assert here.known() == before
 
 
+def everything(path):
+    return {one: one.read_bytes() for one in path.rglob('*.*') if one.is_file()
+            and one.name not in ('.lock', '.changed')}
+
+
+BOXED = Question(LID.text, region=(0.1, 0.1, 0.5, 0.5), wordings=('lid?',))
+
+
+def test_a_shot_that_is_refused_leaves_region_and_wordings(tmp_path):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    before = everything(tmp_path)
+    with pytest.raises(TeachError, match='already'):
+        here.add(BOXED, 'yes', jpeg(1), 6)
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize('question', [BOXED, Question('another?')])
+@pytest.mark.parametrize('after', range(3))
+def test_a_disk_that_fills_up_at_any_file_of_a_shot_changes_nothing(tmp_path, monkeypatch, after,
+                                                                    question):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    before, write, done = everything(tmp_path), files._write, []
+
+    def full(path, data):
+        done.append(path)
+        if len(done) > after:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, '_write', full)
+        with pytest.raises(TeachError, match='No space left'):
+            here.add(question, 'no', jpeg(2), 6)
+    assert everything(tmp_path) == before
+    assert len(here.known()) == 1
+
+
 def test_the_number_of_questions_is_limited(monkeypatch, tmp_path):
     monkeypatch.setattr(folder, 'MAX_QUESTIONS', 1)
     Folder(tmp_path).add(LID, 'yes', jpeg(1), 5)

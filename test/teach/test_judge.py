@@ -141,3 +141,24 @@ def test_a_part_of_the_shots_comes_from_all_moments():
     few = shown(40, 5)
     part = few.some(judge.spread(few, 5))
     assert [len(set(part.moment_n[part.answer_n == c])) for c in (0, 1)] == [5, 5]
+
+
+def test_many_moments_of_one_answer_leave_those_of_another_apart():
+    answer_n = np.r_[np.zeros(60, int), np.ones(12, int)]
+    few = shown(72, told=3.0)
+    moment_n = np.r_[[m for m in range(1, 62) if m not in (1, 21, 41)][:58], 58, 59,
+                     np.tile([1, 21, 41], 4)]
+    few = head.Shown(few.x_nd, answer_n, moment_n)
+    own = head.folds(few)
+    assert len(set(own[60:])) == 3
+    assert len(set(own)) <= head.FOLDS
+    assert np.isfinite(head.fit(few, 2, LAYOUT, GENERIC).moment_out_nc).all()
+
+
+def test_what_could_not_be_left_out_is_never_trusted():
+    few = shown(40, 5, told=3.0)
+    fitted = head.fit(few, 2, LAYOUT, GENERIC)
+    fitted.moment_out_nc[3] = np.nan
+    verdict = judge.judge(few, ('a', 'b'), fitted)
+    assert (verdict.by, verdict.trusted) == ('shot', False)
+    assert 'left out' in verdict.reason

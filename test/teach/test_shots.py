@@ -1,5 +1,7 @@
 """Moments: neighbouring frames are one, and one answer shown on and on is one."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +49,7 @@ def test_a_moment_is_never_in_two_splits_and_each_split_has_each_answer():
 
 
 def test_a_line_is_read_as_it_was_written():
-    shot = Shot('000012.jpg', 'not "quite"', 17, 'd', 'noon', (0.1, 0.2, 0.3, 0.4))
+    shot = Shot('000012.jpg', 'not "quite"', 17, 'd', 'noon', (0.1, 0.2, 0.3, 0.4), 'run7')
     assert parse(shot.line('is it?', 'val')) == shot
 
 
@@ -63,3 +65,15 @@ def test_a_line_that_names_another_file_is_refused(image):
     line = Shot('000001.jpg', 'yes', 0, 'd').line('q').replace('shots/000001.jpg', image)
     with pytest.raises(TeachError, match='no shot'):
         parse(line)
+
+
+def test_two_runs_whose_stamps_interleave_make_no_moments():
+    run = [*(('yes', 5 * i) for i in range(10)), *(('no', 5 * i + 2.5) for i in range(10))]
+    assert set(moments(shots(*run))) == {1, 2}
+    recordings = [replace(shot, source='ab'[shot.answer == 'no']) for shot in shots(*run)]
+    assert set(moments(recordings)) == {1, 2}
+
+
+def test_spans_of_one_recording_may_be_added_in_any_order():
+    spans = shots(('yes', 0), ('yes', 20), ('yes', 40), ('no', 10), ('no', 30))
+    assert moments([replace(shot, source='run7') for shot in spans]) == [1, 3, 5, 2, 4]
