@@ -7,6 +7,7 @@ anything large is allocated. Knows no ROS.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import zlib
@@ -27,12 +28,12 @@ from latent_vqa_ros.core.image_formats import (
 )
 
 MAX_JPEG_SEGMENTS = 4096  # before the frame header; an ICC profile takes 255 at most
-MAX_PADDING = 1 << 16  # equal bytes before the end marker, as some cameras fill their packets up
 CMYK = 4  # colour channels
 GIT_LFS, LFS_ADVICE = b'version https://git-lfs', 'a Git LFS pointer to it: git lfs pull'
 _SEGMENT = re.compile(rb'\xff+([^\xff])', re.DOTALL)  # where a marker must be
 _MARKER = re.compile(rb'\xff+([^\x00\xff\xd0-\xd7])', re.DOTALL)  # behind the bits of a scan
-_PADDING = re.compile(r'(\d+) extraneous bytes before marker 0xd9')  # libjpeg's words
+_END = b'\xff\xd9'
+_PADDED = 'extraneous bytes before marker 0xd9'  # libjpeg's words
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _PIXEL_CHUNKS = frozenset({b'IHDR', b'PLTE', b'IDAT'})  # libpng prints warnings about others
@@ -87,7 +88,7 @@ def _unmosaic(rgb: Rgb, format_: str) -> Rgb:
 def _jpeg_to_rgb(content: bytes) -> Rgb:
     header = _jpeg_header(content)
     check_size(header.height, header.width)
-    if content.find(b'\xff\xd9', header.at) < 0:
+    if content.find(_END, header.at) < 0:
         raise ImageError('truncated JPEG: its end marker is missing')
     if not _has_every_scan(content, header):
         raise ImageError('truncated JPEG: scans are missing')
@@ -98,9 +99,9 @@ def _jpeg_to_rgb(content: bytes) -> Rgb:
     try:
         rgb = decode(content, kind)
     except ValueError as error:
-        if not _is_padding(str(error), content):
+        if _PADDED not in str(error):
             raise ImageError(f'broken JPEG, or only a part of it: {error}') from error
-        rgb = decode(content, kind, strict=False)
+        content, rgb = _without_padding(decode, content, kind, header)
     if kind == 'CMYK':  # it is whole, but libjpeg does not convert it
         return _by_opencv(content, 'JPEG', header.height, header.width)
     return u8(rgb)
@@ -121,14 +122,22 @@ def _strict_decoder() -> Any | None:
     return simplejpeg.decode_jpeg
 
 
-def _is_padding(complaint: str, content: bytes) -> bool:
-    """Tell whether a decoder minds nothing but equal bytes between picture and end marker."""
-    found = _PADDING.search(complaint)
-    count = int(found[1]) if found else 0
-    if not 0 < count <= MAX_PADDING:
-        return False
-    end = content.rfind(b'\xff\xd9')
-    return len(set(content[end - count:end])) == 1
+def _without_padding(decode: Any, content: bytes, kind: str, header: _Jpeg) -> tuple[bytes, Any]:
+    """Return a JPEG without the equal bytes before its end marker, and its pixels.
+
+    Some cameras fill their packets up so; a buffer that was filled in part looks the same. The
+    decoder takes such bytes for a picture where some of it is missing, and looks among them for
+    a restart marker. Without them a whole picture is whole, and any other is refused.
+    """
+    end = content.find(_END, header.at)
+    filler = content[end - 1 : end]
+    picture = content[:end].rstrip(filler)
+    for last in (b'', filler):  # the picture's own last byte may be equal: ff is written as ff 00
+        bare = picture + last + _END
+        with contextlib.suppress(ValueError):
+            return bare, decode(bare, kind)
+    raise ImageError('broken JPEG, or only a part of it: it lacks bytes before its end marker, '
+                     'or has others there')
 
 
 def _jpeg_header(content: bytes) -> _Jpeg:

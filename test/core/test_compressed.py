@@ -1,22 +1,19 @@
-"""JPEG and PNG: their colours, and whatever arrived in part or damaged is refused, silently."""
+"""JPEG and PNG: their colours, and whatever is damaged is refused, silently."""
 
 from __future__ import annotations
 
 import array
 import contextlib
 import logging
-import os
-import re
 import struct
 import sys
-import tempfile
 import zlib
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-import simplejpeg
+from helpers.jpegs import VARIANTS, encoded, nothing_printed, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,31 +23,6 @@ from latent_vqa_ros.core.image_formats import ImageError, raw_to_rgb
 
 BUFFERS = (bytes, bytearray, memoryview, lambda data: array.array('B', data),
            lambda data: np.frombuffer(data, np.uint8).copy())  # fmt: skip
-
-
-def picture(height=24, width=33, channels=3, dtype=np.uint8):
-    rng = np.random.default_rng(1)
-    values = rng.integers(0, np.iinfo(dtype).max + 1, (height, width, channels), dtype)
-    return values[:, :, 0] if channels == 1 else values
-
-
-def encoded(suffix, bgr, *options):
-    return cv2.imencode(suffix, bgr, options)[1].tobytes()
-
-
-@contextlib.contextmanager
-def nothing_printed():
-    """Fail where anything goes to the file descriptor 2, as libjpeg's and libpng's lines do."""
-    with tempfile.TemporaryFile() as file:
-        before = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
-        file.seek(0)
-        assert file.read() == b''
 
 
 def chunk(kind, body):
@@ -163,78 +135,11 @@ def test_a_truncated_picture_is_called_truncated():
             compressed_to_rgb(data[: len(data) * 2 // 3])
 
 
-# OpenCV before 4.7 has no such choice: it writes 4:2:0, whatever stands there.
-SAMPLING = getattr(cv2, 'IMWRITE_JPEG_SAMPLING_FACTOR', 7)
-SAMPLINGS = {name: getattr(cv2, f'IMWRITE_JPEG_SAMPLING_FACTOR_{name}', 0)
-             for name in ('411', '420', '422', '440', '444')}  # fmt: skip
-SMOOTH = cv2.GaussianBlur(picture(192, 260), (0, 0), 1.5)  # as cameras' pictures are
-VARIANTS = {
-    'grey': encoded('.jpg', SMOOTH[:, :, 0]),
-    'progressive': encoded('.jpg', SMOOTH, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
-    'grey, progressive': encoded('.jpg', SMOOTH[:, :, 0], cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
-    'restarts': encoded('.jpg', SMOOTH, cv2.IMWRITE_JPEG_RST_INTERVAL, 3),
-    'CMYK': simplejpeg.encode_jpeg(cv2.cvtColor(SMOOTH, cv2.COLOR_BGR2BGRA), colorspace='CMYK'),
-    **{name: encoded('.jpg', SMOOTH, SAMPLING, value)
-       for name, value in SAMPLINGS.items()},
-}  # fmt: skip
-
-
 @pytest.mark.parametrize('name', VARIANTS)
 def test_each_kind_of_jpeg_has_opencvs_colours(name):
     bgr = cv2.imdecode(np.frombuffer(VARIANTS[name], np.uint8), cv2.IMREAD_COLOR)
     with nothing_printed():
         assert np.array_equal(compressed_to_rgb(VARIANTS[name]), bgr[:, :, ::-1])
-
-
-@pytest.mark.parametrize('name', VARIANTS)
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_a_jpeg_that_arrived_in_part_is_refused_though_an_end_marker_stands_there(name, data):
-    whole = VARIANTS[name]
-    bits = whole.index(b'\xff\xda') + 14
-    stop = data.draw(st.integers(bits, len(whole) - 10))
-    with nothing_printed(), pytest.raises(ImageError, match='JPEG'):
-        compressed_to_rgb(whole[:stop] + b'\xff\xd9')
-
-
-@pytest.mark.parametrize('name', VARIANTS)
-def test_a_jpeg_that_lacks_a_piece_in_the_middle_is_refused_nearly_always(name):
-    """What is lost may by chance be made up for by what is misread; JPEG has no checksum."""
-    whole, rng, refused = VARIANTS[name], np.random.default_rng(0), 0
-    bits = whole.index(b'\xff\xda') + 14
-    for _ in range(100):
-        start = int(rng.integers(bits, len(whole) - 300))
-        with nothing_printed():
-            try:
-                compressed_to_rgb(whole[:start] + whole[start + 256:])
-            except ImageError:
-                refused += 1
-    assert refused >= 90
-
-
-@pytest.mark.parametrize('name', ['progressive', 'grey, progressive'])
-def test_a_progressive_jpeg_without_its_last_scans_is_refused(name):
-    scans = [found.start() for found in re.finditer(b'\xff\xda', VARIANTS[name])]
-    assert len(scans) >= 6
-    for at in scans[1:]:
-        with pytest.raises(ImageError, match='truncated JPEG: scans are missing'):
-            compressed_to_rgb(VARIANTS[name][:at] + b'\xff\xd9')
-
-
-@pytest.mark.parametrize('name', ['420', 'grey', 'progressive', 'restarts'])
-@given(filler=st.sampled_from([b'\0', b'\xff', b'\x55']), count=st.integers(1, 3000))
-@settings(max_examples=20, deadline=None)
-def test_a_camera_may_fill_its_packets_up_before_the_end_marker(name, filler, count):
-    whole = VARIANTS[name]
-    padded = whole[:-2] + filler * count + whole[-2:]
-    with nothing_printed():
-        assert np.array_equal(compressed_to_rgb(padded), compressed_to_rgb(whole))
-
-
-def test_other_bytes_before_the_end_marker_are_not_taken_for_padding():
-    noise = np.random.default_rng(0).bytes(300).replace(b'\xff', b'')
-    with nothing_printed(), pytest.raises(ImageError, match='broken JPEG'):
-        compressed_to_rgb(JPEG[:-2] + noise + JPEG[-2:])
 
 
 def test_the_frames_of_a_camera_that_leaves_out_the_usual_tables_are_decoded():
