@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core import evidence
 from latent_vqa_ros.core.answer import NANO, Detail, Evidence, Latency, softmax
+from latent_vqa_ros.core.asking import Asking
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare, to_source
-from latent_vqa_ros.core.questions import Request, asking_words
+from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.core.taught import Taught
 from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError, words
@@ -143,7 +144,7 @@ class Pipeline:
         self.max_age_s = max_age_s
         self.max_distance = bundle.manifest.max_distance
         self._tokenizer = bundle.manifest.tokenizer
-        self._asking = asking_words(bundle.manifest.questions)
+        self._asking = Asking(bundle.manifest.questions)
         config = bundle.manifest.evidence
         self._nouns = frozenset(config.words if config else ())
         self._encoded: dict[str, Encoded] = {}
@@ -250,10 +251,9 @@ class Pipeline:
             raise Refused(Status.UNKNOWN_WORDS, str(error)) from None
         except QuestionError as error:
             raise Refused(Status.BAD_QUESTION, str(error)) from None
-        said = words(request.question)
-        if self._asking and (len(said) < 2 or self._asking.isdisjoint(said)):
-            raise Refused(Status.BAD_QUESTION, 'the text asks nothing; a question is, for '
-                                               f'example, {self.bundle.manifest.questions[0]!r}')
+        why_not = self._asking.why_not(request.question, words(request.question))
+        if why_not:
+            raise Refused(Status.BAD_QUESTION, why_not)
         self._fresh(frame, now_ns, absent, found)
         return tokens_t
 

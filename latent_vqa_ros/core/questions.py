@@ -13,20 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latent_vqa_ros.core.tokenizer import words
-
 ALL = 'all'
 _SURROGATE = re.compile('[\ud800-\udfff]')
 _SHOWN = 200  # characters of a broken question that are repeated in its answer
 _JSON = 1 << 16  # characters of JSON that are read beside a question of the greatest length
-
-
-_TEXT = """
-    is are was were isn't aren't do does did don't doesn't has have had can could may might must
-    shall should will would what what's which who who's whose where where's when why how how's
-    whether if there's tell say name count number give show describe list find
-"""
-_ASKING = frozenset(_TEXT.split())
 
 
 @dataclass(frozen=True)
@@ -97,16 +87,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f'{constant} is not JSON')  # json.loads takes NaN and Infinity
-
-
-def asking_words(examples: Sequence[str]) -> frozenset[str]:
-    """Return the words one of which a question has; none where a model's own examples have not.
-
-    A model in another language, or one that answers to single words, is asked in its own way.
-    """
-    found = [words(example) for example in examples]
-    usual = all(len(example) > 1 and not _ASKING.isdisjoint(example) for example in found)
-    return _ASKING if found and usual else frozenset()
 
 
 def plain(value: Any) -> Any:

@@ -38,11 +38,11 @@ class UnknownWordsError(QuestionError):
     """A question with words outside the vocabulary."""
 
 
-def words(text: str) -> list[str]:
+def words(text: str, signs: bool = False) -> list[str]:
     """Return the words of ``text``: lower case, typographic apostrophes made plain.
 
     What would be lost without a trace is a word, too: signs, and the sign or line break that ends
-    a sentence where another one follows.
+    a sentence where another one follows. ``signs`` keeps commas, dashes and quotes, too.
     """
     found: list[str] = []
     end = ''  # of the sentence before, told when something follows
@@ -50,7 +50,7 @@ def words(text: str) -> list[str]:
         for piece in (token,) if token[-1].isalnum() else token:
             if piece in _ENDS:
                 end = piece
-            elif piece not in _PASSED_OVER:
+            elif signs or piece not in _PASSED_OVER:
                 if end and found:
                     found.append(end)
                 found.append(piece)

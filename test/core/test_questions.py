@@ -1,16 +1,10 @@
 import json
 
-import easy_vqa
-import numpy as np
 import pytest
-from helpers.simulation_scenes import random_scene
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_vqa_ros.backends import open_pipeline
-from latent_vqa_ros.core.questions import Request, asking_words, parse
-from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.simulation.language.questions import ask
+from latent_vqa_ros.core.questions import parse
 
 CAMERAS = ('front', 'rear')
 json_values = st.recursive(
@@ -119,34 +113,3 @@ def test_any_message_gives_requests_that_can_be_answered_on_a_topic(message, cam
                           allow_nan=False, ensure_ascii=False)
         assert len(text.encode('utf-8')) < 4000
         assert request.error or (request.question and request.camera in cameras)
-
-
-@pytest.mark.parametrize('model', ['tabletop', 'easy_vqa'])
-@pytest.mark.parametrize('text', ['the', 'please', 'red', 'the red', 'Please!', 'what', 'is'])
-def test_a_text_that_asks_nothing_is_no_question(model, text):
-    pipeline = open_pipeline(model)
-    detail = pipeline.respond(Request(text), None)
-    assert detail.status in (Status.BAD_QUESTION, Status.UNKNOWN_WORDS)
-    if detail.status is Status.BAD_QUESTION:
-        assert 'asks nothing; a question is, for example' in detail.reason
-        assert repr(pipeline.bundle.manifest.questions[0]) in detail.reason
-
-
-def test_every_question_that_the_shipped_models_were_trained_with_asks_something():
-    texts = {*easy_vqa.get_train_questions()[0], *easy_vqa.get_test_questions()[0]}
-    for seed in range(400):
-        for held_out in (False, True):
-            texts |= {question.text for question in
-                      ask(random_scene(seed), np.random.default_rng(seed), 20, held_out)}
-    assert len(texts) > 5000
-    asking = asking_words(tuple(texts))
-    assert asking
-    assert asking == asking_words(open_pipeline('tabletop').bundle.manifest.questions)
-    assert {'the', 'please', 'hello', 'red', 'cube', '2'}.isdisjoint(asking)
-
-
-@pytest.mark.parametrize('examples', [
-    [], ['what', 'what is it'], ['ist die tür offen'], ['door open', 'is the door open'],
-    ['door', 'what is it']])
-def test_a_model_that_is_asked_in_another_way_is_asked_in_its_way(examples):
-    assert asking_words(examples) == frozenset()

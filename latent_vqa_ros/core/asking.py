@@ -1,0 +1,117 @@
+"""Whether a text asks, and asks once: for models whose example questions are English.
+
+The rules are lists of English words, all of them here. A rule binds no model whose own examples
+break it: one in another language, or one that answers to single words, is asked in its own way.
+Knows nothing of vocabularies and of answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from latent_vqa_ros.core.tokenizer import words
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_VERBS = _listed("""
+    is are was were isn't aren't do does did don't doesn't has have had can could may might must
+    shall should will would""")
+_QUESTION_WORDS = _listed("""
+    what what's which who who's whose where where's when why how how's whether""")
+_ASKING = _VERBS | _QUESTION_WORDS | _listed("""
+    if there's tell say name count number give show describe list find""")
+_COURTESY = _listed("""
+    please hello hi hey ok okay thanks thank now then so also just i i'd like to know wonder
+    want me you us robot""")
+_FUNCTION = _ASKING | (_COURTESY - {'robot'}) | _listed("""
+    a an the of it there any some many much to and or but not that see
+""")  # that name nothing to look for
+_SUBJECTS = _listed("""
+    a an the it there any anything something this that these those all some one two more fewer you
+    they he she we i your his her its their exactly
+""")  # of a verb that stands before them, in a question
+_JOINS = frozenset(('and', 'or', 'but'))
+_SIGN = re.compile(r'[^\w\s]\s*\w')  # with a word behind it
+_RELATIVE = frozenset(('that', 'which', 'who', 'you', 'i', 'we', 'they'))  # "…that are red, …"
+_ASKERS = frozenset(('tell', 'say', 'give', 'show'))
+_TOLD = frozenset(('tell', 'know', 'wonder', 'you'))  # "would you say…"
+NOTHING = 'the text asks nothing; a question is, for example, {!r}'
+TWICE = 'two questions in one text; ask them one at a time'
+
+
+class Asking:
+    """What a model's example questions let expect of a question to it."""
+
+    def __init__(self, examples: Sequence[str]) -> None:
+        self._example = examples[0] if examples else ''
+        found = [words(example) for example in examples]
+        self._asks = bool(found) and all(len(said) > 1 and not _ASKING.isdisjoint(said)
+                                         for said in found)
+        self._names = self._asks and not any(map(_FUNCTION.issuperset, found))
+        self._once = self._asks and not any(map(_asks_twice, examples, found))
+
+    def why_not(self, text: str, said: Sequence[str]) -> str:
+        """Return why ``text``, of the words ``said``, is not one question; empty where it is."""
+        if (self._asks and (len(said) < 2 or _ASKING.isdisjoint(said))
+                or self._names and _FUNCTION.issuperset(said)):
+            return NOTHING.format(self._example)
+        return TWICE if self._once and _asks_twice(text, said) else ''
+
+
+def _asks_twice(text: str, said: Sequence[str]) -> bool:
+    """Return whether a question begins after a sign or "and" that ends one about something.
+
+    "Tell me, is it red" is one, and so are "which cube, if any, is red" and "it is red, is it".
+    """
+    if not _SIGN.search(text) and _JOINS.isdisjoint(said):
+        return False  # most questions, cheaply
+    asked = False
+    for cuts, group in groupby(words(text, signs=True), _is_cut):
+        part = [] if cuts else list(group)
+        rest = _without_courtesy(part)
+        about = not _FUNCTION.issuperset(rest)
+        told = about and not _TOLD.isdisjoint(part[:len(part) - len(rest)])  # "tell me the size…"
+        if asked and (told or _begins_question(rest)):
+            return True
+        asked = asked or about and _has_asking(part)
+    return False
+
+
+def _is_cut(word: str) -> bool:
+    return word in _JOINS or not word[-1].isalnum()
+
+
+def _without_courtesy(part: list[str]) -> list[str]:
+    """Return the words after "please", "can you tell me" and their like."""
+    start = 0
+    while start < len(part):
+        if part[start] in _COURTESY or part[start] in _ASKERS:
+            start += 1
+        elif (part[start] in _VERBS and part[start + 1:start + 2] == ['you']
+              and not (_ASKERS | _COURTESY).isdisjoint(part[start + 2:start + 4])):
+            start += 2
+        else:
+            break
+    return part[start:]
+
+
+def _begins_question(rest: list[str]) -> bool:
+    """Return whether the words begin a question that is neither a tag nor a relative clause."""
+    if not rest:
+        return False
+    first, then = rest[0], rest[1:2]
+    if first in ('which', 'who') and then and then[0] in _VERBS:
+        return len(rest) > 2 and rest[2] in _SUBJECTS
+    if first in _QUESTION_WORDS or first == 'count' or rest[:2] == ['number', 'of']:
+        return True
+    return first in _VERBS and len(rest) > 2 and rest[1] in _SUBJECTS
+
+
+def _has_asking(part: list[str]) -> bool:
+    return any(word in _ASKING and word != 'if' and not (i and part[i - 1] in _RELATIVE)
+               for i, word in enumerate(part))

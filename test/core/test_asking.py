@@ -1,0 +1,110 @@
+import re
+
+import easy_vqa
+import numpy as np
+import pytest
+from helpers.simulation_scenes import random_scene
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latent_vqa_ros.backends import open_pipeline
+from latent_vqa_ros.core.asking import _FUNCTION, TWICE, Asking
+from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.core.tokenizer import words
+from latent_vqa_ros.simulation.language import wording
+from latent_vqa_ros.simulation.language.questions import ask
+
+MODELS = {name: open_pipeline(name) for name in ('tabletop', 'easy_vqa')}
+ASKING = Asking(MODELS['tabletop'].bundle.manifest.questions)
+FILLED = {'what': 'what', "what's": "what's", 'any': 'anything', 'thing': 'object',
+          'things': 'objects', 'rel': 'left of', 'value': 'red', 'grip': 'robot', 'in': 'in',
+          'edge': 'near the edge', 'a': 'a red cube', 'the': 'the red cube', 'many': 'red cubes'}
+TEMPLATES = sorted({template for group in (wording.TRAIN, wording.HELD_OUT)
+                    for templates in group.values() for template in templates})
+QUESTIONS = [re.sub(r"\{([a-z']+)\d?\}", lambda slot: FILLED[slot[1]], template)
+             for template in TEMPLATES]
+COURTESY = ('', *wording.PREFIXES, 'tell me', 'can you tell me', 'please say', 'would you say',
+            "i'd like to know", 'hello robot please tell me')
+SIGNS = (', ', ': ', ' \u2014 ', ' "', '\uff0c', ' ')
+JOINTS = (', ', ': ', ' \u2014 ', ' and ', ', and ', ' or ', ', but ', ' "', '\uff0c')
+
+
+def why_not(text, asking=ASKING):
+    return asking.why_not(text, words(text))
+
+
+@pytest.mark.parametrize('model', MODELS)
+@pytest.mark.parametrize('text', [
+    'the', 'please', 'red', 'the red', 'Please!', 'what', 'is', 'is is is is', 'what is',
+    'is there', 'please is', 'is the a of', 'how many', 'can you see', 'Is it, please?'])
+def test_a_text_that_asks_nothing_is_no_question(model, text):
+    detail = MODELS[model].respond(Request(text), None)
+    assert detail.status in (Status.BAD_QUESTION, Status.UNKNOWN_WORDS)
+    if detail.status is Status.BAD_QUESTION:
+        assert 'asks nothing; a question is, for example' in detail.reason
+        assert repr(MODELS[model].bundle.manifest.questions[0]) in detail.reason
+
+
+@given(st.lists(st.sampled_from(sorted(_FUNCTION)), max_size=12).map(' '.join))
+def test_words_that_name_nothing_ask_nothing(text):
+    assert 'asks nothing' in why_not(text)
+
+
+@pytest.mark.parametrize('text', [
+    'is there a cube, what is in the tray?', 'is there a cube and how many cones are there?',
+    'is there a cube, is there a cone', 'is there a cube: is there a cone',
+    'is there a cube \u2014 is there a cone'])
+def test_two_questions_in_one_text_get_no_answer(text):
+    detail = MODELS['tabletop'].respond(Request(text), None)
+    assert (detail.status, detail.reason) == (Status.BAD_QUESTION, TWICE)
+
+
+@given(st.sampled_from(QUESTIONS), st.sampled_from(JOINTS), st.sampled_from(wording.PREFIXES),
+       st.booleans(), st.sampled_from(QUESTIONS))
+def test_any_two_questions_are_two(first, joint, prefix, courteous, second):
+    text = f'{prefix} {first}{joint}{prefix} {second}' if courteous else first + joint + second
+    assert why_not(text) == TWICE
+
+
+@given(st.sampled_from(COURTESY), st.sampled_from(SIGNS), st.sampled_from(QUESTIONS),
+       st.sampled_from(SIGNS), st.sampled_from(('', *wording.SUFFIXES, 'can you tell me')))
+def test_courtesy_makes_no_second_question(prefix, sign, question, last, suffix):
+    assert why_not(f'{prefix}{sign}{question}{last}{suffix}') == ''
+
+
+@pytest.mark.parametrize('text', [
+    'tell me, robot, what colour is the cube', 'which cube, if any, is red',
+    'is there a cube and a cone', 'which block is red and is in the tray',
+    'of the cubes that are red, how many are in the tray', "the cube is red, isn't it",
+    'is the cube, which is red, left of the cone', 'are the cube and the cone red',
+    'between the cube and the cone, which is larger', 'is the left-most cube red, green or blue'])
+def test_one_question_may_have_commas_and_conjunctions(text):
+    assert why_not(text) == ''
+
+
+def test_every_question_that_the_shipped_models_were_trained_with_asks_once():
+    simple = {*easy_vqa.get_train_questions()[0], *easy_vqa.get_test_questions()[0]}
+    texts = {question.text for seed in range(400) for held_out in (False, True) for question in
+             ask(random_scene(seed), np.random.default_rng(seed), 20, held_out)}
+    texts |= {' '.join((prefix, question, suffix)) for prefix in ('', *wording.PREFIXES)
+              for question in QUESTIONS for suffix in ('', *wording.SUFFIXES)}
+    assert len(texts) > 5000
+    assert not [text for text in texts if why_not(text)]
+    asking = Asking(MODELS['easy_vqa'].bundle.manifest.questions)
+    assert not [text for text in simple if why_not(text, asking)]
+
+
+@pytest.mark.parametrize('examples', [
+    [], ['what', 'what is it'], ['ist die t\u00fcr offen'], ['door open', 'is the door open'],
+    ['door', 'what is it']])
+@given(st.lists(st.sampled_from(['is', 'the', 'door', ',', 'and', 'what']), max_size=9))
+def test_a_model_that_is_asked_in_another_way_is_asked_in_its_way(examples, text):
+    assert why_not(' '.join(text), Asking(examples)) == ''
+
+
+def test_a_rule_that_an_example_breaks_is_no_rule():
+    assert why_not('what is there', Asking(['is the door open', 'what is it'])) == ''
+    assert why_not('is it open, is it red', Asking(['is it a cat or is it a dog'])) == ''
+    assert 'asks nothing' in why_not('the door', Asking(['is the door open', 'what is it']))
+    assert why_not('is it open, is it red', Asking(['what is it'])) == TWICE
