@@ -236,8 +236,8 @@ class Pipeline:
                 f'{seen.distance:.3g}, limit {seen.limit:.3g})'))
         default = self.min_confidence == self.bundle.manifest.min_confidence
         self._choose(seen.answers, seen.probabilities, found)
-        self._check_confidence(found['confidence'],
-                               question.min_confidence if default else self.min_confidence)
+        self._check_confidence(found['confidence'], max(
+            question.min_confidence, 0.0 if default else self.min_confidence))
         return True
 
     def _check(self, request: Request, frame: Frame | None, now_ns: int, absent: str,

@@ -34,7 +34,7 @@ from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.publishers import Publishers
 from latent_vqa_ros.ros.report import DISABLED, Cameras
 from latent_vqa_ros.ros.standing import ALWAYS, Round
-from latent_vqa_ros.ros.teaching import DEPTH, WITH_FRAME, Absent, Lesson, Teaching
+from latent_vqa_ros.ros.teaching import DEPTH, WITH_FRAME, Absent, Lesson, Remembered, Teaching
 from latent_vqa_ros.ros.worker import Worker
 from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.messages import REFUSED, Message, blank
@@ -86,7 +86,7 @@ class Activation:
         self.cameras = Cameras(self.source, node.get_logger())
         self.teaching = self._teaching(encoder, settings) if encoder else None
         self._answerer = Answerer(self.source, models, self._now_ns, outputs.fail,
-                                  self.teaching.taught if self.teaching else None)
+                                  self.teaching)
         self._memory = standing.Memory()  # the worker's
         self._stood = False  # the callbacks': whether the last round asked something
         self.rounds_skipped = 0  # the callbacks'
@@ -126,7 +126,7 @@ class Activation:
         """Queue a message of teaching; return why it was not."""
         if self.teaching is None:
             return Refusal(Status.INACTIVE, 'the parameter taught_folder is empty, or has no home')
-        kept = self.teaching.memory.about(message.about)
+        kept = self.teaching.memory.about(message.about, message.camera)
         if self.worker.put([Lesson(message, kept)], DEPTH):
             return None
         return Refusal(Status.OVERLOADED, f'{DEPTH} messages wait already')
@@ -141,6 +141,7 @@ class Activation:
             self._node.destroy_timer(timer)
         self.conditions.close()
         waiting = self.worker.stop()
+        lessons = any(isinstance(item, Lesson) for item in waiting)
         for item in waiting:
             if isinstance(item, Check):
                 self.conditions.refuse(item)
@@ -148,11 +149,11 @@ class Activation:
                 self._outputs.publish_lesson(blank(item.message.do, item.message.id, 'inactive',
                                                    'the node was deactivated'))
         if self.teaching:
-            self.teaching.close()
+            lessons |= self.teaching.close()
         left = [item for item in waiting if isinstance(item, Asked)]
         for item in left:
             self._outputs.publish(self._bare(item, 'the node was deactivated'))
-        if left:
+        if left or lessons:
             self._outputs.wait_until_received()
         self.source.close()
 
@@ -229,12 +230,12 @@ class Activation:
         message, settings, question = lesson.message, self._settings, ''
         frame: Frame | Absent = Absent()
         if message.do == 'correct':
-            # asked just before, and answered only now
-            kept = lesson.kept or self.teaching.memory.about(message.about)
-            frame = kept.frame if kept else Absent(
-                REFUSED, f'no frame of a detail with the id {str(message.about)[:40]!r} is kept '
-                f'(remembered_frames {settings.remembered_frames})')
-            question = kept.detail.question if kept else ''
+            # the second: asked just before, and answered only now
+            kept = lesson.kept or self.teaching.memory.about(message.about, message.camera)
+            if len(kept) == 1:
+                frame, question = kept[0].frame, kept[0].detail.question
+            else:
+                frame = Absent(REFUSED, _not_one(message, kept, settings))
         elif message.do in WITH_FRAME:
             camera = message.camera or settings.camera_names[0]
             if camera not in settings.camera_names:
@@ -271,3 +272,13 @@ class Activation:
     def _bare(self, item: Asked, reason: str) -> Detail:
         return without_answer(item.request, Status.INACTIVE, reason,
                               self._models.pick(self._settings.model))
+
+
+def _not_one(message: Message, kept: Sequence[Remembered], settings: Settings) -> str:
+    """Return why a message does not name one frame that is kept."""
+    id_ = f'the id {str(message.about)[:40]!r}'
+    if kept:
+        return (f'details of {len(kept)} cameras have {id_}: give the camera, one of '
+                + ', '.join(one.detail.camera or '(unnamed)' for one in kept))
+    return (f'no frame of a detail with {id_} is kept '
+            f'(remembered_frames {settings.remembered_frames})')

@@ -19,18 +19,21 @@ from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros.frame_source import FrameSource
 from latent_vqa_ros.ros.model_switch import ModelSwitch
 from latent_vqa_ros.ros.parameters import Settings
-from latent_vqa_ros.ros.teaching import Absent
-from latent_vqa_ros.teach.taught import Taught
+from latent_vqa_ros.ros.teaching import Absent, Teaching
 
 
 class Answerer:
     """Looks through a source's cameras with the model in use."""
 
     def __init__(self, source: FrameSource, models: ModelSwitch, now_ns: Callable[[], int],
-                 failed: Callable[[Exception], None], taught: Taught | None = None) -> None:
-        """``now_ns`` is the node's clock; ``failed`` is told of errors of our own."""
+                 failed: Callable[[Exception], None], teaching: Teaching | None = None) -> None:
+        """``now_ns`` is the node's clock; ``failed`` is told of errors of our own.
+
+        ``teaching`` has the taught questions, and counts what they see.
+        """
         self._source, self._models = source, models
-        self._now_ns, self._failed, self._taught = now_ns, failed, taught
+        self._now_ns, self._failed, self._teaching = now_ns, failed, teaching
+        self._taught = teaching.taught if teaching else None
 
     def answer(self, request: Request, settings: Settings) -> tuple[Detail, Frame | None]:
         """Return what became of the request, and the frame it is about where there is one."""
@@ -40,7 +43,10 @@ class Answerer:
             pipeline = self._models.in_use(settings.model)
             _adjust(pipeline, settings)
             pipeline.taught = self._taught
-            return pipeline.respond(request, frame, self._now_ns(), absent), frame
+            detail = pipeline.respond(request, frame, self._now_ns(), absent)
+            if self._teaching:
+                self._teaching.saw(detail, frame)
+            return detail, frame
         except Exception as error:  # whatever arrived, the question gets its answer
             self._failed(error)
             return without_answer(request, Status.FAILED, f'internal error: {typed_line(error)}',

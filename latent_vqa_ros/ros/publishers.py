@@ -89,8 +89,9 @@ class Publishers:
         self._picture.publish(picture(annotate(rgb_hwc, detail, seen), frame))
 
     def wait_until_received(self) -> None:
-        """Wait until the details have arrived, at most LAST_WORDS."""
-        self._detail.wait_for_all_acked(LAST_WORDS)
+        """Wait until the details and lessons have arrived, each at most LAST_WORDS."""
+        for publisher in (self._detail, self._lesson):
+            publisher.wait_for_all_acked(LAST_WORDS)
 
 
 def picture(rgb_hwc: Any, frame: Frame) -> Image:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ MAX_REMEMBERED_BYTES = 16 << 20
 MAX_WAITING_BYTES = 24 << 20  # of the frames of messages that wait
 NICE = 10  # of the thread that fits
 TAUGHT = 'taught/'  # how the name of what answers a taught question begins
-RECENT, FEW, SHARE = 20, 10, 0.5  # answers looked at; fewer say nothing; share that is unfamiliar
+RECENT, FEW, SHARE = 20, 10, 0.5  # frames looked at; fewer say nothing; share that is unfamiliar
 WITH_FRAME = ('add', 'try', 'correct')
 
 
@@ -54,13 +54,13 @@ def make_encoder(settings: Settings) -> RegionEncoder:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A message of teaching in the worker's queue, and what it is about, where that was kept.
+    """A message of teaching in the worker's queue, and what it may be about, as that was kept.
 
     Looked up when the message came: while it waits, its frame may be forgotten.
     """
 
     message: Message
-    kept: Remembered | None = None
+    kept: Sequence[Remembered] = ()
 
 
 class Absent(NamedTuple):
@@ -95,8 +95,8 @@ class Memory:
         """Remember what a detail was about; forget the oldest beyond ``most`` frames."""
         with self._lock:
             if detail.id is not None:
-                self._kept.pop(detail.id, None)
-                self._kept[detail.id] = Remembered(detail, frame)
+                self._kept.pop((detail.id, detail.camera), None)
+                self._kept[detail.id, detail.camera] = Remembered(detail, frame)
             while self._kept and self._too_much(most):
                 self._kept.popitem(last=False)
 
@@ -106,10 +106,11 @@ class Memory:
                 or len(frames) > 1 and sum(frames.values()) > MAX_REMEMBERED_BYTES
                 or len(self._kept) > 100 * max(1, most))
 
-    def about(self, id_: Any) -> Remembered | None:
-        """Return what the detail with this id was about."""
+    def about(self, id_: Any, camera: str | None = None) -> list[Remembered]:
+        """Return what the details with this id were about, of any camera where None is named."""
         with self._lock:
-            return self._kept.get(id_)
+            return [kept for (known, name), kept in self._kept.items()
+                    if known == id_ and camera in (None, name)]
 
     def least_sure(self) -> dict[str, Any]:
         """Return, by taught question, the id of the detail of least confidence."""
@@ -129,28 +130,38 @@ class Teaching:
     def __init__(self, encoder: RegionEncoder, settings: Settings,
                  publish: Callable[[Document], None], failed: Callable[[Exception], None]
                  ) -> None:
-        folder = Folder(settings.taught_folder)
+        self._closing = False
+        folder = Folder(settings.taught_folder, self._breathe)
         self.taught = Taught(folder, encoder)  # the worker's
+        self.taught.refresh()  # broken questions are named before one is asked
         self.memory = Memory()
         self.failure = ''  # why the last message failed
-        self._closing = False
         self._teacher = Teacher(folder, encoder, self._breathe)
         self._publish, self._failed = publish, failed
-        self._recent: dict[str, deque[bool]] = {}  # by slug: whether a frame was unfamiliar
+        # by name and version of a taught question, by frame: whether it was unfamiliar
+        self._recent: dict[tuple[str, str], dict[Any, bool]] = {}
         self._worker: Worker[tuple[Message, Frame | Absent, str]] = Worker(
             self._handle, failed)
 
     # the answering worker's thread
 
+    def saw(self, detail: Detail, frame: Frame | None) -> None:
+        """Count whether a taught question found a frame unfamiliar, each frame once."""
+        for gone in self._recent.keys() - self.taught.names:
+            self._recent.pop(gone, None)
+        name = detail.model[:2]
+        if frame is None or name not in self.taught.names or detail.latency_ms.answer is None:
+            return
+        recent = self._recent.setdefault(name, {})
+        recent[id(frame), frame.stamp_ns, frame.received_ns] = (
+            detail.status is Status.UNFAMILIAR_IMAGE)
+        if len(recent) > RECENT:
+            del recent[next(iter(recent))]
+
     def remember(self, detail: Detail, frame: Frame | None, settings: Settings) -> None:
         """Keep what a detail was about, so that it can be corrected."""
-        if frame is None:
-            return
-        self.memory.keep(detail, frame, settings.remembered_frames)
-        name = detail.model[0]
-        if name.startswith(TAUGHT) and detail.latency_ms.answer is not None:
-            recent = self._recent.setdefault(name.removeprefix(TAUGHT), deque(maxlen=RECENT))
-            recent.append(detail.status is Status.UNFAMILIAR_IMAGE)
+        if frame is not None:
+            self.memory.keep(detail, frame, settings.remembered_frames)
 
     def do(self, message: Message, frame: Frame | Absent, question: str = '') -> None:
         """Hand a message on, with the frame that it takes; the document comes in its turn.
@@ -186,6 +197,9 @@ class Teaching:
             self.failure = document['reason']
         elif document['status'] == 'ok':
             self.failure = ''
+        name, active = TAUGHT + document['slug'], str(document['active'])
+        for gone in [one for one in list(self._recent) if one[0] == name and one[1] != active]:
+            self._recent.pop(gone, None)
         self._publish(document)
 
     def _breathe(self) -> None:
@@ -209,9 +223,11 @@ class Teaching:
 
     def status(self, name: str) -> DiagnosticStatus:
         """Return the state of what is taught, for /diagnostics."""
+        seen = [(name.removeprefix(TAUGHT), list(recent.values()))
+                for (name, _), recent in list(self._recent.items())]
         moved = [f'{slug}: {sum(recent)} of the last {len(recent)} frames are unlike all that '
                  'was shown; has the camera or the light changed?'
-                 for slug, recent in list(self._recent.items())
+                 for slug, recent in seen
                  if len(recent) >= FEW and sum(recent) > SHARE * len(recent)]
         wrong = [self.failure, *self.taught.problems, *moved]
         said = next(filter(None, wrong), '')
@@ -219,11 +235,16 @@ class Teaching:
             'folder': self.taught.folder.path, 'switched_on': self.taught.count,
             'waiting': self._worker.waiting, 'problems': '; '.join(filter(None, wrong))})
 
-    def close(self) -> None:
-        """End the message in hand, a fit soon; those that wait get ``inactive``."""
+    def close(self) -> bool:
+        """End the message in hand, a fit soon; those that wait get ``inactive``.
+
+        Return whether there were any.
+        """
         self._closing = True
+        busy = bool(self._worker.items())
         for message, *_ in self._worker.stop():
             self._publish(blank(message.do, message.id, Status.INACTIVE.value, DEACTIVATED))
+        return busy
 
 
 def lower_priority() -> None:

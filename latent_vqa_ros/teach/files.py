@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +23,12 @@ PATIENCE = 5.0  # s that another writer is waited for
 
 
 @contextmanager
-def lock(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold a folder against other processes and threads; TeachError where one keeps it."""
+def lock(folder: Path, patience: float = PATIENCE,
+         breathe: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold a folder against other processes and threads; TeachError where one keeps it.
+
+    ``breathe`` is called while it waits; what that raises ends the wait.
+    """
     make_folder(folder)
     with one_line(folder):
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -38,6 +42,7 @@ def lock(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
                 if time.monotonic() > end:
                     raise TeachError(f'{folder}: another process writes in it; is a second node '
                                      'or command at work?') from None
+                breathe()
                 time.sleep(0.02)
         yield
     finally:

@@ -50,21 +50,29 @@ MAX_VERSIONS = 20  # kept; the oldest goes first
 class Folder:
     """All taught questions under one path. Any process and thread may use it at any time."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """``path`` may begin with ~; TeachError where that has no meaning."""
+    def __init__(self, path: str | os.PathLike[str],
+                 breathe: Callable[[], object] = lambda: None) -> None:
+        """``path`` may begin with ~; TeachError where that has no meaning.
+
+        ``breathe`` is called while another writer is waited for; what it raises ends that.
+        """
+        self._breathe = breathe
         try:
             self.path = Path(path).expanduser()
         except RuntimeError:  # no HOME, ~nobody
             raise TeachError(f'{path}: there is no such home folder; give the whole path'
                              ) from None
 
-    def change(self) -> tuple[int, int]:
-        """Return what differs once somebody has written here."""
-        try:
-            found = os.stat(self.path / CHANGED)
-        except OSError:
-            return 0, 0
-        return found.st_ino, found.st_mtime_ns
+    def change(self) -> tuple[int, ...]:
+        """Return what differs once somebody has written here, or moved a question in or out."""
+        found = []
+        for path in (self.path, self.path / CHANGED):
+            try:
+                stat = os.stat(path)
+                found += [stat.st_ino, stat.st_mtime_ns]
+            except OSError:
+                found += [0, 0]
+        return tuple(found)
 
     def known(self) -> list[Known]:
         """Return all questions, by slug; one that cannot be read says why."""
@@ -131,8 +139,9 @@ class Folder:
         with self._writing():
             files.remove_folder(known.path)
 
-    def add_version(self, known: Known, make: Callable[[int], Mapping[str, bytes]]) -> Known:
-        """Store what ``make(number)`` returns, contents by file name, as the newest version."""
+    def add_version(self, known: Known, make: Callable[[int], Mapping[str, bytes]]
+                    ) -> tuple[Known, int]:
+        """Store what ``make(number)`` returns, contents by file name; return its number, too."""
         with self._writing():
             known = self._again(known)
             number = max(known.versions, default=0) + 1
@@ -142,7 +151,7 @@ class Folder:
             idle = [old for old in known.versions if old not in kept]
             for old in idle[:max(0, len(known.versions) + 1 - MAX_VERSIONS)]:
                 files.remove_folder(folder / str(old))
-        return read(known.path)
+        return read(known.path), number
 
     def switch(self, known: Known, version: int | None, forced: bool = False) -> Known:
         """Let a version answer, or none."""
@@ -171,7 +180,7 @@ class Folder:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with files.lock(self.path):
+        with files.lock(self.path, breathe=self._breathe):
             with files.one_line(self.path):
                 for entry in os.scandir(self.path):
                     if entry.name.startswith(files.PART) and entry.is_dir():  # interrupted

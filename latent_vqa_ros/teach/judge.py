@@ -9,7 +9,7 @@ promises too much. Refuses to know files and pictures.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ Array = NDArray[Any]
 NEEDED = {'shots': 10, 'moments': 3}  # of each answer
 GATE = 0.95  # the least share of shots that is right in moments left out
 LEAST_BOUND = 0.8  # the least of its lower bound
+LEAST_OF_ANSWER = 0.8  # of each answer's own shots: a rare one may not hide behind the others
 CONFIDENCE = 0.9  # below, a taught answer is unsure
 CURVE = (2, 5, 10, 20)  # shots per answer
 DOUBTFUL = 3  # shots named at most
@@ -69,15 +70,16 @@ def judge(shown: Shown, answers: Sequence[str], fitted: Fitted,
     answered_n = (p_nc.max(1) >= CONFIDENCE) & (fitted.far_n <= fitted.head.limit)
     n, right = len(right_n), float(right_n.mean())
     bound = wilson(right, n)
+    per_answer = {answer: {'n': int((shown.answer_n == c).sum()),
+                           'right': float(right_n[shown.answer_n == c].mean())}
+                  for c, answer in enumerate(answers)}
     reason = missing(shown, answers) or (
-        _distrust(right, bound) if whole else 'not every moment can be left out')
+        _distrust(right, bound, per_answer) if whole else 'not every moment can be left out')
     return Judgement(
         not reason, reason, 'moment' if whole else 'shot', n, right, bound, GATE,
         float(answered_n.mean()),
         float(right_n[answered_n].mean()) if answered_n.any() else None,
-        {answer: {'n': int((shown.answer_n == c).sum()),
-                  'right': float(right_n[shown.answer_n == c].mean())}
-         for c, answer in enumerate(answers)}, tuple(curve))
+        per_answer, tuple(curve))
 
 
 def missing(shown: Shown, answers: Sequence[str]) -> str:
@@ -93,9 +95,13 @@ def missing(shown: Shown, answers: Sequence[str]) -> str:
     return ''
 
 
-def _distrust(right: float, bound: float) -> str:
+def _distrust(right: float, bound: float, per_answer: Mapping[str, Mapping[str, Any]]) -> str:
+    worst = min(per_answer, key=lambda one: per_answer[one]['right'])
+    share = per_answer[worst]['right']
     if right >= GATE and bound >= LEAST_BOUND:
-        return ''
+        return '' if share >= LEAST_OF_ANSWER else (
+            f'{worst!r} is right in {math.floor(100 * share)} % in moments left out; '
+            f'{100 * LEAST_OF_ANSWER:.0f} % of each answer are needed')
     return (f'right {math.floor(100 * right)} % in moments left out, at least '
             f'{math.floor(100 * bound)} %; {100 * GATE:.0f} % are needed')
 

@@ -65,8 +65,8 @@ class Learner:
             return Version(version.head, answers, version.region, version.encoder,
                            about).contents()
 
-        known = self.folder.add_version(known, numbered)
-        return known, versions.read(known.path / VERSIONS / str(known.versions[-1]))
+        known, number = self.folder.add_version(known, numbered)
+        return known, versions.read(known.path / VERSIONS / str(number))
 
     def _version(self, known: Known, shown: Shown, shots: Sequence[Shot],
                  answers: Sequence[str], unread: Sequence[str]) -> Version:

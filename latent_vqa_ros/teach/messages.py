@@ -24,7 +24,7 @@ OK, NOT_TRUSTED, REFUSED, BAD_MESSAGE, FAILED = (
 # What each ``do`` takes beside ``id``: those that must be there, those that may.
 KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'add': (('question', 'answer'), ('camera', 'region', 'wordings')),
-    'correct': (('about', 'answer'), ()),
+    'correct': (('about', 'answer'), ('camera',)),
     'fit': (('question',), ('force',)),
     'switch_on': (('question',), ('version', 'force')),
     'switch_off': (('question',), ()),
@@ -67,7 +67,9 @@ def parse(text: str) -> Message:
     if len(text) > MAX_MESSAGE:
         raise MessageError(f'{len(text)} characters, at most {MAX_MESSAGE}')
     try:
-        fields = json.loads(text, parse_constant=_refuse)
+        fields = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
+    except _Twice as error:
+        raise MessageError(str(error)) from None
     except (ValueError, RecursionError):
         raise MessageError('not JSON; write {"do": "add", "question": "…", "answer": "…"}'
                            ) from None
@@ -120,6 +122,19 @@ def _checked(do: str, fields: dict[str, Any]) -> dict[str, Any]:
             raise ValueError('wordings: expected a list of texts')
         given['wordings'] = tuple(map(plain, wordings))
     return given
+
+
+class _Twice(ValueError):
+    """A key that is there twice; json.loads would keep the last."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(f'the key {plain(key)[:40]!r} is there twice')
+        found[key] = value
+    return found
 
 
 def _refuse(constant: str) -> None:

@@ -111,7 +111,8 @@ class Taught:
         self.folder = folder
         self.eye = Eye(encoder)
         self.problems: tuple[str, ...] = ()
-        self._change: tuple[int, int] | None = None
+        self.names: frozenset[tuple[str, str]] = frozenset()  # and versions, of those that are on
+        self._change: tuple[int, ...] | None = None
         self._live: Mapping[tuple[str, str], Live] = {}
 
     @property
@@ -140,6 +141,7 @@ class Taught:
             if question is not None:
                 live |= {(known.question.camera, key): question for key in known.question.keys}
         self._live, self.problems = live, tuple(problems)
+        self.names = frozenset(one.identity[:2] for one in live.values())
 
     def find(self, question: str, camera: str) -> Live | None:
         """Return the question that has this text, for this camera or for any."""

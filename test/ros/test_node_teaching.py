@@ -24,6 +24,7 @@ from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import teaching
+from latent_vqa_ros.ros.diagnostics import OK
 from latent_vqa_ros.teach import files
 from latent_vqa_ros.teach.learn import Learner
 
@@ -280,10 +281,28 @@ def test_a_full_disk_is_said_on_the_topic_and_in_the_diagnostics(pupil, monkeypa
 
 
 def test_a_camera_that_moved_is_named_in_the_diagnostics(taught):
+    taught.robot.set(standing_questions=[LID], standing_rate=50.0)  # published: on change
+    recent = taught.robot.vqa.activation.teaching._recent
+    for at in range(teaching.RECENT):
+        taught.look('striped', at, 4000 + at)
+        until(lambda n=at: n < len(next(iter(recent.values()), ())), 'the standing question')
+    until(lambda: 'has the camera' in taught.diagnosed(), 'diagnostics')
+    assert taught.say(do='forget', question=LID)['status'] == 'ok'
+    until(lambda: taught.diagnosed() == 'questions can be taught', 'the end of the warning')
+
+
+def test_a_broken_question_is_named_before_anything_is_asked(robot, tmp_path):
+    (tmp_path / 'taught' / 'lid').mkdir(parents=True)
+    (tmp_path / 'taught' / 'lid' / 'question.yaml').write_text('[')
+    pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught')))
+    until(lambda: 'question.yaml' in pupil.diagnosed(), 'diagnostics')
+
+
+def test_one_frame_asked_about_again_and_again_is_no_moved_camera(taught):
     taught.look('striped', 5, 4000)
     for _ in range(teaching.RECENT):
-        taught.robot.ask(LID)
-    until(lambda: 'has the camera' in taught.diagnosed(), 'diagnostics')
+        assert taught.robot.ask(LID)['status'] == 'unfamiliar_image'
+    assert taught.robot.vqa.activation.teaching.status('x').level == OK
 
 
 def test_a_node_with_no_folder_teaches_nothing(robot):
@@ -301,14 +320,27 @@ def test_frames_are_remembered_by_number_and_by_bytes(monkeypatch):
     for number, frame in enumerate(frames):
         memory.keep(detail(number), frame, 3)
         memory.keep(detail(f'again {number}'), frame, 3)
-    assert memory.about(0) is None
-    assert memory.about(1).frame is frames[1]
-    assert memory.about('again 3').frame is frames[3]
+    assert memory.about(0) == []
+    assert memory.about(1)[0].frame is frames[1]
+    assert memory.about('again 3')[0].frame is frames[3]
     monkeypatch.setattr(teaching, 'MAX_REMEMBERED_BYTES', 20)
     memory.keep(detail('x'), frames[3], 3)
-    assert memory.about(1) is None
+    assert memory.about(1) == []
     memory.keep(detail('y'), frames[3], 0)
-    assert memory.about('y') is None
+    assert memory.about('y') == []
+
+
+def test_one_id_of_several_cameras_is_corrected_where_it_is_told(robot, tmp_path):
+    pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
+                        cameras=['front', 'back']))
+    for camera in ('front', 'back'):
+        pupil.robot.show(image(SECOND), camera, f'{camera}/image_raw')
+    pupil.robot.say(json.dumps({'id': 1, 'question': LID, 'camera': 'all'}))
+    until(lambda: len(pupil.robot.details) == 2, 'both details')
+    said = pupil.say(do='correct', about=1, answer='yes')
+    assert said['status'] == 'refused'
+    assert 'front, back' in said['reason']
+    assert pupil.say(do='correct', about=1, answer='yes', camera='front')['camera'] == 'front'
 
 
 def test_the_least_sure_detail_of_each_taught_question_is_offered():

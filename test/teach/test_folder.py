@@ -115,8 +115,8 @@ def test_the_number_of_questions_is_limited(monkeypatch, tmp_path):
 def test_rollback_goes_through_all_versions_that_answered(tmp_path):
     here = Folder(tmp_path)
     found, _ = here.add(LID, 'yes', jpeg(1), 5)
-    for number in (1, 2, 3):
-        found = here.switch(here.add_version(found, version), number)
+    for _ in range(3):
+        found = here.switch(*here.add_version(found, version))
     here.switch(found, None)
     assert [here.rollback(found).active.version for _ in range(3)] == [3, 2, 1]
     with pytest.raises(TeachError, match='no version that answered before'):
@@ -125,9 +125,9 @@ def test_rollback_goes_through_all_versions_that_answered(tmp_path):
 
 def test_old_versions_go_and_those_in_use_stay(tmp_path):
     here = Folder(tmp_path)
-    found = here.switch(here.add_version(here.add(LID, 'yes', jpeg(1), 5)[0], version), 1)
+    found = here.switch(*here.add_version(here.add(LID, 'yes', jpeg(1), 5)[0], version))
     for _ in range(30):
-        found = here.add_version(found, version)
+        found, _ = here.add_version(found, version)
     assert len(found.versions) <= 20
     assert {1, 31} <= set(found.versions)
 
@@ -194,6 +194,14 @@ def test_a_second_writer_waits_and_then_says_so(tmp_path):
         pytest.fail('two hold the lock')
 
 
+def test_who_waits_for_another_writer_can_be_told_to_stop(tmp_path):
+    def stop():
+        raise TeachError('enough')
+
+    with files.lock(tmp_path), pytest.raises(TeachError, match='enough'):
+        Folder(tmp_path, stop).add(LID, 'yes', jpeg(1), 5)
+
+
 _ADD = """
 import sys
 from latent_vqa_ros.teach.folder import Folder
@@ -230,8 +238,7 @@ while True:
         continue
     print('added', known.slug, shot.digest, flush=True)
     if number % 5 == 0:
-        known = here.add_version(known, lambda n: {'version.json': b'{}' * 1000})
-        here.switch(known, known.versions[-1])
+        here.switch(*here.add_version(known, lambda n: {'version.json': b'{}' * 1000}))
     if number % 17 == 0:
         print('forgot', known.slug, known.shots[0].digest, flush=True)
         here.drop(known, known.shots[0].name)

@@ -162,3 +162,15 @@ def test_what_could_not_be_left_out_is_never_trusted():
     verdict = judge.judge(few, ('a', 'b'), fitted)
     assert (verdict.by, verdict.trusted) == ('shot', False)
     assert 'left out' in verdict.reason
+
+
+def test_a_rare_answer_that_is_often_wrong_is_not_trusted():
+    answer_n = np.r_[np.zeros(60, int), np.ones(10, int)]
+    few = shown(70, 5, told=3.0)
+    few = head.Shown(few.x_nd, answer_n, few.moment_n)
+    fitted = head.fit(few, 2, LAYOUT, GENERIC)
+    fitted.moment_out_nc[:] = np.eye(2)[answer_n]
+    fitted.moment_out_nc[-3:] = [1, 0]
+    verdict = judge.judge(few, ('a', 'b'), fitted)
+    assert verdict.right > judge.GATE
+    assert (verdict.trusted, verdict.reason[:20]) == (False, "'b' is right in 70 %")

@@ -1,7 +1,9 @@
 """A taught question takes the road of any other, and leaves the bundle's answers as they were."""
 
 import json
+import os
 import shutil
+from dataclasses import replace
 
 import pytest
 from teach.conftest import QUESTION, draw, show
@@ -81,6 +83,14 @@ def test_below_the_limit_of_the_node_it_is_unsure(pipeline):
     assert (detail.status.value, detail.answer) == ('unsure', 'yes')
 
 
+def test_a_limit_of_the_node_never_makes_a_taught_answer_bolder(pipeline, monkeypatch, taught):
+    careful = replace(taught.find(QUESTION, ''), min_confidence=1.1)
+    monkeypatch.setattr(taught, 'find', lambda *_: careful)
+    for limit in (pipeline.min_confidence, 0.1):
+        pipeline.min_confidence = limit
+        assert pipeline.respond(Request(QUESTION), frame('yes')).status.value == 'unsure'
+
+
 def test_questions_about_one_region_encode_it_once(pipeline):
     seen = frame('no')
     first, second = (pipeline.respond(Request(text), seen) for text in (QUESTION, 'is it closed?'))
@@ -134,3 +144,13 @@ def test_what_another_process_switches_off_is_off_at_the_next_question(taught, e
 def test_a_region_is_said_in_pixels_of_the_frame():
     assert pixels_of(None, (480, 640)) == (0, 0, 640, 480)
     assert pixels_of((0.25, 0.5, 0.5, 0.25), (480, 640)) == (160, 240, 320, 120)
+
+
+def test_a_question_that_is_moved_out_or_in_counts_at_the_next_question(taught, tmp_path):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert copy.find(QUESTION, '') is not None
+    os.rename(tmp_path / 'copy' / 'is-the-lid-open', tmp_path / 'away')
+    assert copy.find(QUESTION, '') is None
+    os.rename(tmp_path / 'away', tmp_path / 'copy' / 'is-the-lid-open')
+    assert copy.find(QUESTION, '') is not None

@@ -137,7 +137,8 @@ def test_each_document_has_each_key(teacher):
     ('{"do": "fit", "question": "a", "path": "/"}', "takes no 'path'"),
     ('{"do": "fit", "question": "a", "force": 1}', 'true or false'),
     ('{"do": "fit", "question": 7}', 'expected a text'), ('{"do": "list", "id": []}', 'the id'),
-    ('{"do": "list", "id": NaN}', 'not JSON'), ('[' * 99999, 'characters'),
+    ('{"do": "list", "id": NaN}', 'not JSON'),
+    ('{"do": "list", "do": "fit"}', "'do' is there twice"), ('[' * 99999, 'characters'),
     ('[' * 9999, 'not JSON'), ('{"do": "switch_on", "question": "a", "version": true}', 'whole')])
 def test_a_message_that_is_wrong_is_one_line(text, said):
     with pytest.raises(MessageError, match=said) as found:
@@ -182,3 +183,15 @@ def test_a_forgotten_question_can_be_taught_anew(teacher):
     document = do(teacher, do='forget', question=QUESTION)
     assert (document['status'], document['slug']) == ('ok', 'is-the-lid-open')
     assert show(teacher, shots=1, moments=1)['shots'] == {'yes': 1, 'no': 1}
+
+
+def test_the_version_of_a_fit_is_its_own_whoever_else_fits(folder, encoder):
+    class Shared(Folder):
+        def add_version(self, known, make):
+            found = super().add_version(known, make)
+            return (super().add_version(known, make)[0], found[1])
+
+    teacher = Teacher(Shared(folder.path), encoder)
+    show(teacher)
+    document = do(teacher, do='fit', question=QUESTION)
+    assert (document['active'], document['versions'][-1]['version']) == (1, 2)
