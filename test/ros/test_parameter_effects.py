@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import onnxruntime
+from tempfile import TemporaryDirectory
+
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
@@ -27,6 +28,7 @@ def backend(robot, monkeypatch, bundle_path):
 
 
 def num_threads(robot, monkeypatch, bundle_path):
+    onnxruntime = pytest.importorskip('onnxruntime')
     made, session = [], onnxruntime.InferenceSession
 
     def recorded(graph, options, **rest):
@@ -144,10 +146,23 @@ def diagnostics_period(robot, monkeypatch, bundle_path):
     assert periods == [500_000_000, 3_000_000_000]
 
 
+def remembered_frames(robot, monkeypatch, bundle_path):
+    with TemporaryDirectory() as folder:
+        node = robot(taught_folder=folder, remembered_frames=1)
+        asked = []
+        for _ in range(2):
+            node.show_now()
+            asked.append(node.ask()['id'])
+        kept = [node.vqa.activation.teaching.memory.about(id_) is not None for id_ in asked]
+        assert kept == [False, True]
+        assert node.transition('deactivate')
+
+
 EFFECTS = (model, backend, num_threads, cameras, image_transport, image_qos, max_image_age,
            min_confidence, top_k, queue_depth, max_question_length, standing_questions,
-           standing_rate, standing_publish, conditions, diagnostics_period)
-ELSEWHERE = {'autostart'}  # read by main: test_node_process.py
+           standing_rate, standing_publish, conditions, diagnostics_period, remembered_frames)
+ELSEWHERE = {'autostart',  # read by main: test_node_process.py
+             'taught_folder'}  # test_node_teaching.py
 
 
 def test_every_parameter_has_an_effect_here():

@@ -13,11 +13,11 @@ from latent_vqa_ros.training.data import load_data  # noqa: E402
 @pytest.mark.parametrize(('split', 'question', 'answer', 'said'), [
     ('test', 'is it mug', 'yes', "test: 'is it mug': unknown word 'mug'"),
     ('val', 'is it mug', 'yes', "val: 'is it mug': unknown word 'mug'"),
-    ('train', '?', 'yes', r"train: '\?': the question is empty"),
-    ('train', 'is it red', '>', "answers: '>': the question is empty"),
+    ('train', '?', 'yes', r'questions.jsonl:4: the question is empty'),
+    ('train', 'it is red', '?', 'the .* is empty'),
     ('train', 'is it ' + 'red ' * 20, 'yes', 'at most 15'),
     ('train', 'is it red', 'YES!', "the answers 'YES!' and 'yes' are the same words"),
-    ('val', 'is it red', 'red', 'validation answers that training has not: red')])
+    ('val', 'it is red', 'red', 'validation answers that training has not: red')])
 def test_data_that_cannot_be_asked_is_refused_before_training(tmp_path, split, question, answer,
                                                               said):
     lines = [{'image': name, 'question': 'is it red', 'answer': 'yes', 'split': name}
