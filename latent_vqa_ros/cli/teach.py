@@ -118,7 +118,7 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
     from latent_vqa_ros.teach.question import TeachError
 
     message = Message('add', question=args.question, answer=args.answer, region=args.region,
-                      wordings=tuple(args.wordings))
+                      camera=args.camera or None, wordings=tuple(args.wordings))
     if bool(args.images) == bool(args.bag):
         raise TeachError('give pictures or --bag, one of both')
     for _ in from_files(args):  # nothing is added unless all can be read

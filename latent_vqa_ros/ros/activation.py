@@ -219,8 +219,7 @@ class Activation:
     def _out(self, detail: Detail, latency_ms: float | None, frame: Frame | None,
              settings: Settings) -> None:
         """Publish a detail, remember what it was about, draw it."""
-        if self.teaching:  # before it is read, and corrected
-            self.teaching.remember(detail, frame, settings)
+        self._answerer.remember(detail, frame, settings)
         self._outputs.publish(detail, latency_ms)
         self._draw(detail, frame)
 

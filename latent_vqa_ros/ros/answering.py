@@ -57,6 +57,11 @@ class Answerer:
         pipeline = self._models.pick(settings.model)
         return pipeline.bundle.manifest.answers if pipeline else ()
 
+    def remember(self, detail: Detail, frame: Frame | None, settings: Settings) -> None:
+        """Keep what a detail was about, before it is published, so that it can be corrected."""
+        if self._teaching:
+            self._teaching.remember(detail, frame, settings)
+
     def view(self, request: Request, settings: Settings) -> Any:
         """Return what an answer depends on: compares equal where it would be the same.
 

@@ -246,6 +246,7 @@ class Conditions:
                 or result is not memory.result):
             memory.holds.feed(result, condition.hold)
         memory.frame, memory.detail, memory.result = frame, detail, result
+        self._answerer.remember(detail, frame, self._settings)
         self._topics.publish(item.name, condition, memory.holds.state, detail, result,
                              memory.holds.in_a_row)
 

@@ -191,7 +191,7 @@ class Teaching:
             self._failed(error)
             document = blank(message.do, message.id, 'failed', 'internal error: '
                              + ' '.join(str(error).split()))
-        if self._closing and document['reason'] == DEACTIVATED:
+        if self._closing and document['reason'].endswith(DEACTIVATED):
             document['status'] = Status.INACTIVE.value
         if document['status'] == 'failed':
             self.failure = document['reason']

@@ -76,6 +76,10 @@ class Folder:
 
     def known(self) -> list[Known]:
         """Return all questions, by slug; one that cannot be read says why."""
+        return list(map(read, self.paths()))
+
+    def paths(self) -> list[Path]:
+        """Return the folder of each question, by slug."""
         try:
             names = sorted(entry.name for entry in os.scandir(self.path)
                            if entry.is_dir() and not entry.name.startswith('.'))
@@ -83,19 +87,23 @@ class Folder:
             return []
         except OSError as error:
             raise TeachError(f'{self.path}: {error.strerror}') from None
-        return [read(self.path / name) for name in names[:2 * MAX_QUESTIONS]
+        return [self.path / name for name in names[:2 * MAX_QUESTIONS]
                  if (self.path / name / QUESTION).exists()]
 
     def find(self, text: str, camera: str | None = None) -> Known:
         """Return the question with this text, wording or slug; TeachError where there is none.
 
-        ``camera`` None takes the question of any camera.
+        ``camera`` None takes the question of any camera; TeachError where several have one.
         """
         known = self.known()
-        for one in known:
-            if (normal(text) in one.question.keys or text == one.slug) and (
-                    camera is None or camera == one.question.camera):
-                return one
+        found = [one for one in known if camera in (None, one.question.camera)
+                 and (normal(text) in one.question.keys or text == one.slug)]
+        found = [one for one in found if text == one.slug] or found
+        if len(found) > 1:
+            raise TeachError(f'{text[:80]!r} is taught for several cameras; name one by its '
+                             f'folder: {", ".join(one.slug for one in found)}')
+        if found:
+            return found[0]
         said = ', '.join(one.slug for one in known[:5]) or 'none'
         raise TeachError(f'no taught question {text[:80]!r}; there are: {said}')
 
@@ -118,7 +126,7 @@ class Folder:
             files.make_folder(known.path / SHOTS)
             files.write_all({known.path / SHOTS / shot.name: jpeg,
                              known.path / LINES: _lines(known),
-                             known.path / QUESTION: _yaml(known.question)})
+                             known.path / QUESTION: _yaml(known)})
         return known, shot
 
     def drop(self, known: Known, name: str) -> Known:
@@ -230,9 +238,15 @@ def _merged(told: Question, new: Question) -> tuple[str, ...]:
     return tuple(merged)
 
 
+def _last_number(known: Known) -> int:
+    return max([0, known.last_shot, *(int(shot.name[:6]) for shot in known.shots)])
+
+
 def _next_name(known: Known) -> str:
-    last = max((shot.name for shot in known.shots), default='000000.jpg')
-    return f'{int(last[:6]) + 1:06d}.jpg'
+    name = f'{_last_number(known) + 1:06d}.jpg'
+    if len(name) > len('000001.jpg'):
+        raise TeachError(f'{known.slug}: no number is left for a shot; teach it anew')
+    return name
 
 
 def _check_room(known: Known, shot: Shot, size: int) -> None:
@@ -268,8 +282,10 @@ def _write_active(known: Known) -> None:
     files.write_whole(known.path / ACTIVE, json.dumps(document).encode())
 
 
-def _yaml(question: Question) -> bytes:
+def _yaml(known: Known) -> bytes:
+    question = known.question
     document = {'question': question.text, 'wordings': list(question.wordings),
                 'camera': question.camera,
-                'region': None if question.region is None else list(question.region)}
+                'region': None if question.region is None else list(question.region),
+                'last_shot': _last_number(known)}
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()

@@ -42,6 +42,7 @@ class Known:
     versions: tuple[int, ...] = ()
     active: Active = Active()
     broken: str = ''
+    last_shot: int = 0  # the highest number that a shot ever had, so that none is used twice
 
     @property
     def slug(self) -> str:
@@ -70,7 +71,8 @@ def read(path: Path) -> Known:
     """Return a question from its folder; what is wrong stands under ``broken``."""
     known = Known(path, Question(path.name[:60] or 'question'))
     try:
-        known = replace(known, question=_question(path / QUESTION))
+        question, last_shot = _question(path / QUESTION)
+        known = replace(known, question=question, last_shot=last_shot)
         known = replace(known, shots=_shots(path / LINES), versions=_versions(path / VERSIONS))
         active = _active(path / ACTIVE)
         if active.version is not None and active.version not in known.versions:
@@ -80,17 +82,18 @@ def read(path: Path) -> Known:
         return replace(known, broken=' '.join(str(error).split()))
 
 
-def _question(path: Path) -> Question:
+def _question(path: Path) -> tuple[Question, int]:
     try:
         document = yaml.safe_load(read_bounded(path, MAX_SMALL))
         region = document['region']
-        return Question(document['question'], document['camera'],
-                        None if region is None else check_region(region),
-                        tuple(document['wordings']))
+        question = Question(document['question'], document['camera'],
+                            None if region is None else check_region(region),
+                            tuple(document['wordings']))
+        return question, int(document.get('last_shot', 0))
     except TeachError as error:
         raise TeachError(f'{path}: {error}') from None
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError,
-            RecursionError) as error:
+            AttributeError, OverflowError, RecursionError) as error:
         raise TeachError(f'{path}: cannot be read: {str(error).splitlines()[0]}') from None
 
 

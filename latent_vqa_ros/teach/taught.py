@@ -10,9 +10,11 @@ Refuses to know statuses and details: that is ``core.pipeline``.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import CONFIDENCE
-from latent_vqa_ros.teach.known import VERSIONS, Known
+from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, read
 from latent_vqa_ros.teach.question import Region, TeachError, normal
 from latent_vqa_ros.teach.versions import Version
 
@@ -114,6 +116,8 @@ class Taught:
         self.names: frozenset[tuple[str, str]] = frozenset()  # and versions, of those that are on
         self._change: tuple[int, ...] | None = None
         self._live: Mapping[tuple[str, str], Live] = {}
+        # by folder: its files when last read, and what was on
+        self._read: dict[Path, tuple[tuple[int, ...], Live | None]] = {}
 
     @property
     def count(self) -> int:
@@ -121,25 +125,32 @@ class Taught:
         return len(set(map(id, self._live.values())))
 
     def refresh(self) -> None:
-        """Read the folder again where somebody has written in it."""
+        """Read again where somebody has written: those questions whose files are others now."""
         change = self.folder.change()
         if change == self._change:
             return
         self._change = change
         live: dict[tuple[str, str], Live] = {}
         problems = []
+        before, self._read = self._read, {}
         try:
-            all_known = self.folder.known()
+            paths = self.folder.paths()
         except TeachError as error:
-            all_known, problems = [], [str(error)]
-        for known in all_known:
+            paths, problems = [], [str(error)]
+        for path in paths:
+            files = _files(path)
             try:
-                question = load(known, self.eye)
+                if path in before and before[path][0] == files:
+                    question = before[path][1]
+                else:
+                    question = load(read(path), self.eye)
             except (TeachError, BundleError) as error:
                 problems.append(str(error))
                 continue
+            self._read[path] = files, question
             if question is not None:
-                live |= {(known.question.camera, key): question for key in known.question.keys}
+                told = question.known.question
+                live |= {(told.camera, key): question for key in told.keys}
         self._live, self.problems = live, tuple(problems)
         self.names = frozenset(one.identity[:2] for one in live.values())
 
@@ -153,6 +164,18 @@ class Taught:
         if found is None and not camera:
             found = next((one for (_, text), one in self._live.items() if text == key), None)
         return found
+
+
+def _files(path: Path) -> tuple[int, ...]:
+    """Return what differs once a file of a question was replaced, or a version came or went."""
+    found = []
+    for name in (QUESTION, LINES, ACTIVE, VERSIONS):
+        try:
+            stat = os.stat(path / name)
+            found += [stat.st_ino, stat.st_mtime_ns]
+        except OSError:
+            found += [0, 0]
+    return tuple(found)
 
 
 def load(known: Known, eye: Eye, number: int | None = None) -> Live | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -74,8 +74,7 @@ class Teacher:
             if found is not None:
                 self._describe(document, found, least_sure)
         except (TeachError, BundleError) as error:
-            failed = isinstance(error, BundleError) or isinstance(error.__cause__, OSError)
-            document.update(status=FAILED if failed else REFUSED, reason=one_line(error))
+            document.update(status=FAILED if _failed(error) else REFUSED, reason=one_line(error))
             self._describe_if_there(document, message, least_sure)
         return document
 
@@ -85,22 +84,27 @@ class Teacher:
         region = None if message.region is None else check_region(message.region)
         question = Question(message.question or taken.question, taken.camera, region,
                             message.wordings)
-        if not message.question:  # corrected: may be one of any camera
-            question = self._corrected(question)
+        if message.camera is None or message.do == 'correct':  # may be one of any camera
+            question = self._told_apart(question)
         known, shot = self.folder.add(question, message.answer, encode(taken.rgb_hwc),
                                       taken.stamp_ns, taken.moment, taken.source)
         document['shot'] = self._shot(known, shot)
         if message.do == 'correct' and known.active.version is not None:
-            return self._fit(message, None, document, known)
+            try:
+                return self._fit(message, None, document, known)
+            except (TeachError, BundleError) as error:
+                document.update(status=FAILED if _failed(error) else NOT_TRUSTED, reason='the '
+                                f'shot is stored, but not fitted: {one_line(error)}')
         return known
 
-    def _corrected(self, question: Question) -> Question:
-        """Return the taught question that was asked, or a new one of that text."""
+    def _told_apart(self, question: Question) -> Question:
+        """Return the question for any camera where that is taught, and none for this one."""
         for camera in (question.camera, ''):
             try:
-                return self.folder.find(question.text, camera).question
+                self.folder.find(question.text, camera)
             except TeachError:
                 continue
+            return replace(question, camera=camera)
         return question
 
     def _fit(self, message: Message, taken: Taken | None, document: Document,
@@ -208,7 +212,9 @@ class Teacher:
                 document['warnings'].append(one_line(error))
         if about is not None:
             document['judgement'] = {'version': about['number'], **about['judgement']}
-            document['doubtful'] = about['doubtful']
+            digests = {name: digest for name, digest, _ in about['shots']}
+            there = {shot.name for shot in known.shots if digests.get(shot.name) == shot.digest}
+            document['doubtful'] = [one for one in about['doubtful'] if one['shot'] in there]
             document['warnings'] += [f'{name} cannot be decoded and is left out'
                                      for name in about['unread'][:10]]
         document['next'] = {**next_step(known, about), 'about': least_sure.get(known.slug)}
@@ -237,6 +243,11 @@ _ACTIONS: dict[str, Callable[[Teacher, Message, Taken | None, Document], Known |
     'switch_on': Teacher._switch_on, 'switch_off': Teacher._switch_off,
     'rollback': Teacher._rollback, 'forget': Teacher._forget, 'show': Teacher._show,
     'try': Teacher._try, 'list': Teacher._list}
+
+
+def _failed(error: Exception) -> bool:
+    """Return whether an error is the node's or the disk's and not the message's."""
+    return isinstance(error, BundleError) or isinstance(error.__cause__, OSError)
 
 
 def _put(document: Document, known: Known) -> None:

@@ -330,6 +330,15 @@ def test_frames_are_remembered_by_number_and_by_bytes(monkeypatch):
     assert memory.about('y') == []
 
 
+def test_what_a_condition_saw_can_be_corrected(robot, tmp_path):
+    pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
+                        conditions=['lid'], **{'lid.question': LID}))
+    pupil.look('yes', 1, 1)
+    until(lambda: pupil.robot.vqa.activation.teaching.memory.about('condition lid'), 'a look')
+    document = pupil.say(do='correct', about='condition lid', answer='yes')
+    assert (document['status'], document['question']) == ('ok', LID)
+
+
 def test_one_id_of_several_cameras_is_corrected_where_it_is_told(robot, tmp_path):
     pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
                         cameras=['front', 'back']))

@@ -1,5 +1,6 @@
 """A taught folder loads whatever interrupted its writing, and no acknowledged shot is lost."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -103,6 +104,35 @@ def test_a_disk_that_fills_up_at_any_file_of_a_shot_changes_nothing(tmp_path, mo
             here.add(question, 'no', jpeg(2), 6)
     assert everything(tmp_path) == before
     assert len(here.known()) == 1
+
+
+def test_the_name_of_a_shot_is_never_used_again(tmp_path):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    known, shot = here.add(LID, 'yes', jpeg(2), 6)
+    here.drop(known, shot.name)
+    assert here.add(LID, 'no', jpeg(3), 7)[1].name == '000003.jpg'
+
+
+@pytest.mark.parametrize('last', ['-5', '999999', '1e400', '.nan', '[]', '9' * 40])
+def test_a_number_of_shots_that_cannot_be_breaks_no_line(tmp_path, last):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    path = tmp_path / 'is-the-lid-open' / 'question.yaml'
+    path.write_text(path.read_text().replace('last_shot: 1', f'last_shot: {last}'))
+    with contextlib.suppress(TeachError):
+        here.add(LID, 'no', jpeg(2), 6)
+    assert [shot.name for shot in here.known()[0].shots][1:] in ([], ['000002.jpg'])
+
+
+def test_a_text_of_several_cameras_is_found_by_folder_alone(tmp_path):
+    here = Folder(tmp_path)
+    for camera in ('front', 'back'):
+        here.add(Question(LID.text, camera), 'yes', jpeg(1), 5)
+    with pytest.raises(TeachError, match='is-the-lid-open, is-the-lid-open-2'):
+        here.find(LID.text)
+    assert here.find('is-the-lid-open-2').question.camera == 'back'
+    assert here.find(LID.text, 'front').slug == 'is-the-lid-open'
 
 
 def test_the_number_of_questions_is_limited(monkeypatch, tmp_path):

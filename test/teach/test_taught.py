@@ -12,8 +12,10 @@ from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.teach import taught as taught_module
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.messages import Message
+from latent_vqa_ros.teach.question import Question
 from latent_vqa_ros.teach.taught import Taught, pixels_of
 from latent_vqa_ros.teach.teacher import Teacher
 
@@ -154,3 +156,16 @@ def test_a_question_that_is_moved_out_or_in_counts_at_the_next_question(taught, 
     assert copy.find(QUESTION, '') is None
     os.rename(tmp_path / 'away', tmp_path / 'copy' / 'is-the-lid-open')
     assert copy.find(QUESTION, '') is not None
+
+
+def test_a_shot_of_one_question_does_not_make_the_others_be_read_again(taught, tmp_path,
+                                                                       monkeypatch):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    copy.refresh()
+    copy.folder.add(Question('a third?'), 'yes', b'picture', 5)
+    again, load = [], taught_module.load
+    monkeypatch.setattr(taught_module, 'load', lambda known, eye: (
+        again.append(known.slug), load(known, eye))[1])
+    assert copy.find(QUESTION, '') is not None
+    assert again == ['a-third']

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from teach.conftest import QUESTION, SECOND, draw, show
 
 from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.learn import Learner
 from latent_vqa_ros.teach.messages import KEYS, MessageError, blank, parse, to_json
+from latent_vqa_ros.teach.question import TeachError
 from latent_vqa_ros.teach.teacher import Taken, Teacher
 
 
@@ -195,3 +197,39 @@ def test_the_version_of_a_fit_is_its_own_whoever_else_fits(folder, encoder):
     show(teacher)
     document = do(teacher, do='fit', question=QUESTION)
     assert (document['active'], document['versions'][-1]['version']) == (1, 2)
+
+
+def test_a_frame_of_any_camera_goes_to_the_question_for_any_camera(teacher):
+    do(teacher, Taken(draw('yes', 1), 0), do='add', question=QUESTION, answer='yes')
+    taken = Taken(draw('yes', 2), SECOND, 'front')
+    document = do(teacher, taken, do='add', question=QUESTION, answer='yes')
+    assert (document['camera'], document['shots']) == ('', {'yes': 2})
+    document = do(teacher, taken, do='add', question=QUESTION, answer='yes', camera='front')
+    assert (document['camera'], document['slug']) == ('front', 'is-the-lid-open-2')
+
+
+def test_a_correction_that_cannot_be_fitted_says_that_its_shot_is_stored(teacher, monkeypatch):
+    show(teacher)
+    do(teacher, do='fit', question=QUESTION)
+
+    def fit(self, known):
+        raise TeachError('another process writes in it')
+
+    monkeypatch.setattr(Learner, 'fit', fit)
+    document = do(teacher, Taken(draw('no', 5000), 999 * SECOND, question=QUESTION),
+                  do='correct', about='a', answer='no')
+    assert (document['status'], document['active']) == ('not_trusted', 1)
+    assert 'the shot is stored' in document['reason']
+    assert document['shots']['no'] == 11
+
+
+def test_a_doubtful_shot_that_was_forgotten_is_named_no_more(teacher):
+    show(teacher, moments=5)
+    wrong = do(teacher, Taken(draw('no', 77), 900 * SECOND), do='add', question=QUESTION,
+               answer='yes')['shot']['shot']
+    do(teacher, do='fit', question=QUESTION)
+    do(teacher, do='forget', question=QUESTION, shot=wrong)
+    document = do(teacher, Taken(draw('yes', 78), 901 * SECOND), do='add', question=QUESTION,
+                  answer='yes')
+    assert document['shot']['shot'] != wrong
+    assert wrong not in [one['shot'] for one in document['doubtful']]
