@@ -24,6 +24,7 @@ from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import teaching
+from latent_vqa_ros.ros.answering import Answerer
 from latent_vqa_ros.ros.diagnostics import OK
 from latent_vqa_ros.teach import files
 from latent_vqa_ros.teach.learn import Learner
@@ -203,6 +204,28 @@ def test_a_correction_that_waits_for_a_fit_keeps_its_frame(busy):
     until(lambda: len(pupil.documents) > before + 1, 'both documents')
     assert pupil.documents[-1]['do'] == 'correct'
     assert pupil.documents[-1]['status'] == 'ok', pupil.documents[-1]['reason']
+
+
+def test_a_correction_that_waits_for_a_question_keeps_its_frame(taught, monkeypatch):
+    detail, activation = taught.robot.ask(LID), taught.robot.vqa.activation
+    begun, gate, answer = threading.Event(), threading.Event(), Answerer.answer
+
+    def slow(*given):
+        begun.set()
+        gate.wait(LIMIT)
+        return answer(*given)
+
+    monkeypatch.setattr(Answerer, 'answer', slow)
+    before = len(taught.documents)
+    taught.robot.say(QUESTION)
+    assert begun.wait(LIMIT)
+    taught._teach.publish(String(data=json.dumps(
+        {'do': 'correct', 'about': detail['id'], 'answer': 'no'})))
+    until(lambda: activation.worker.waiting, 'the correction in the queue')
+    activation.teaching.memory.keep(Detail(Status.OK), Frame(None), 0)  # forgets all
+    gate.set()
+    until(lambda: len(taught.documents) > before, 'its document')
+    assert taught.documents[-1]['status'] == 'ok', taught.documents[-1]['reason']
 
 
 def test_frames_that_wait_for_a_fit_take_bounded_memory(busy, monkeypatch):
