@@ -222,7 +222,7 @@ def test_a_correction_that_waits_for_a_question_keeps_its_frame(taught, monkeypa
     taught._teach.publish(String(data=json.dumps(
         {'do': 'correct', 'about': detail['id'], 'answer': 'no'})))
     until(lambda: activation.worker.waiting, 'the correction in the queue')
-    activation.teaching.memory.keep(Detail(Status.OK), Frame(None), 0)  # forgets all
+    activation.teaching.memory.keep(Detail(Status.OK, LID), Frame(None), 0)  # forgets all
     gate.set()
     until(lambda: len(taught.documents) > before, 'its document')
     assert taught.documents[-1]['status'] == 'ok', taught.documents[-1]['reason']
