@@ -174,3 +174,34 @@ def test_a_rare_answer_that_is_often_wrong_is_not_trusted():
     verdict = judge.judge(few, ('a', 'b'), fitted)
     assert verdict.right > judge.GATE
     assert (verdict.trusted, verdict.reason[:20]) == (False, "'b' is right in 70 %")
+
+
+def test_the_figures_are_counted_over_shots_in_moments_left_out():
+    few = shown(40, 5, told=3.0)
+    fitted = head.fit(few, 2, LAYOUT, GENERIC)
+    fitted.moment_out_nc[:] = 9.0 / fitted.head.scale * np.eye(2)[few.answer_n]
+    fitted.moment_out_nc[:4] = fitted.moment_out_nc[:4, ::-1]  # two of each answer, surely wrong
+    fitted.moment_out_nc[4:10] /= 9  # right, and unsure
+    fitted.far_n[:], fitted.far_n[10] = 0, np.inf  # the one: right, and unfamiliar
+    verdict = judge.judge(few, ('a', 'b'), fitted, [(2, 0.7)])
+    assert verdict.per_answer == {'a': {'n': 20, 'right': 0.9}, 'b': {'n': 20, 'right': 0.9}}
+    assert (verdict.n, verdict.right, verdict.gate, verdict.curve) == (40, 0.9, 0.95, ((2, 0.7),))
+    assert (verdict.answered, verdict.right_when_answered) == (33 / 40, 29 / 33)
+    assert verdict.reason == 'right 90 % in moments left out, at least 79 %; 95 % are needed'
+    fitted.far_n[:] = np.inf
+    assert judge.judge(few, ('a', 'b'), fitted).right_when_answered is None
+
+
+def test_the_curve_has_a_point_for_each_number_of_shots_that_is_there():
+    curve = judge.learning_curve(shown(40, 5, told=3.0), 2, LAYOUT, GENERIC)
+    assert [shots for shots, _ in curve] == [2, 5, 10, 20]
+    assert [right for _, right in curve][1:] == [1, 1, 1]
+    assert [shots for shots, _ in judge.learning_curve(
+        shown(22, 5, told=3.0), 2, LAYOUT, GENERIC)] == [2, 5, 10]
+    poor = judge.learning_curve(shown(40, 5, told=0.0), 2, LAYOUT, GENERIC)
+    assert all(right < 0.9 for _, right in poor)
+
+
+def test_the_limits_of_trust_are_those_that_were_measured():
+    assert (judge.GATE, judge.CONFIDENCE, judge.LEAST_BOUND, judge.NEEDED) == (
+        0.95, 0.9, 0.8, {'shots': 10, 'moments': 3})  # docs/results/teaching.json
