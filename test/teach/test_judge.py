@@ -185,7 +185,8 @@ def test_the_figures_are_counted_over_shots_in_moments_left_out():
     fitted.far_n[:], fitted.far_n[10] = 0, np.inf  # the one: right, and unfamiliar
     verdict = judge.judge(few, ('a', 'b'), fitted, [(2, 0.7)])
     assert verdict.per_answer == {'a': {'n': 20, 'right': 0.9}, 'b': {'n': 20, 'right': 0.95}}
-    assert (verdict.n, verdict.right, verdict.gate, verdict.curve) == (40, 0.925, 0.95, ((2, 0.7),))
+    assert (verdict.n, verdict.right, verdict.gate) == (40, 0.925, 0.95)
+    assert verdict.curve == ((2, 0.7),)
     assert (verdict.answered, verdict.right_when_answered) == (33 / 40, 30 / 33)
     assert verdict.reason == 'right 92 % in moments left out, at least 82 %; 95 % are needed'
     fitted.far_n[:] = np.inf
