@@ -153,7 +153,7 @@ def remembered_frames(robot, monkeypatch, bundle_path):
         for _ in range(2):
             node.show_now()
             asked.append(node.ask()['id'])
-        kept = [node.vqa.activation.teaching.memory.about(id_) is not None for id_ in asked]
+        kept = [bool(node.vqa.activation.teaching.memory.about(id_)) for id_ in asked]
         assert kept == [False, True]
         assert node.transition('deactivate')
 
