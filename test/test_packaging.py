@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -151,10 +152,17 @@ def test_every_package_is_installed():
     assert set(setup_arguments()['packages']) == wanted
 
 
+def make(*arguments):
+    """Run make as from a shell, whatever make runs these tests."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(('MAKE', 'MFLAGS'))}
+    return subprocess.run(['make', *arguments], cwd=ROOT, capture_output=True, text=True,
+                          check=False, env=environment)
+
+
 @pytest.mark.parametrize('target', ['help', 'demo', 'test', 'lint', 'train', 'bench', 'clean'])
 def test_make_knows_its_targets(target):
-    done = subprocess.run(['make', '-n', target], cwd=ROOT, capture_output=True, text=True,
-                          check=False)
+    done = make('-n', target)
     assert done.returncode == 0, done.stderr
 
 
@@ -162,8 +170,7 @@ def test_make_refuses_a_python_that_is_too_old(tmp_path):
     old = tmp_path / 'python'
     old.write_text('#!/bin/sh\nexit 1\n')
     old.chmod(0o755)
-    done = subprocess.run(['make', f'PYTHON={old}', f'VENV={tmp_path}/venv', 'demo'], cwd=ROOT,
-                          capture_output=True, text=True, check=False)
+    done = make(f'PYTHON={old}', f'VENV={tmp_path}/venv', 'demo')
     assert done.returncode != 0
     assert 'Python 3.10 to 3.13 is needed' in done.stderr
 
@@ -172,8 +179,7 @@ def test_make_names_the_missing_debian_package(tmp_path):
     bare = tmp_path / 'python'
     bare.write_text('#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\nexit 0\n')
     bare.chmod(0o755)
-    done = subprocess.run(['make', f'PYTHON={bare}', f'VENV={tmp_path}/venv', 'demo'], cwd=ROOT,
-                          capture_output=True, text=True, check=False)
+    done = make(f'PYTHON={bare}', f'VENV={tmp_path}/venv', 'demo')
     assert done.returncode != 0
     assert 'sudo apt install python3-venv' in done.stderr
     assert not (tmp_path / 'venv').exists()
@@ -193,21 +199,19 @@ def test_make_says_what_to_install_where_there_are_no_ros_wheels(tmp_path, targe
     bare = tmp_path / 'python'
     bare.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'rclpy'\"\nexit 1\n")
     bare.chmod(0o755)
-    done = subprocess.run(
-        ['make', 'MACHINE=aarch64', f'PYTHON={bare}', f'VENV={tmp_path}/venv', target], cwd=ROOT,
-        capture_output=True, text=True, check=False)
+    done = make('MACHINE=aarch64', f'PYTHON={bare}', f'VENV={tmp_path}/venv', target)
     assert done.returncode != 0
-    said, make = done.stderr.strip().splitlines()
+    said, failed = done.stderr.strip().splitlines()
     assert said.startswith('no ROS 2 wheels for aarch64: install ROS 2 Jazzy or later')
     assert "No module named 'rclpy'" in said
-    assert make.startswith('make: ***')
+    assert failed.startswith('make: ***')
     assert not (tmp_path / 'venv').exists()
 
 
 @pytest.mark.parametrize(('machine', 'kept'), [('aarch64', True), ('x86_64', False)])
 def test_make_uses_a_sourced_ros_only_where_there_are_no_wheels(machine, kept):
-    done = subprocess.run(['make', '-n', f'MACHINE={machine}', 'demo'], cwd=ROOT,
-                          capture_output=True, text=True, check=True)
+    done = make('-n', f'MACHINE={machine}', 'demo')
+    assert done.returncode == 0, done.stderr
     demo = done.stdout.splitlines()[-1]
     assert demo.endswith('latent_vqa_ros.cli.main demo')
     assert ('-u PYTHONPATH' not in demo) == kept
