@@ -29,6 +29,7 @@ from latent_vqa_ros.datasets.record import (
 
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 BINS = 15  # of the calibration error, equal widths
+CONFIDENT = 0.9  # answers above are told apart
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
                       in zip(blind_answers(train, records), asked, strict=True)])
     right, groups = predictions.right, np.array(predictions.groups)
     p = softmax(predictions.logits, manifest.temperature)
-    sure = p.max(axis=1) >= manifest.min_confidence
+    sure, confident = (p.max(axis=1) >= least for least in (manifest.min_confidence, CONFIDENT))
     return {
         'model': manifest.name, 'data': data, 'split': split, 'n': len(asked),
         'accuracy': float(right.mean()), 'blind_accuracy': float(blind.mean()),
@@ -158,6 +159,8 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
                        if manifest.max_distance is not None else 0.0),
         'answered': float(sure.mean()),
         'accuracy_answered': float(right[sure].mean()) if sure.any() else 0.0,
+        'confident': {'share': float(confident.mean()),
+                      'accuracy': float(right[confident].mean()) if confident.any() else 0.0},
         'accuracy_surest_90': float(right[np.argsort(-p.max(axis=1), kind='stable')
                                           [:max(1, round(0.9 * len(right)))]].mean()),
         **({'pointing': {'n': len(predictions.pointed),
@@ -192,6 +195,11 @@ def table(document: dict[str, Any]) -> str:
     lines.append(f'calibration error {document["ece"]:.3%} '
                  f'({document["ece_uncalibrated"]:.3%} before temperature scaling)')
     lines.append(f'the surest 90 % of the answers: {document["accuracy_surest_90"]:.2%} right')
+    if 'confident' in document:  # cards of before have none
+        lines.append(f'confidence {CONFIDENT} and above: '
+                     f'{document["confident"]["share"]:.1%} of the answers, '
+                     f'{document["confident"]["accuracy"]:.2%} of them right; '
+                     f'{document["unfamiliar"]:.1%} of the pictures unfamiliar')
     if 'pointing' in document:
         lines.append(f'looked at what is named: {document["pointing"]["accuracy"]:.2%} of '
                      f'{document["pointing"]["n"]} phrases')

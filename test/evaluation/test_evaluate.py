@@ -178,10 +178,14 @@ def test_the_surest_nine_of_ten_leave_out_the_least_sure_answers():
     document = evaluate.report(found, MANIFEST, records, records, 'data', 'test')
     assert document['accuracy'] == 0.9
     assert document['accuracy_surest_90'] == 1
+    assert document['confident'] == {'share': 0.9, 'accuracy': 1}
     turned = replace(found, logits=logits[::-1])  # now the wrong ones are the surest
     turned = evaluate.report(turned, MANIFEST, records, records, 'data', 'test')
     assert turned['accuracy_surest_90'] == pytest.approx(16 / 18)
-    assert 'the surest 90 % of the answers: 100.00% right' in evaluate.table(document)
+    assert turned['confident'] == {'share': 0.9, 'accuracy': pytest.approx(16 / 18)}
+    table = evaluate.table(document)
+    assert 'the surest 90 % of the answers: 100.00% right' in table
+    assert 'confidence 0.9 and above: 90.0% of the answers, 100.00% of them right; 0.0%' in table
 
 
 THREE = replace(MANIFEST, answers=('no', 'red', 'yes'), temperature=2.0, min_confidence=0.6,
