@@ -1,3 +1,3 @@
 """The version of the simulated scenes and questions: it names the folders of drawn data."""
 
-VERSION = 8  # to be raised when the simulation changes what it draws or asks
+VERSION = 9  # to be raised when the simulation changes what it draws or asks

@@ -81,6 +81,9 @@ def _material(rng: Rng, bank: Bank) -> Floats:
         rubbed = edge & (rng.random((6, TEX, TEX)) < rng.uniform(0.3, 1))
         return np.asarray(1 + rng.uniform(-0.25, 0.3) * rubbed, np.float32)
     grain = bank.grains(rng, TEX)
+    if kind < 0.68:  # cork, seams, speckles: dark where the grain is
+        return np.where(grain > np.quantile(grain, rng.uniform(0.1, 0.5)), np.float32(1),
+                        np.float32(rng.uniform(0.35, 0.8)))
     return np.asarray(np.clip(1 + rng.uniform(0.1, 0.6) * (grain / grain.mean() - 1), 0.4, 1.5))
 
 

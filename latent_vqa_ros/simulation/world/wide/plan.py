@@ -102,7 +102,7 @@ def _stretch(rng: Rng, shape: str) -> tuple[float, float, float]:
     if shape == 'cube':
         x, y, z = rng.uniform(0.96, 1.04, 3)
         return float(x), float(y), float(z)
-    low, high = {'cylinder': (0.6, 1.8), 'cone': (0.75, 1.6), 'mug': (0.85, 1.2),
+    low, high = {'cylinder': (0.4, 1.8), 'cone': (0.75, 1.6), 'mug': (0.85, 1.2),
                  'bowl': (0.8, 1.2)}[shape]
     tall = math.exp(rng.uniform(math.log(low), math.log(high)))
     wide = tall ** -0.3

@@ -20,7 +20,7 @@ Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Rng = np.random.Generator
 
-DRIFT = 12  # degrees that a seen hue may leave its name's range
+DRIFT = 4  # degrees (neighbouring names are 8 apart) that a seen hue may leave its name's range
 NOISE = 1 << 21  # random numbers that all pictures share
 BLUR = 1 / 20  # standard deviation by the smallest thing's pixels, at most
 RING = 3  # pixels around a thing that it is compared with

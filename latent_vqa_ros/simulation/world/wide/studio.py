@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ from latent_vqa_ros.simulation.world.wide.observe import observe
 from latent_vqa_ros.simulation.world.wide.plan import Stage
 from latent_vqa_ros.simulation.world.wide.sources import Sources
 from latent_vqa_ros.simulation.world.wide.surfaces import Bank
+from latent_vqa_ros.simulation.world.workcell import GRIPPER_PIXEL
 
 Rng = np.random.Generator
 
@@ -33,6 +35,7 @@ IN_HAND = 0.12  # share of scenes with one thing in a hand
 EXPOSURES = 3  # of one scene, until its colours are clear
 SEED = 77  # of the wide world, beside split and seed
 UNNAMED = 0.1  # share of things whose colour nobody would name
+CONTACT = 0.6  # share of scenes whose light also comes from all sides
 SOFT = 2  # pictures, under slightly other lamps, that make soft shadows
 
 
@@ -94,6 +97,8 @@ class WideStudio:
             return None
         self._dress(rng, stage, lying, setting)
         light = self._lit(rng, setting)
+        if not setting.in_hand and rng.random() < CONTACT:
+            light *= _contact(rng, stage, owners, setting)
         if (owners == BEYOND_PIXEL).any() and rng.random() < (0.85 if setting.in_hand else 0.6):
             light = backdrop.behind(rng, light, owners == BEYOND_PIXEL, self.bank)
         smallest = min((min(thing.box[2:]) for _, thing in scene.counted), default=self.size)
@@ -141,6 +146,26 @@ class WideStudio:
             self.view.update()
             total += self.view.colors()
         return np.asarray(total / many, np.float32)
+
+
+def _contact(rng: Rng, stage: Stage, owners: NDArray[np.int8],
+             setting: Setting) -> NDArray[np.float32]:
+    """Return the share of light, (H, W, 1), that things leave to what they stand on."""
+    height, strength = len(owners), np.float32(rng.uniform(0.1, 0.6))
+    spread, left = rng.uniform(0.06, 0.3), np.ones(owners.shape, np.float32)
+    ground = (owners < 0) & (owners != GRIPPER_PIXEL) & (owners != BEYOND_PIXEL)
+    for item in stage.things:
+        if item.held:
+            continue
+        foot = item.outline.copy()
+        foot[:, 2] = foot[:, 2].min()
+        pixels = setting.camera.project(foot, height)
+        mask = np.zeros(owners.shape, np.float32)
+        cv2.fillConvexPoly(mask, cv2.convexHull(pixels.round().astype(np.int32)), 1.0)
+        size = float(np.ptp(pixels, axis=0).max())
+        shade = cv2.GaussianBlur(mask, (0, 0), max(spread * size, 0.5))
+        left -= strength * shade * (ground | (owners == item.on_top_of))
+    return np.asarray(np.maximum(left, 0.2)[..., None], np.float32)
 
 
 def _some(rng: Rng, kinds: list[scenes.Kind], count: int) -> list[scenes.Kind]:
