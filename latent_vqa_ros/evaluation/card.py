@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER, WEIGHTS, Manifest
+from latent_vqa_ros.datasets.mixture import PLUS
 from latent_vqa_ros.evaluation import evaluate, mistakes, plots
 
 RELIABILITY, WRONG = 'reliability.png', 'wrong.png'
@@ -56,7 +57,8 @@ def _training(manifest: Manifest, report: Json) -> str:
     return (f'## Training\n\nOn `{trained["data"]}` with seed {trained["seed"]}, by\n\n'
             f'{_recipe(manifest, "train")}\n\nwhich also prints or writes what is below.'
             f'{_start(manifest)}\n\n{_stages(report["stages"])}The weights learn from `train` '
-            'alone; `val` fits the temperature and the limit of `unfamiliar_image`; the rest is '
+            f'alone; {_fitted(manifest)} fits the temperature and the limit of '
+            '`unfamiliar_image`; the rest is '
             f'answered once, at the end.\n\n{data}')
 
 
@@ -88,11 +90,17 @@ def _accuracy(manifest: Manifest, report: Json) -> str:
             'The float graphs, in the same run of the recipe:\n\n'
             f'```\n{evaluate.table(report["float"])}\n```\n\n'
             f'![Reliability before and after temperature scaling]({RELIABILITY})\n\n'
-            f'Temperature {manifest.temperature:g}, fitted on the validation split. An image '
+            f'Temperature {manifest.temperature:g}, fitted on {_fitted(manifest)}. An image '
             f'farther than {manifest.max_distance:g} from the training images is '
-            f'`unfamiliar_image`: {manifest.training["false_alarms"]:.1%} of the validation '
+            f'`unfamiliar_image`: {manifest.training["false_alarms"]:.1%} of these '
             'images with their augmented copies and these as a camera would send them are, and '
             f'{found["unfamiliar"]:.1%} of the test images.')
+
+
+def _fitted(manifest: Manifest) -> str:
+    """Return the split that limits are fitted on: of the first data set, where there are more."""
+    first, plus, _ = manifest.training['data'].partition(PLUS)
+    return f'`val` of `{first}`' if plus else '`val`'
 
 
 def _floors(report: Json) -> str:

@@ -97,14 +97,14 @@ def data_of(recipe: Recipe, manifest: Manifest) -> Data:
     further = [name for name, found in manifest.metrics.items()
                if name not in ('float', 'int8') and isinstance(found, dict) and 'groups' in found]
     names = [name for name, _ in recipe.sources]
-    dataset = mixture.join([datasets.load(name, ('val', 'test', *_own(name, further)))
-                            for name in names])
+    parts = [datasets.load(name, ('val', 'test', *_own(name, further))) for name in names]
+    dataset = mixture.join(parts)
     few = mixture.join([datasets.load(name, ('train',), recipe.calibration_images)
                         for name in names])
     more = {name: dataset.split(name) for name in further}
     return Data(dataset.name, few.split('train'), dataset.split('val'), dataset.split('test'),
-                more, dataset.split(dataset.blind), manifest.tokenizer, manifest.answers,
-                manifest.questions)
+                more, dataset.split(dataset.blind), parts[0].split('val'), manifest.tokenizer,
+                manifest.answers, manifest.questions)
 
 
 def _own(name: str, further: Sequence[str]) -> list[str]:
@@ -124,7 +124,7 @@ def finish(recipe: Recipe, draft: Manifest, data: Data, model: LatentVqa, work: 
     errors = quantize_graphs(recipe, data, floats, work)
     backends = {'float': export.load_graphs(*floats, looks),
                 'int8': export.load_graphs(work / IMAGE_ENCODER, work / ANSWERER, looks)}
-    images = load_images(_some(data.val), draft.preprocess)
+    images = load_images(_some(data.fitted), draft.preprocess)
     limit = calibrate.fit_max_distance(
         backends['int8'], calibrate.variants(images, recipe, _VARIANTS), recipe.false_alarms)
     manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
@@ -187,7 +187,7 @@ def calibration_inputs(recipe: Recipe, data: Data) -> tuple[
 def measure(draft: Manifest, data: Data,
             backends: dict[str, Network]) -> tuple[Manifest, Json]:
     """Fit the temperature on validation, then report on the test split."""
-    val = evaluate.predict(backends['int8'], draft, data.val, 'calibrate')
+    val = evaluate.predict(backends['int8'], draft, data.fitted, 'calibrate')
     temperature = calibrate.fit_temperature(torch.from_numpy(val.logits),
                                             torch.from_numpy(val.truth))
     manifest = replace(draft, temperature=round(temperature, 4))

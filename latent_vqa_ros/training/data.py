@@ -21,7 +21,9 @@ from latent_vqa_ros.training.places import NOTHING
 class Data:
     """A dataset as a recipe sees it: records by split, words and answers of its training part.
 
-    ``more`` holds its further test splits, ``blind`` the records that a blind model learns from.
+    ``more`` holds its further test splits, ``blind`` the records that a blind model learns from,
+    ``fitted`` those that temperature and limits are fitted on: the validation of the first data
+    set, which a recipe names first because the model is for its pictures.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Data:
     test: tuple[Record, ...]
     more: dict[str, tuple[Record, ...]]
     blind: tuple[Record, ...]
+    fitted: tuple[Record, ...]
     tokenizer: Tokenizer
     answers: tuple[str, ...]
     questions: tuple[str, ...]
@@ -65,8 +68,9 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
                            f'{", ".join(sorted(unknown)[:5])}')
-    return Data(dataset.name, train, val, test, more, dataset.split(dataset.blind), tokenizer,
-                answers, texts)
+    fitted = mixture.first(found[0][0], limit or found[0][1]).split('val')
+    return Data(dataset.name, train, val, test, more, dataset.split(dataset.blind), fitted,
+                tokenizer, answers, texts)
 
 
 def _captions(records: Sequence[Record]) -> list[str]:

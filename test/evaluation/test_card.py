@@ -1,6 +1,7 @@
 """The model card: further splits, worst groups, and wrong answers with their pictures."""
 
 import re
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -96,6 +97,16 @@ def test_the_card_says_what_was_trained_and_how_long(made):
             'weights it began with (30%) and of the trained ones (70%), whose validation'
             ) in text(made)
     assert 'in `val`' in text(made)
+    assert 'alone; `val` fits the temperature' in text(made)
+
+
+def test_the_card_of_two_data_sets_says_on_which_the_limits_are_fitted(made, tmp_path):
+    out, manifest, report, _ = made
+    both = replace(manifest, training={**manifest.training, 'data': 'photos + tabletop'})
+    copy = tmp_path / 'fake'
+    shutil.copytree(out, copy)
+    card.write(copy, both, report)
+    assert ', fitted on `val` of `photos`.' in (copy / 'README.md').read_text('utf-8')
 
 
 def test_the_surest_mistakes_are_shown_two_of_a_group_at_most(made):

@@ -65,6 +65,9 @@ def test_two_data_sets_are_asked_and_answered_as_one_each_within_its_limit(tmp_p
     assert found.questions == ('is it blue', 'is it red')
     assert {name: len(records) for name, records in found.more.items()} == {
         'first/test': 3, 'second/test': 2}
+    assert {question.text for record in found.fitted for question in record.questions} == {
+        'is it red'}  # limits are fitted on the pictures of the first
+    assert len(found.fitted) == 3
     smoke = load_data(Recipe('x', tuple(folders), limit=(3, 2)), 1)
     assert (len(smoke.train), smoke.answers) == (2, found.answers)
 
