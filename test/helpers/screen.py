@@ -96,9 +96,14 @@ class Screen:
         self.run('document.querySelector(arguments[0]).focus()', selector)
         ActionChains(self.driver).send_keys(key).perform()
 
-    def hold(self, key: str, seconds: float) -> None:
+    def take_shots(self, key: str, answer: str, least: int = 3) -> None:
+        """Hold the key of an answer until it has so many shots."""
         self.run('document.activeElement.blur()')
-        ActionChains(self.driver).key_down(key).pause(seconds).key_up(key).perform()
+        ActionChains(self.driver).key_down(key).perform()
+        try:
+            self.until(lambda: self.shots(answer) >= least, f'shots of {answer}')
+        finally:
+            ActionChains(self.driver).key_up(key).perform()
 
     def ask(self, question: str) -> str:
         """Ask and return the large answer."""

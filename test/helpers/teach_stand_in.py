@@ -72,8 +72,14 @@ class StandIn(Node):
                 'stale': len(shots) != sum(v['shots'] for v in known['versions'][-1:]),
                 'doubtful': [{'shot': shots[0]['shot'], 'answer': shots[0]['answer'],
                               'looks_like': answers[-1], 'margin': -0.2}] if shots[5:] else [],
-                'next': {'answer': answers[-1], 'about': None,
+                'next': {'answer': answers[-1], 'about': self._least_sure(),
                          'say': f"show '{answers[-1]}' in 1 more moment"}, **more}
+
+    def _least_sure(self) -> str | None:
+        """Return the id of the detail that a taught question was least sure of."""
+        taught = [detail for detail in self.details.values()
+                  if detail['model']['name'].startswith('taught/') and detail['confidence']]
+        return min(taught, key=lambda detail: detail['confidence'])['id'] if taught else None
 
     def _add(self, said: dict) -> dict:
         if not self.frame:

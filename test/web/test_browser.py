@@ -12,6 +12,7 @@ from helpers.node_harness import Asker, until
 from helpers.page import NAMESPACE, serving
 from helpers.screen import Screen
 from selenium.webdriver.common.keys import Keys
+from std_msgs.msg import String
 
 from latent_vqa_ros.web.server import STATIC
 
@@ -95,8 +96,6 @@ def test_a_change_of_a_standing_question_is_its_story(screen, asker):
 
 
 def _string(document):
-    from std_msgs.msg import String
-
     return String(data=json.dumps(document))
 
 
@@ -111,8 +110,7 @@ def test_an_answer_is_corrected_with_two_keys(screen):
 def test_a_person_teaches_two_answers_switches_on_and_rolls_back(screen):
     screen.teach(TRAY, ('yes', 'no'))
     for key, answer in (('1', 'yes'), ('2', 'no')):
-        screen.hold(key, 1.6)
-        screen.until(lambda answer=answer: screen.shots(answer) >= 3, f'shots of {answer}')
+        screen.take_shots(key, answer)
     screen.until(lambda: len(screen.texts('.thumb')) >= 6, 'thumbnails')
     screen.click('#fit')
     screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the judgement')
@@ -127,6 +125,41 @@ def test_a_person_teaches_two_answers_switches_on_and_rolls_back(screen):
     before = len(screen.texts('.thumb'))
     screen.press_on('.thumb', '\ue017')  # Delete
     screen.until(lambda: len(screen.texts('.thumb')) == before - 1, 'the shot to go')
+
+
+def test_a_picture_that_is_offered_stays_until_it_is_labelled_though_a_worse_one_comes(
+        screen, asker):
+    safe = 'Is it safe?'
+    heard = []
+    asker.node.create_subscription(String, 'stand_in/teach/detail',
+                                   lambda said: heard.append(json.loads(said.data)), 1000)
+
+    def answered(id_, confidence):
+        detail = asker.ask(TRAY)
+        detail |= {'id': id_, 'question': safe, 'confidence': confidence,
+                   'model': detail['model'] | {'name': 'taught/is-it-safe'}}
+        asker.publish(_string(detail), 'answer/detail', 1000)
+
+    def least_sure():
+        """Take a shot, as each is told with the frame to label next; return that."""
+        screen.press('1')
+        told = [each for each in heard if each['question'] == safe]
+        drawn = told and screen.shots('yes') == told[-1]['shots']['yes']
+        return drawn and told[-1]['next']['about']
+
+    def offered():
+        return screen.run('return document.querySelector("[data-about]")?.dataset.about')
+
+    assert screen.sees()
+    screen.teach(safe, ('yes', 'no'))
+    answered('bad', 0.31)
+    screen.until(lambda: least_sure() and offered() == 'bad', 'a picture to be offered')
+    answered('worse', 0.21)
+    screen.until(lambda: least_sure() == 'worse', 'a worse one')
+    assert offered() == 'bad'
+    screen.click('[data-about="bad"] button:last-child')
+    screen.until(lambda: offered() == 'worse', 'the next to be offered')
+    screen.until(lambda: screen.shots('no') == 1, 'the label to count')
 
 
 def test_the_state_shows_how_the_node_is_and_sets_what_may_be_set(screen):

@@ -28,8 +28,7 @@ def teach_and_force_on(screen):
     """Show each answer a few times, have it judged, switch it on all the same."""
     screen.teach(TRAY, ('yes', 'no'))
     for key, answer in (('1', 'yes'), ('2', 'no')):
-        screen.hold(key, 1.6)
-        screen.until(lambda answer=answer: screen.shots(answer) >= 3, f'shots of {answer}')
+        screen.take_shots(key, answer)
     screen.until(lambda: len(screen.texts('.thumb img')) >= 6, 'thumbnails')
     screen.click('#fit')
     screen.until(lambda: 'does not trust' in screen.text('.judge'), "the judge's reason")
@@ -57,10 +56,14 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
 
     screen.until(lambda: screen.ask(TRAY) and screen.texts('.confidence'), 'a familiar picture')
     screen.press('t')
-    screen.until(lambda: screen.texts('.least button'), 'the frame that it is least sure of')
-    assert screen.run('return document.querySelector(".least img").naturalWidth') > 0
-    screen.click('.least button')
-    screen.until(lambda: not screen.texts('.least button'), 'it to be labelled')
+    screen.until(lambda: screen.run('return document.querySelector(".least img")?.naturalWidth'),
+                 'the frame that it is least sure of')
+    before = screen.shots('yes')
+    labelled = screen.run('return document.querySelector(".least [data-about]").dataset.about')
+    screen.click(f'[data-about="{labelled}"] button')
+    screen.until(lambda: screen.shots('yes') > before or 'already' in screen.text('#notices'),
+                 'the label to count')
+    assert not screen.texts(f'[data-about="{labelled}"]')
 
     screen.driver.refresh()
     screen.press('t')

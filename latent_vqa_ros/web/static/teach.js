@@ -39,6 +39,7 @@ export class Teach {
     this.next = h('p', {class: 'next', role: 'status'});
     this.least = h('div', {class: 'least'});
     this.seen = new Map();  // id of a detail of a taught question → what the camera showed then
+    this.offered = null;  // [id, picture] that is offered to be labelled
     this.warnings = h('ul', {class: 'warnings'});
     this.regionText = h('span', {}, 'the whole picture');
     this.shadowBox = h('input', {id: 'shadow', type: 'checkbox'});
@@ -74,6 +75,7 @@ export class Teach {
 
   leave() {
     this.release();
+    this.offered = null;
     this.stage.letDrag(null);
     this.stage.region = null;
     this.stage.draw();
@@ -85,6 +87,7 @@ export class Teach {
     const sent = this.sendCommand({do: 'teach', message: {...message, question: about,
       id: `${ME}-${this.count}`}});
     if (!sent) notice('Not connected: nothing was sent.', 'bad');
+    return sent;
   }
 
   // which question
@@ -100,6 +103,7 @@ export class Teach {
     if (!question) return;
     if (question !== this.question) {
       this.detail = null;
+      this.offered = null;
       this.answers = [];
       this.shots.clear();
       this.setRegion(this.questions.find((each) => each.question === question)?.region ?? this.region ?? null);
@@ -221,13 +225,21 @@ export class Teach {
     this.judge.draw(detail);
   }
 
-  // The frame that the head was least sure of: to label it teaches most.
+  // The frame that the head was least sure of: to label it teaches most. It stays until it is
+  // labelled, even where a worse one comes: a label must not go to another picture than was seen.
   drawLeast(about) {
-    const picture = this.seen.get(String(about));
-    fill(this.least, about === null || !picture ? null : [h('p', {}, 'It was least sure about this. Which is right?'),
-      h('div', {class: 'row'}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
-        this.answers.map((answer) => h('button', {type: 'button',
-          onclick: () => { this.seen.delete(String(about)); this.say({do: 'correct', about, answer}); }}, answer)))]);
+    if (!this.offered && this.seen.has(String(about))) this.offered = [about, this.seen.get(String(about))];
+    const [id, picture] = this.offered ?? [];
+    fill(this.least, !this.offered ? null : [h('p', {}, 'It was least sure about this. Which is right?'),
+      h('div', {class: 'row', 'data-about': id}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
+        this.answers.map((answer) => h('button', {type: 'button', onclick: () => this.label(id, answer)}, answer)))]);
+  }
+
+  label(about, answer) {
+    if (!this.say({do: 'correct', about, answer})) return;
+    this.seen.delete(String(about));
+    this.offered = null;
+    this.draw();
   }
 
   onDetail(detail) {
