@@ -14,9 +14,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import LIMIT, QUESTION, image, until
+from helpers.pupil import LID, SECOND, Pupil
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
 from teach.conftest import draw
 
 from latent_vqa_ros.core.annotate import UNSEEN
@@ -28,51 +28,6 @@ from latent_vqa_ros.ros.answering import Answerer
 from latent_vqa_ros.ros.diagnostics import OK
 from latent_vqa_ros.teach import files
 from latent_vqa_ros.teach.learn import Learner
-
-LID = 'is the lid open?'
-SECOND = 10**9
-
-
-class Pupil:
-    """A robot that is taught over its topics."""
-
-    def __init__(self, robot):
-        self.robot = robot
-        self.documents = []
-        robot.node.create_subscription(
-            String, 'teach/detail', lambda msg: self.documents.append(json.loads(msg.data)), 1000)
-        self._teach = robot.node.create_publisher(String, 'teach', 1000)
-        until(lambda: robot.node.count_subscribers(self._teach.topic_name)
-              and robot.node.count_publishers(f'{robot.node.get_namespace()}/teach/detail'),
-              'the topics of teaching')
-
-    def say(self, **message):
-        """Send a message and return its document."""
-        number = len(self.documents)
-        self._teach.publish(String(data=message.pop('text', None) or json.dumps(message)))
-        until(lambda: len(self.documents) > number, f'a document of {message}')
-        assert len(self.documents) == number + 1
-        return self.documents[-1]
-
-    def diagnosed(self):
-        return getattr(self.robot.diagnostics.get('teaching'), 'message', '')
-
-    def look(self, answer, seed, at):
-        pixels = draw(answer, seed)
-        self.robot.show(image(at * SECOND, height=240, width=320, step=960,
-                              data=pixels[:, :, ::-1].tobytes()))
-
-    def show(self, shots=12, moments=3):
-        at = 1
-        for moment in range(moments):
-            for number, answer in enumerate(('yes', 'no')):
-                for shot in range(moment, shots, moments):
-                    at += 1
-                    self.look(answer, 100 * number + shot, at)
-                    document = self.say(do='add', question=LID, answer=answer)
-                    assert document['status'] == 'ok', document['reason']
-                at += 5
-        return document
 
 
 @pytest.fixture
@@ -164,7 +119,7 @@ def test_questions_are_answered_while_a_head_is_fitted(taught, monkeypatch):
 
     monkeypatch.setattr(Learner, 'fit', slow)
     before = len(taught.documents)
-    taught._teach.publish(String(data=json.dumps({'do': 'fit', 'question': LID})))
+    taught.send(do='fit', question=LID)
     assert begun.wait(LIMIT)
     assert [taught.robot.ask(LID)['answer'] for _ in range(5)] == 5 * ['yes']
     assert taught.robot.ask(QUESTION)['status'] != 'overloaded'
@@ -185,7 +140,7 @@ def busy(taught, monkeypatch):
         return fit(*given)
 
     monkeypatch.setattr(Learner, 'fit', slow)
-    taught._teach.publish(String(data=json.dumps({'do': 'fit', 'question': LID})))
+    taught.send(do='fit', question=LID)
     assert begun.wait(LIMIT)
     yield taught, gate
     gate.set()
@@ -195,8 +150,7 @@ def test_a_correction_that_waits_for_a_fit_keeps_its_frame(busy):
     pupil, gate = busy
     detail = pupil.robot.ask(LID)
     before = len(pupil.documents)
-    pupil._teach.publish(String(data=json.dumps(
-        {'do': 'correct', 'about': detail['id'], 'answer': 'no'})))
+    pupil.send(do='correct', about=detail['id'], answer='no')
     for at in range(20):  # more than are remembered
         pupil.look('no', at, 5000 + at)
         pupil.robot.ask(LID)
@@ -219,8 +173,7 @@ def test_a_correction_that_waits_for_a_question_keeps_its_frame(taught, monkeypa
     before = len(taught.documents)
     taught.robot.say(QUESTION)
     assert begun.wait(LIMIT)
-    taught._teach.publish(String(data=json.dumps(
-        {'do': 'correct', 'about': detail['id'], 'answer': 'no'})))
+    taught.send(do='correct', about=detail['id'], answer='no')
     until(lambda: activation.worker.waiting, 'the correction in the queue')
     activation.teaching.memory.keep(Detail(Status.OK, LID), Frame(None), 0)  # forgets all
     gate.set()
@@ -234,8 +187,7 @@ def test_frames_that_wait_for_a_fit_take_bounded_memory(busy, monkeypatch):
     before = len(pupil.documents)
     for at in range(5):
         pupil.look('yes', 300 + at, 6000 + at)
-        pupil._teach.publish(String(data=json.dumps(
-            {'do': 'add', 'question': LID, 'answer': 'yes', 'id': at})))
+        pupil.send(do='add', question=LID, answer='yes', id=at)
         until(lambda n=at: len(pupil.documents) - before == max(0, n - 2) and
               (n > 2 or pupil.robot.vqa.activation.teaching._worker.waiting == n + 1), 'its turn')
     assert [one['status'] for one in pupil.documents[before:]] == 2 * ['overloaded']
@@ -256,7 +208,7 @@ def test_deactivating_ends_a_fit_and_leaves_no_half_version(taught, monkeypatch)
     before = len(taught.documents)
     with monkeypatch.context() as patched:
         patched.setattr(Learner, 'features', slow)
-        taught._teach.publish(String(data=json.dumps({'do': 'fit', 'question': LID})))
+        taught.send(do='fit', question=LID)
         assert begun.wait(LIMIT)
         assert taught.robot.transition('deactivate')
     until(lambda: len(taught.documents) > before, 'a document')
