@@ -30,7 +30,7 @@ DISABLED = 'disabled through ~/enable'
 WARN_AFTER, WARN_AGAIN = 3.0, 60.0  # s that a frame is missing until it is logged, and once more
 NO_CLOCK = 'use_sim_time is set, but nobody publishes /clock: time stands, ages count by the wall'
 NO_COLOURS = 'the camera shows no colours (R = G = B): questions about colours are unsure'
-NAMESAKE_S = 30.0  # s; longer than the middleware remembers a killed node
+NAMESAKE_S = 5.0  # that another node of the same name is known until it is warned of
 FRESH_S = 2.0  # age of a newest frame that still says that they arrive
 FUTURE_S = 1.0  # that a stamp may lie ahead of the node's clock without a warning
 
@@ -62,7 +62,8 @@ class Namesakes:
     def warn(self) -> str:
         """Return, and log once, that there are some, '' where none is; call it for each report.
 
-        A node that was killed is known for some seconds more: only what lasts counts.
+        Only what lasts counts. A node that began after another was killed never knows that one;
+        one that had begun before takes it for alive for 20 s more.
         """
         own = self._node.get_fully_qualified_name()
         names = [f'{space.rstrip("/")}/{name}'
@@ -112,8 +113,8 @@ class Cameras:
         values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
         level, message = _judge(frame, now_ns, max_age_s, values['publishers'],
                                 source.mismatch(camera))
-        if level != STALE and source.clock_is_missing:
-            level, message = WARN, NO_CLOCK
+        if source.clock_is_missing:  # a cause is said first
+            level, message = max(level, WARN), f'{NO_CLOCK}; {message}'
         if not colours:
             values['colours'], message = 'none', f'{message}; {NO_COLOURS}'
         return status(name, level, message, values)

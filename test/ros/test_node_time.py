@@ -104,6 +104,9 @@ def test_a_dead_camera_goes_stale_without_a_clock_too(robot):
     assert 'nobody publishes /clock' in await_level(node, WARN).message
     node.set(max_image_age=0.5)
     until(lambda: node.ask()['status'] == 'stale_image', 'the frame to be stale')
+    said = await_level(node, STALE).message  # the cause is said first
+    assert said.startswith('use_sim_time is set, but nobody publishes /clock: ')
+    assert 'the newest image is' in said
 
 
 def test_a_dead_camera_goes_stale_after_the_clock_has_died(simulated):
