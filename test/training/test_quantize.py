@@ -1,4 +1,4 @@
-"""The shipped bundle's graphs: float is torch, int8 is nearly float, masks cannot ruin it."""
+"""Small graphs become int8 as the module says. The shipped ones: test_shipped_graphs.py."""
 
 import logging
 
@@ -6,198 +6,255 @@ import numpy as np
 import pytest
 
 onnx = pytest.importorskip('onnx', reason='needs onnx: pip install onnx')
-pytest.importorskip('torch', reason='needs torch: pip install torch')
-pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscript')
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from dataclasses import replace  # noqa: E402
-from types import SimpleNamespace  # noqa: E402
+from latent_vqa_ros.backends.onnx_backend import OnnxBackend  # noqa: E402
+from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
+from latent_vqa_ros.training import quantize  # noqa: E402
 
-from latent_vqa_ros import backends, datasets  # noqa: E402
-from latent_vqa_ros.backends.network import Network  # noqa: E402
-from latent_vqa_ros.backends.torch_backend import load_model  # noqa: E402
-from latent_vqa_ros.core import bundle  # noqa: E402
-from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER  # noqa: E402
-from latent_vqa_ros.core.models import find_model  # noqa: E402
-from latent_vqa_ros.evaluation import evaluate  # noqa: E402
-from latent_vqa_ros.training import export, quantize  # noqa: E402
-
-MODELS = sorted(path.parent.name for path in find_model('easy_vqa').parent.glob('*/manifest.yaml'))
+GREYS = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+PIXELS = PreprocessConfig(mean=(128 / 255,) * 3, std=(0.25,) * 3)
 
 
-def test_the_shipped_bundles_are_found():
-    assert {'easy_vqa', 'tabletop'} <= set(MODELS)
+def node(kind, inputs, output, **attributes):
+    return helper.make_node(kind, inputs.split(), [output], name=output, **attributes)
 
 
-@pytest.fixture(scope='module')
-def shipped():
-    return bundle.load(find_model('easy_vqa'))
+def write(path, nodes, constants, input_type=TensorProto.FLOAT, shape=(2, 4)):
+    """Write a graph from 'x' to the output of its last node; return its path."""
+    graph = helper.make_graph(
+        nodes, 'small', [helper.make_tensor_value_info('x', input_type, shape)],
+        [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT,
+                                       len(shape) * [None])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)],
+                                ir_version=9), path)
+    return path
 
 
-@pytest.fixture(scope='module')
-def floats(shipped, tmp_path_factory):
-    return export.export_float(shipped, tmp_path_factory.mktemp('float'))
+def compute(path, x):
+    output = onnx.load(path).graph.output[0].name
+    return OnnxBackend({'small': path.read_bytes()}).run('small', {'x': x}, [output])[0]
 
 
-@pytest.fixture(scope='module')
-def records():
-    pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')
-    return datasets.load('easy_vqa').split('val')[:60]
+def weights(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def graph(shipped, name):
-    return onnx.load_from_string(shipped.content(name)).graph
+@pytest.fixture
+def source(tmp_path):
+    """Return a graph of three products with weights, and one of two activations between them."""
+    return write(tmp_path / 'float.onnx', [
+        node('MatMul', 'x first', 'a'), node('Relu', 'a', 'b'), node('Transpose', 'b', 't'),
+        node('MatMul', 'b t', 'both'), node('MatMul', 'both second', 'd'),
+        node('MatMul', 'd third', 'y'),
+    ], {'first': weights(4, 4), 'second': weights(2, 4, seed=1), 'third': weights(4, 3, seed=2)})
 
 
-def test_torch_float_onnx_and_int8_give_the_same_answers(shipped, floats, records):
-    manifest = shipped.manifest
-    runs = {
-        'torch': backends.load(shipped, 'torch'), 'int8': backends.load(shipped),
-        'float': export.load_graphs(*floats)}
-    found = {name: evaluate.predict(run, manifest, records) for name, run in runs.items()}
-    assert len(found['int8'].truth) > 500
-    assert np.abs(found['torch'].logits - found['float'].logits).max() < 1e-3
-    assert evaluate.disagreement(found['float'], found['int8'])['all'] == 0
-    assert found['int8'].right.mean() == 1
+@pytest.fixture
+def feeds():
+    return [{'x': weights(2, 4, seed=seed)} for seed in range(3, 9)]
 
 
-def test_convolutions_and_linear_layers_are_int8_and_products_of_activations_are_not(shipped):
-    for name in (IMAGE_ENCODER, ANSWERER):
-        nodes = graph(shipped, name).node
-        made_by = {output: node for node in nodes for output in node.output}
-        heavy = [node for node in nodes if node.op_type in ('Conv', 'Gemm', 'MatMul')]
-        weights = {tensor.name: tensor for tensor in graph(shipped, name).initializer}
-        quantized = [n for n in heavy if n.input[1] in made_by
-                     and made_by[n.input[1]].input[0] in weights]
-        left = [n for n in heavy if n not in quantized]
-        assert len(quantized) >= 10
-        assert all(made_by[n.input[1]].op_type == 'DequantizeLinear' for n in quantized)
-        stay = [n for n in left if n.input[1] in weights
-                and 'feature_whiten' not in n.input[1]]
-        assert stay == ([] if name == IMAGE_ENCODER else heavy[-2:])  # projection, answer bank
+def int8_products(path):
+    """Return the outputs of the products whose second factor is a stored int8 tensor."""
+    graph = onnx.load(path).graph
+    int8 = {t.name for t in graph.initializer if t.data_type == TensorProto.INT8}
+    restored = {n.output[0] for n in graph.node
+                if n.op_type == 'DequantizeLinear' and n.input[0] in int8}
+    return {n.output[0] for n in graph.node if n.op_type == 'MatMul' and n.input[1] in restored}
 
 
-def test_a_convolution_and_its_relu_are_rounded_to_eight_bits_once(shipped):
-    nodes = graph(shipped, IMAGE_ENCODER).node
-    made_by = {output: node.op_type for node in nodes for output in node.output}
-    relus = [node for node in nodes if node.op_type == 'Relu']
-    assert relus
-    assert {made_by[node.input[0]] for node in relus} <= {'Add', 'Gemm'}
-
-
-def test_camera_pixels_enter_the_first_convolution_as_they_are(shipped):
-    nodes = graph(shipped, IMAGE_ENCODER).node
-    assert 'Cast' not in {node.op_type for node in nodes}
-    reader = next(node for node in nodes if node.name == 'pixels')
-    values = {t.name: onnx.numpy_helper.to_array(t)
-              for t in graph(shipped, IMAGE_ENCODER).initializer}
-    pixel = np.arange(256)
-    seen = (pixel - values[reader.input[2]].astype(float)) * values[reader.input[1]]
-    preprocess = shipped.manifest.preprocess
-    assert np.allclose(seen, (pixel / 255 - preprocess.mean[0]) / preprocess.std[0], atol=1e-6)
-
-
-def test_a_mean_between_two_grey_levels_is_not_forced(shipped, tmp_path):
-    copy = tmp_path / 'graph.onnx'
-    copy.write_bytes(shipped.content(IMAGE_ENCODER))
-    assert not quantize.feed_pixels(
-        copy, replace(shipped.manifest.preprocess, mean=(0.5, 0.5, 0.5)))
-    assert copy.read_bytes() == shipped.content(IMAGE_ENCODER)
-
-
-def test_weight_errors_are_those_of_rounding_to_eight_bits(shipped, floats, tmp_path):
+def test_products_with_weights_become_int8_and_those_of_activations_stay_float(
+        source, feeds, tmp_path):
     target = tmp_path / 'int8.onnx'
-    noise = np.random.default_rng(0).standard_normal((64, 128), np.float32)
-    feeds = [{'features': noise, 'tokens': np.array([1, 3, 4])}]
-    errors = quantize.quantize_graph(floats[1], target, feeds)
-    assert len(errors) > 10
-    assert list(errors.values()) == sorted(errors.values(), reverse=True)
-    assert 0 < max(errors.values()) <= 0.5 / 64 + 1e-6
-    weights = [onnx.numpy_helper.to_array(each) for each in onnx.load(target).graph.initializer]
-    largest = [np.abs(each.astype(int)).max() for each in weights if each.dtype == np.int8]
-    assert len(largest) > 10
-    assert max(largest) == 64  # half of the range, for x86 without VNNI; and all of that half
+    errors = quantize.quantize_graph(source, target, feeds)
+    assert int8_products(target) == {'a', 'd', 'y'}
+    assert set(errors) == {'first', 'second', 'third'}
+    x = feeds[0]['x']
+    found, wanted = compute(target, x), compute(source, x)
+    assert 0 < np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
 
 
-@pytest.mark.parametrize('model', MODELS)
-def test_int8_weights_of_a_shipped_graph_are_small_enough_for_every_x86(model):
-    """Products with pixels from 0 to 255 are added in pairs, in 16 bits, where VNNI is missing."""
-    found = bundle.load(find_model(model))
-    largest = {}
-    for name in found.manifest.graphs:
-        constants = {t.name: onnx.numpy_helper.to_array(t) for t in graph(found, name).initializer}
-        largest |= {f'{name}: {key}': int(np.abs(value.astype(int)).max())
-                    for key, value in constants.items() if value.dtype == np.int8}
-    assert len(largest) >= 10
-    assert {key: value for key, value in largest.items() if value > 64} == {}
-    assert 2 * 255 * 64 < 1 << 15
+@pytest.mark.parametrize(('options', 'left'), [
+    ({'keep_float': ['sec']}, {'a', 'y'}), ({'keep_last': 1}, {'a', 'd'}),
+    ({'keep_last': 2}, {'a'}), ({'keep_float': ['third'], 'keep_last': 1}, {'a'})])
+def test_named_weights_and_the_last_products_stay_float(source, feeds, tmp_path, options, left):
+    target = tmp_path / 'int8.onnx'
+    quantize.quantize_graph(source, target, feeds, **options)
+    assert int8_products(target) == left
 
 
-@pytest.mark.parametrize('model', MODELS)
-def test_a_shipped_graph_tells_nothing_of_the_machine_that_made_it(model):
-    found = bundle.load(find_model(model))
-    for name in found.manifest.graphs:
-        assert b'File "' not in found.content(name)
+def test_what_a_product_gives_is_rounded_only_where_a_product_takes_it(source, feeds, tmp_path):
+    target = tmp_path / 'int8.onnx'
+    quantize.quantize_graph(source, target, feeds)
+    rounded = {n.input[0] for n in onnx.load(target).graph.node if n.op_type == 'QuantizeLinear'}
+    assert rounded == {'x', 'both', 'd'}
 
 
-def test_an_exported_graph_tells_nothing_of_the_machine_that_made_it(floats):
-    for path in floats:
-        assert b'File "' not in path.read_bytes()
+@pytest.mark.parametrize(('kind', 'limits', 'also', 'stays'), [
+    ('Relu', '', (), False), ('Clip', ' zero six', (), True),
+    ('Clip', ' zero six', ('Clip',), False)])
+def test_after_a_convolution_a_relu_needs_no_node_nor_does_what_is_named(
+        tmp_path, kind, limits, also, stays):
+    source = write(tmp_path / 'float.onnx', [
+        node('Conv', 'x first', 'a'), node(kind, f'a{limits}', 'b'),
+        node('Conv', 'b second', 'y')],
+        {'first': weights(4, 3, 1, 1), 'second': weights(2, 4, 1, 1, seed=1),
+         **({'zero': np.float32(0), 'six': np.float32(6)} if limits else {})}, shape=(1, 3, 2, 2))
+    feeds = [{'x': weights(1, 3, 2, 2, seed=seed)} for seed in range(3, 9)]
+    quantize.quantize_graph(source, target := tmp_path / 'int8.onnx', feeds, also=also)
+    assert (kind in {n.op_type for n in onnx.load(target).graph.node}) == stays
+    x = feeds[0]['x']
+    found, wanted = compute(target, x), compute(source, x)
+    assert 0 < np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
 
 
-def test_quantizing_leaves_the_logging_of_the_program_as_it_was(floats, tmp_path):
+def test_a_range_is_that_of_the_pictures_shown(source, tmp_path):
+    target = tmp_path / 'int8.onnx'
+    shown = [np.full((2, 4), value, np.float32) for value in (-0.5, 2.05, 1)]
+    quantize.quantize_graph(source, target, [{'x': x} for x in shown])
+    graph = onnx.load(target).graph
+    stored = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    scale, zero = next(n.input[1:] for n in graph.node
+                       if n.op_type == 'QuantizeLinear' and n.input[0] == 'x')
+    assert stored[scale] == pytest.approx(2.55 / 255)
+    assert (stored[zero], stored[zero].dtype) == (50, np.uint8)
+
+
+def test_each_column_has_its_own_scale_and_weights_of_64_at_most(tmp_path):
+    uneven = weights(4, 3) * np.array([1, 0.01, 0.0001], np.float32)
+    source = write(tmp_path / 'float.onnx', [node('MatMul', 'x w', 'y')], {'w': uneven})
+    errors = quantize.quantize_graph(source, target := tmp_path / 'int8.onnx',
+                                     [{'x': weights(2, 4)}])
+    stored, = (numpy_helper.to_array(t) for t in onnx.load(target).graph.initializer
+               if t.name == 'w_quantized')
+    assert np.abs(stored.astype(int)).max(axis=0).tolist() == [64, 64, 64]
+    assert 0 < errors['w'] <= 0.5 / 64
+
+
+@pytest.mark.parametrize('name', ['float.onnx', 'absent.onnx'])
+def test_quantizing_leaves_the_logging_of_the_program_as_it_was(source, feeds, tmp_path, name):
     before = logging.getLogger().level
-    noise = np.random.default_rng(0).standard_normal((64, 128), np.float32)
-    quantize.quantize_graph(floats[1], tmp_path / 'int8.onnx',
-                            [{'features': noise, 'tokens': np.array([1, 3, 4])}])
+    seen = []
+
+    def tell():
+        seen.append(logging.getLogger().level)
+        yield from feeds
+
+    try:
+        quantize.quantize_graph(source.with_name(name), tmp_path / 'int8.onnx', tell())
+    except Exception:
+        assert name == 'absent.onnx'
+    else:
+        assert seen == [logging.ERROR]
     assert logging.getLogger().level == before < logging.ERROR
 
 
-def test_export_refuses_a_graph_that_is_not_the_model(shipped, floats):
-    import torch
-    other = load_model(shipped)
-    with torch.no_grad():
-        other.project_answer.weight[0] += 0.5
-    manifest = shipped.manifest
-    with pytest.raises(export.ExportError, match='differ'):
-        export.check_graphs(other, manifest.preprocess, manifest.max_tokens,
-                            export.load_graphs(*floats))
+# errors of weights
+
+def stored_as(tmp_path, name, floats, ints, scale, **attributes):
+    """Return the errors of one weight that is stored as these integers with this scale."""
+    before = write(tmp_path / 'before.onnx', [node('MatMul', f'x {name}', 'y')],
+                   {name: np.asarray(floats, np.float32)})
+    after = write(tmp_path / 'after.onnx', [
+        node('DequantizeLinear', f'{name}_quantized scale', 'w', **attributes),
+        node('MatMul', 'x w', 'y')],
+        {f'{name}_quantized': np.asarray(ints, np.int8), 'scale': np.asarray(scale, np.float32)})
+    return quantize.weight_errors(before, after)
 
 
-@pytest.mark.parametrize('output', ['features', 'distance', 'logits', 'attention'])
-def test_export_refuses_a_graph_of_which_any_output_is_not_the_models(
-        output, looking):
-    model, manifest, network = looking
-    run = network.executor.run
-
-    def wrong(graph, feeds, outputs):
-        found = run(graph, feeds, outputs)
-        return [value + (1e-2 if name == output else 0) for name, value in
-                zip(outputs, found, strict=True)]
-    good = export.check_graphs(model, manifest.preprocess, manifest.max_tokens, network)
-    assert good < 1e-4
-    bad = Network('x', SimpleNamespace(run=wrong), looks=True)
-    with pytest.raises(export.ExportError, match='differ'):
-        export.check_graphs(model, manifest.preprocess, manifest.max_tokens, bad)
+def test_an_error_is_the_worst_of_a_weight_and_relative_to_its_largest_value(tmp_path):
+    errors = stored_as(tmp_path, 'w', [[1, -4], [0.25, 0]], [[10, -40], [0, 0]], 0.1)
+    assert errors == {'w': pytest.approx(0.25 / 4)}
 
 
-@pytest.fixture(scope='module')
-def looking(tmp_path_factory):
-    """Return the shipped default model, its manifest and its float graphs."""
-    found = bundle.load(find_model('tabletop'))
-    floats = export.export_float(found, tmp_path_factory.mktemp('looking'))
-    return load_model(found), found.manifest, export.load_graphs(*floats, evidence=True)
+@pytest.mark.parametrize(('axis', 'ints'), [
+    (0, [[10, 20], [3, 4]]), (1, [[10, 2], [30, 4]]), (-1, [[10, 2], [30, 4]]),
+    (None, [[10, 2], [30, 4]])])  # ONNX: 1 where it is not said
+def test_scales_lie_along_their_axis(tmp_path, axis, ints):
+    attributes = {} if axis is None else {'axis': axis}
+    errors = stored_as(tmp_path, 'w', [[1, 2], [3, 4]], ints, [0.1, 1], **attributes)
+    assert errors['w'] == pytest.approx(0, abs=1e-6)
 
 
-def test_onnx_files_are_small_enough_for_a_robot(shipped):
-    sizes = sum(shipped.manifest.files[name].bytes for name in (IMAGE_ENCODER, ANSWERER))
-    assert sizes <= 1_500_000
+def test_scales_of_a_convolution_are_those_of_its_channels(tmp_path):
+    errors = stored_as(tmp_path, 'w', weights(2, 3, 1, 1) * 0 + 5,
+                       np.array([50, 5]).reshape(2, 1, 1, 1).repeat(3, 1), [0.1, 1], axis=0)
+    assert errors['w'] == pytest.approx(0, abs=1e-6)
 
 
-def test_the_recorded_result_of_the_recipe_holds_what_the_card_says(shipped):
-    metrics = shipped.manifest.metrics
-    assert metrics['int8']['n'] == 9_673
-    assert metrics['int8']['accuracy'] >= 0.999
-    assert abs(metrics['int8']['accuracy'] - metrics['float']['accuracy']) <= 0.0005
-    assert metrics['int8']['ece'] <= 0.005
-    card = (shipped.path / 'README.md').read_text('utf-8')
-    assert f'{metrics["int8"]["accuracy"]:.2%}' in card
+def test_a_vector_with_a_scale_for_each_value_and_a_weight_of_zeros_have_errors_too(tmp_path):
+    errors = stored_as(tmp_path, 'w', [1, 2], [10, 1], [0.1, 1], axis=0)
+    assert errors['w'] == pytest.approx(0.5)
+    assert stored_as(tmp_path, 'w', [[0, 0]], [[0, 0]], 0.1) == {'w': 0}
+
+
+def test_errors_are_sorted_and_are_of_stored_weights_alone(tmp_path):
+    one = np.float32([[1]])
+    before = write(tmp_path / 'before.onnx', [
+        node('MatMul', 'x a', 'h'), node('MatMul', 'h b', 'y')], {'a': one, 'b': one})
+    after = write(tmp_path / 'after.onnx', [
+        node('DequantizeLinear', 'x s', 'restored'),
+        node('DequantizeLinear', 'a_quantized s', 'a'), node('MatMul', 'restored a', 'h'),
+        node('DequantizeLinear', 'b_quantized s', 'b'), node('MatMul', 'h b', 'y')],
+        {'a_quantized': np.int8([[9]]), 'b_quantized': np.int8([[7]]), 's': np.float32(0.1)})
+    errors = quantize.weight_errors(before, after)
+    assert list(errors.items()) == [('b', pytest.approx(0.3)), ('a', pytest.approx(0.1))]
+
+
+# the camera's pixels
+
+def pixel_graph(path, steps='Cast Sub Mul QuantizeLinear DequantizeLinear Relu', more=()):
+    """Write pixels (256, 3) → normalized → rounded → restored → ReLU, or other steps in a row."""
+    others = {'Cast': '', 'Sub': ' mean', 'Mul': ' factor', 'QuantizeLinear': ' scale zero',
+              'DequantizeLinear': ' scale zero', 'Relu': ''}
+    nodes, last = [], 'x'
+    for number, step in enumerate(steps.split()):
+        attributes = {'to': TensorProto.FLOAT} if step == 'Cast' else {}
+        nodes.append(node(step, last + others[step], f'h{number}', **attributes))
+        last = f'h{number}'
+    constants = {'mean': 255 * np.float32(PIXELS.mean), 'scale': np.float32(0.02),
+                 'factor': 1 / (255 * np.float32(PIXELS.std)), 'zero': np.uint8(100)}
+    return write(path, [*nodes[:-1], *more, nodes[-1]], constants, TensorProto.UINT8, (256, 3))
+
+
+def test_pixels_enter_as_they_are_and_mean_what_the_normalization_made_of_them(tmp_path):
+    path = pixel_graph(tmp_path / 'graph.onnx')
+    assert quantize.feed_pixels(path, PIXELS)
+    graph = onnx.load(path).graph
+    assert [n.op_type for n in graph.node] == ['DequantizeLinear', 'Relu']
+    assert {t.name for t in graph.initializer} == {'pixel_scale', 'pixel_zero'}
+    wanted = np.maximum(0, (GREYS / 255 - PIXELS.mean) / PIXELS.std)
+    assert np.allclose(compute(path, GREYS), wanted, atol=1e-6)
+    assert np.ptp(wanted) > 1
+
+
+@pytest.mark.parametrize('change', [
+    {'mean': (128 / 255, 128 / 255, 127 / 255)}, {'std': (0.25, 0.25, 0.3)},
+    {'mean': (0.5,) * 3}, {'mean': (0.501,) * 3}])
+def test_a_normalization_that_no_zero_point_and_scale_express_is_left(tmp_path, change):
+    path = pixel_graph(tmp_path / 'graph.onnx')
+    before = path.read_bytes()
+    assert not quantize.feed_pixels(path, PreprocessConfig(
+        **{'mean': PIXELS.mean, 'std': PIXELS.std, **change}))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize('steps', [
+    'Relu', 'Cast Mul Sub QuantizeLinear DequantizeLinear Relu', 'Cast Sub Mul Relu',
+    'Cast Sub QuantizeLinear DequantizeLinear Relu'])
+def test_a_graph_whose_first_steps_are_others_is_left(tmp_path, steps):
+    path = pixel_graph(tmp_path / 'graph.onnx', steps)
+    before = path.read_bytes()
+    assert not quantize.feed_pixels(path, PIXELS)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize('taken', ['h0', 'h1', 'h2', 'h3'])
+def test_a_graph_that_takes_pixels_elsewhere_too_is_left(tmp_path, taken):
+    other = node('Identity', taken, 'other')
+    path = pixel_graph(tmp_path / 'graph.onnx', more=[other])
+    before = path.read_bytes()
+    assert not quantize.feed_pixels(path, PIXELS)
+    assert path.read_bytes() == before
