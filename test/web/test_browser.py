@@ -11,6 +11,7 @@ from axe_core_python.selenium import Axe
 from helpers.node_harness import Asker, until
 from helpers.page import NAMESPACE, serving
 from helpers.screen import Screen
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from std_msgs.msg import String
 
@@ -125,6 +126,45 @@ def test_a_person_teaches_two_answers_switches_on_and_rolls_back(screen):
     before = len(screen.texts('.thumb'))
     screen.press_on('.thumb', '\ue017')  # Delete
     screen.until(lambda: len(screen.texts('.thumb')) == before - 1, 'the shot to go')
+
+
+def test_a_press_the_focus_and_open_versions_outlive_what_others_do(screen, asker):
+    question = 'Is it clean?'
+
+    def somebody_else_takes_a_shot():
+        before = screen.shots('no')
+        message = {'do': 'add', 'question': question, 'answer': 'no'}
+        asker.publish(_string(message), 'stand_in/teach', 1000)
+        screen.until(lambda: screen.shots('no') > before, 'the shot on the page')
+
+    assert screen.sees()
+    screen.teach(question, ('yes', 'no'))
+    screen.take_shots('1', 'yes')
+    screen.take_shots('2', 'no')
+    screen.click('#fit')
+    screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the judgement')
+    screen.click('.judge summary')
+    screen.run('document.getElementById("rollback").focus()')
+    somebody_else_takes_a_shot()
+    assert screen.run('return document.activeElement.id') == 'rollback'
+    assert screen.texts('.judge details[open]')
+    mouse = ActionChains(screen.driver)
+    mouse.click_and_hold(screen.find('#off')).perform()
+    somebody_else_takes_a_shot()
+    mouse.release().perform()
+    screen.until(lambda: 'Not switched on' in screen.text('.on-off'), 'the switch')
+
+
+def test_who_corrects_an_answer_is_not_interrupted_by_the_next_one(screen, asker):
+    screen.ask(TRAY)
+    screen.press('w')
+    right = screen.until(lambda: screen.texts('.choices button')[:1], 'the choices')[0].split()[-1]
+    newer = asker.ask(TRAY) | {'id': None, 'status': 'ok', 'answer': 'perhaps'}
+    asker.publish(_string(newer), 'answer/detail', 1000)
+    screen.until(lambda: 'perhaps' in screen.text('.story'), 'an answer that somebody else gets')
+    screen.press('1')
+    screen.until(lambda: f'× {right}' in screen.text('#notices'), 'the correction')
+    assert screen.text('.answer .big') == 'perhaps'
 
 
 def test_a_picture_that_is_offered_stays_until_it_is_labelled_though_a_worse_one_comes(

@@ -18,6 +18,7 @@ export class Ask {
     this.limit = null;
     this.canTeach = false;
     this.shown = null;
+    this.newer = null;  // what came while ``shown`` is being corrected
     this.waits = new Map();  // id → timer
     this.picked = -1;
     this.build(find('look'));
@@ -114,7 +115,7 @@ export class Ask {
     this.fold();
     const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
     const sent = this.send({do: 'ask', id, question, camera: this.stage.camera});
-    if (!sent) { notice('Not connected: the question was not sent.', 'bad'); return; }
+    if (!sent) return;
     this.card.setAttribute('aria-busy', 'true');
     this.waits.set(id, setTimeout(() => this.giveUp(id, question), PATIENCE));
   }
@@ -141,13 +142,15 @@ export class Ask {
       this.waits.delete(detail.id);
     }
     const follows = this.shown && this.shown.question === detail.question && this.shown.camera === detail.camera;
-    if (own || old || !this.shown || follows) this.show(detail);
+    if (follows && !own && !this.right.hidden) this.newer = detail;  // this answer is being corrected
+    else if (own || old || !this.shown || follows) this.show(detail);
     this.story.draw();
   }
 
   show(detail) {
     this.shown = detail;
-    this.card.removeAttribute('aria-busy');
+    this.newer = null;
+    if (!this.waits.size) this.card.removeAttribute('aria-busy');
     this.right.hidden = true;
     const ok = detail.status === 'ok';
     const {title, advice} = said(detail.status);
@@ -208,7 +211,7 @@ export class Ask {
         event.preventDefault();
         if (other.value.trim()) this.correct(other.value.trim());
       }}, h('label', {for: 'other', class: 'hint'}, 'Other'), other, h('button', {}, 'Use'),
-      h('button', {type: 'button', class: 'quiet', onclick: () => { this.right.hidden = true; }}, 'Cancel')));
+      h('button', {type: 'button', class: 'quiet', onclick: () => this.endCorrecting()}, 'Cancel')));
     this.right.hidden = false;
     this.right.scrollIntoView({block: 'nearest'});
   }
@@ -218,9 +221,14 @@ export class Ask {
   }
 
   correct(answer) {
-    this.right.hidden = true;
-    this.send({do: 'teach', message: {do: 'correct', about: this.shown.id, answer,
+    const sent = this.send({do: 'teach', message: {do: 'correct', about: this.shown.id, answer,
       id: `correct-${this.shown.id}`}});
+    if (sent) this.endCorrecting();
+  }
+
+  endCorrecting() {
+    this.right.hidden = true;
+    if (this.newer) this.show(this.newer);
   }
 
   // What became of a correction: said once, to the browser that made it.

@@ -1,28 +1,75 @@
 // Elements without markup: what comes from a topic is text, never HTML.
 
 // h('button', {class: 'primary', onclick: ask, 'aria-label': 'Ask'}, 'Ask')
+// ``key`` says what the element is about: see fill.
 export function h(tag, given = {}, ...children) {
   const svg = SVG.has(tag);
   const made = svg ? document.createElementNS('http://www.w3.org/2000/svg', tag)
     : document.createElement(tag);
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
-    else if (name === 'value') made.value = value;
+    if (name.startsWith('on') || ['key', 'value'].includes(name)) made[name] = value;
     else if (name === 'style') for (const [key, to] of Object.entries(value)) made.style.setProperty(key, to);
     else made.setAttribute(name, value === true ? '' : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  made.given = given;
+  made.append(...there(children));
   return made;
 }
+
+const there = (children) => children.flat().filter((child) => child !== null && child !== undefined);
 
 const SVG = new Set(['svg', 'rect', 'text', 'path', 'line', 'circle', 'g', 'title']);
 
 export const find = (id) => document.getElementById(id);
 
-export const fill = (node, ...children) => {
-  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
-};
+// Show these children. What was shown before and is still wanted stays the same element: views are
+// drawn several times a second, and what has the focus, is being pressed or stands open must stay so.
+export function fill(node, ...children) {
+  const left = new Set(node.childNodes);
+  const kept = there(children).map((child) => {
+    const wanted = child instanceof Node ? child : document.createTextNode(child);
+    const same = [...left].find((old) => isSame(old, wanted));
+    left.delete(same);
+    return same ? become(same, wanted) : wanted;
+  });
+  left.forEach((old) => old.remove());
+  kept.forEach((child, index) => {
+    const at = node.childNodes[index] ?? null;
+    if (at !== child) node.insertBefore(child, at);
+  });
+}
+
+const FIELDS = ['INPUT', 'SELECT', 'TEXTAREA'];  // shown anew: they hold more than their attributes
+
+// A button that says something else does something else: it is another one, unless its key is the same.
+function isSame(old, wanted) {
+  if (old === wanted) return true;
+  if (old.nodeName !== wanted.nodeName || FIELDS.includes(old.nodeName)) return false;
+  if (old.id !== wanted.id || old.key !== wanted.key) return false;
+  return old.nodeName !== 'BUTTON' || old.key !== undefined || old.textContent === wanted.textContent;
+}
+
+function become(old, wanted) {
+  if (old === wanted) return old;
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== wanted.data) old.data = wanted.data;
+    return old;
+  }
+  for (const name of old.getAttributeNames()) {
+    if (name !== 'open' && !wanted.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const name of wanted.getAttributeNames()) {
+    if (name === 'style') old.style.cssText = wanted.style.cssText;  // the policy allows no other way
+    else if (old.getAttribute(name) !== wanted.getAttribute(name)) old.setAttribute(name, wanted.getAttribute(name));
+  }
+  for (const name of Object.keys({...old.given, ...wanted.given})) {
+    if (name.startsWith('on')) old[name] = wanted.given[name] ?? null;
+  }
+  old.given = wanted.given;
+  fill(old, ...wanted.childNodes);
+  return old;
+}
 
 export function notice(text, level = 'info') {
   const line = h('p', {class: 'notice', 'data-level': level}, text);

@@ -64,7 +64,7 @@ export class Judge {
     return h('div', {}, h('h3', {}, 'Look at these again'),
       h('div', {class: 'doubtful'}, detail.doubtful.slice(0, 6).map(({shot, answer, looks_like: like}) => {
         const picture = this.picture(shot);
-        return h('figure', {}, picture ? h('img', {src: picture, alt: `Shot ${shot}`}) : null,
+        return h('figure', {key: shot}, picture ? h('img', {src: picture, alt: `Shot ${shot}`}) : null,
           h('figcaption', {}, 'shown as ', h('b', {}, answer), ', looks like ', h('b', {}, like ?? '?'), ' ',
             h('button', {type: 'button', class: 'quiet', onclick: () => this.say({do: 'forget', shot})}, 'Remove')));
       })));
@@ -72,7 +72,7 @@ export class Judge {
 
   versions(detail) {
     return h('details', {}, h('summary', {}, 'Versions'),
-      h('ol', {class: 'versions'}, [...detail.versions].reverse().map((each) => h('li', {},
+      h('ol', {class: 'versions'}, [...detail.versions].reverse().map((each) => h('li', {key: each.version},
         `Version ${each.version}: ${each.shots} shots, right ${percent(each.right)}${each.trusted ? '' : ', not trusted'} `,
         each.version === detail.active ? h('b', {}, 'answers now') : h('button', {type: 'button', class: 'quiet',
           onclick: () => this.say({do: 'switch_on', version: each.version, ...(each.trusted ? {} : {force: true})})}, 'Use')))));

@@ -12,9 +12,17 @@ const THEMES = ['auto', 'light', 'dark'];
 let view = null;
 let hello = null;
 let nodeThere = null;
-
-const send = (command) => link?.send(command) ?? false;
 let link = null;
+
+const BY_ITSELF = ['watch', 'list', 'show', 'try'];  // what the page says without being told to
+
+// Say something to the server; tell whoever asked for it where that is not possible.
+function send(command) {
+  const sent = link?.send(command) ?? false;
+  if (!sent && !BY_ITSELF.includes(command.message?.do ?? command.do)) notice('Not connected: nothing was sent.', 'bad');
+  return sent;
+}
+
 const stage = new Stage(send);
 const ask = new Ask(stage, send);
 const teach = new Teach(stage, send, (questions) => ask.learn(questions));
@@ -100,7 +108,7 @@ setInterval(light, 2000);
 // keys
 
 document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') { ask.right.hidden = true; return; }
+  if (event.key === 'Escape') { ask.endCorrecting(); return; }
   if (!keysAreOn() || !isFree(event) || event.repeat) return;
   const number = Number(event.key);
   if (number >= 1 && number <= 9) {

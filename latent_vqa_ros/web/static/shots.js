@@ -53,24 +53,22 @@ export class Shots {
   }
 
   draw() {
-    const focus = document.activeElement?.dataset?.shot;
     const byAnswer = new Map();
     for (const each of this.taken) {
       const moments = byAnswer.get(each.answer) ?? new Map();
       moments.set(each.moment, [...(moments.get(each.moment) ?? []), each]);
       byAnswer.set(each.answer, moments);
     }
-    fill(this.node, [...byAnswer].map(([answer, moments]) => h('section', {},
+    fill(this.node, [...byAnswer].map(([answer, moments]) => h('section', {key: answer},
       h('h3', {}, answer),
-      h('div', {class: 'moments'}, [...moments.values()].map((shots) => h('div',
-        {class: 'moment', role: 'group', 'aria-label': `${answer}, one moment`}, shots.map((shot) => this.thumb(shot))))))));
-    if (focus) this.node.querySelector(`[data-shot="${CSS.escape(focus)}"]`)?.focus();
+      h('div', {class: 'moments'}, [...moments].map(([moment, shots]) => h('div',
+        {key: moment, class: 'moment', role: 'group', 'aria-label': `${answer}, one moment`}, shots.map((shot) => this.thumb(shot))))))));
   }
 
   thumb({shot, answer, margin}) {
     const picture = this.picture(shot);
     const label = `Shot ${shot} of ${answer}. Delete removes it.`;
-    return h('button', {type: 'button', class: 'thumb', title: label, 'aria-label': label, 'data-shot': shot,
+    return h('button', {key: shot, type: 'button', class: 'thumb', title: label, 'aria-label': label, 'data-shot': shot,
       'data-doubt': margin !== null && margin < 0 ? 'yes' : undefined,
       onkeydown: (event) => {
         if (event.key === 'Delete' || event.key === 'Backspace') this.remove(shot);

@@ -71,10 +71,9 @@ export class State {
         h('span', {class: 'level-word'}, 'silent'), h('p', {}, 'It says nothing on /diagnostics. Is it running?')));
       return;
     }
-    const open = new Set([...this.healthNode.querySelectorAll('details[open]')].map((each) => each.dataset.name));
-    fill(this.healthNode, this.statuses.map(({name, level, message, values}) => h('li', {'data-level': LEVELS[level]},
+    fill(this.healthNode, this.statuses.map(({name, level, message, values}) => h('li', {key: name, 'data-level': LEVELS[level]},
       h('b', {}, nice(name)), h('span', {class: 'level-word'}, LEVEL_WORDS[level]), h('p', {}, message),
-      h('details', {'data-name': name, open: open.has(name)}, h('summary', {}, 'Figures'),
+      h('details', {}, h('summary', {}, 'Figures'),
         h('dl', {class: 'figures'}, Object.entries(values).map(([key, value]) => h('div', {}, h('dt', {}, nice(key)), h('dd', {}, value))))))));
   }
 

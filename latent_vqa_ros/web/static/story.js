@@ -45,13 +45,13 @@ export class Story {
     const now = Date.now() / 1000;
     const shown = runs.slice(-RUNS);
     const {question, camera} = shown[0].detail;
-    return h('li', {},
+    return h('li', {key: `${camera}\n${question}`},
       h('p', {class: 'asked'}, question, camera && this.severalCameras ? h('span', {class: 'hint'}, ` · ${camera}`) : null),
       h('ol', {class: 'strip', 'aria-label': `Answers to ${question}`}, shown.map((run, index) => {
         const end = shown[index + 1]?.from ?? now;
         const label = `${verdict(run.detail)}, ${clock(run.from)}, for ${lasted(end - run.from)}`;
-        return h('li', {style: {'flex-grow': String(Math.max(1, end - run.from) ** 0.5)}},
-          h('button', {type: 'button', title: label, 'aria-label': label,
+        return h('li', {key: run.from, style: {'flex-grow': String(Math.max(1, end - run.from) ** 0.5)}},
+          h('button', {key: 'show', type: 'button', title: label, 'aria-label': label,
             'data-status': run.detail.status === 'ok' ? 'ok' : 'none',
             onclick: () => this.onChoose(run.detail)},
           h('b', {}, run.detail.status === 'ok' ? run.detail.answer : said(run.detail.status).title),

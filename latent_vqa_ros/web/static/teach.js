@@ -84,10 +84,8 @@ export class Teach {
   say(message) {
     this.count += 1;
     const about = ['list', 'correct'].includes(message.do) ? undefined : this.question;
-    const sent = this.sendCommand({do: 'teach', message: {...message, question: about,
+    return this.sendCommand({do: 'teach', message: {...message, question: about,
       id: `${ME}-${this.count}`}});
-    if (!sent) notice('Not connected: nothing was sent.', 'bad');
-    return sent;
   }
 
   // which question
@@ -166,14 +164,15 @@ export class Teach {
   hold(index) {
     if (this.held !== null || !this.answers[index]) return;
     this.shoot(index);
-    this.held = setInterval(() => this.shoot(index), PACE);
-    this.keys.children[index]?.classList.add('held');
+    this.held = {index, timer: setInterval(() => this.shoot(index), PACE)};
+    this.draw();
   }
 
   release() {
-    clearInterval(this.held);
+    if (this.held === null) return;
+    clearInterval(this.held.timer);
     this.held = null;
-    for (const key of this.keys.children) key.classList.remove('held');
+    this.draw();
   }
 
   // what the node says
@@ -231,7 +230,7 @@ export class Teach {
     if (!this.offered && this.seen.has(String(about))) this.offered = [about, this.seen.get(String(about))];
     const [id, picture] = this.offered ?? [];
     fill(this.least, !this.offered ? null : [h('p', {}, 'It was least sure about this. Which is right?'),
-      h('div', {class: 'row', 'data-about': id}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
+      h('div', {key: id, class: 'row', 'data-about': id}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
         this.answers.map((answer) => h('button', {type: 'button', onclick: () => this.label(id, answer)}, answer)))]);
   }
 
@@ -252,7 +251,8 @@ export class Teach {
     const shots = this.detail?.shots[answer] ?? 0;
     const moments = this.detail?.moments[answer] ?? 0;
     const done = shots >= needed.shots && moments >= needed.moments;
-    return h('button', {type: 'button', class: done ? 'done' : '', 'data-answer': answer,
+    return h('button', {key: answer, type: 'button', 'data-answer': answer,
+      class: `${done ? 'done' : ''} ${this.held?.index === index ? 'held' : ''}`,
       onpointerdown: (event) => { event.target.closest('button').setPointerCapture(event.pointerId); this.hold(index); },
       onpointerup: () => this.release(), onpointercancel: () => this.release(),
       oncontextmenu: (event) => event.preventDefault(),
@@ -266,8 +266,7 @@ export class Teach {
 
   shadow() {
     if (!this.shadowBox.checked || find('teach').hidden || document.hidden || !this.question) return;
-    this.say({do: 'try'});
-    this.sendCommand({do: 'ask', id: `shadow-${ME}`, question: this.question, camera: this.stage.camera});
+    if (this.say({do: 'try'})) this.sendCommand({do: 'ask', id: `shadow-${ME}`, question: this.question, camera: this.stage.camera});
   }
 
   onTrial({tried, status, reason}) {
