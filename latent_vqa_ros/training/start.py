@@ -95,8 +95,9 @@ def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
             ('model', theirs, _as_deep_as(theirs, ours),
              ' (stem_residuals and image_blocks may grow, image_pool may differ, '
              'count_dim may be new)'),
-            ('preprocess', seen, replace(recipe.preprocess, height=seen.height, width=seen.width),
-             ' (height and width may differ)')):
+            ('preprocess', seen, replace(recipe.preprocess, height=seen.height, width=seen.width,
+                                         resize=seen.resize),
+             ' (height, width and resize may differ)')):
         if has != wanted:
             raise ConfigError(f'start: {recipe.start} has another section {key}; copy it from its '
                               f'manifest{more}: {has}')
