@@ -64,7 +64,7 @@ def test_a_bundle_of_another_size_is_refused_by_its_section(recipe, tmp_path):
     tokenizer = Tokenizer(('a',), 8)
     with pytest.raises(ConfigError, match='section model'):
         take_over(fresh(other, tokenizer), other, tokenizer, tmp_path)
-    other = replace(recipe, preprocess=replace(recipe.preprocess, resize='stretch'))
+    other = replace(recipe, preprocess=replace(recipe.preprocess, std=(0.5, 0.5, 0.5)))
     with pytest.raises(ConfigError, match='section preprocess; copy it from its manifest '):
         take_over(fresh(other, tokenizer), other, tokenizer, tmp_path)
 
@@ -73,7 +73,8 @@ def test_a_bundle_of_another_size_is_refused_by_its_section(recipe, tmp_path):
 def test_larger_pictures_keep_what_was_learned_about_places(bundle_path, recipe, tmp_path):
     rows, columns = load_model(bundle.load(bundle_path)).clip.image_encoder.grid
     pre = recipe.preprocess
-    larger = replace(recipe, preprocess=replace(pre, height=2 * pre.height, width=3 * pre.width))
+    larger = replace(recipe, preprocess=replace(  # and a wider frame, seen whole
+        pre, height=2 * pre.height, width=3 * pre.width, resize='stretch'))
     tokenizer = bundle.load(bundle_path).manifest.tokenizer
     model = fresh(larger, tokenizer)
     take_over(model, larger, tokenizer, tmp_path)
