@@ -205,29 +205,33 @@ def test_errors_are_sorted_and_are_of_stored_weights_alone(tmp_path):
 
 # the camera's pixels
 
-def pixel_graph(path, steps='Cast Sub Mul QuantizeLinear DequantizeLinear Relu', more=()):
-    """Write pixels (256, 3) → normalized → rounded → restored → ReLU, or other steps in a row."""
-    others = {'Cast': '', 'Sub': ' mean', 'Mul': ' factor', 'QuantizeLinear': ' scale zero',
-              'DequantizeLinear': ' scale zero', 'Relu': ''}
+def pixel_graph(path, steps='Cast Sub Mul QuantizeLinear DequantizeLinear Add', more=()):
+    """Write pixels (256, 3) → normalized → rounded → restored → + 0.5, or other steps in a row.
+
+    The first node is none of them.
+    """
+    others = {'Sub': ' mean', 'Mul': ' factor', 'QuantizeLinear': ' scale zero',
+              'DequantizeLinear': ' scale zero', 'Add': ' half'}
     nodes, last = [], 'x'
     for number, step in enumerate(steps.split()):
         attributes = {'to': TensorProto.FLOAT} if step == 'Cast' else {}
-        nodes.append(node(step, last + others[step], f'h{number}', **attributes))
+        nodes.append(node(step, last + others.get(step, ''), f'h{number}', **attributes))
         last = f'h{number}'
     constants = {'mean': 255 * np.float32(PIXELS.mean), 'scale': np.float32(0.02),
-                 'factor': 1 / (255 * np.float32(PIXELS.std)), 'zero': np.uint8(100)}
-    return write(path, [*nodes[:-1], *more, nodes[-1]], constants, TensorProto.UINT8, (256, 3))
+                 'factor': 1 / (255 * np.float32(PIXELS.std)), 'zero': np.uint8(100),
+                 'stored': np.float32(0.5)}
+    return write(path, [node('Identity', 'stored', 'half'), *nodes[:-1], *more, nodes[-1]],
+                 constants, TensorProto.UINT8, (256, 3))
 
 
 def test_pixels_enter_as_they_are_and_mean_what_the_normalization_made_of_them(tmp_path):
     path = pixel_graph(tmp_path / 'graph.onnx')
     assert quantize.feed_pixels(path, PIXELS)
     graph = onnx.load(path).graph
-    assert [n.op_type for n in graph.node] == ['DequantizeLinear', 'Relu']
-    assert {t.name for t in graph.initializer} == {'pixel_scale', 'pixel_zero'}
-    wanted = np.maximum(0, (GREYS / 255 - PIXELS.mean) / PIXELS.std)
+    assert [n.op_type for n in graph.node] == ['Identity', 'DequantizeLinear', 'Add']
+    assert {t.name for t in graph.initializer} == {'stored', 'pixel_scale', 'pixel_zero'}
+    wanted = (GREYS / 255 - PIXELS.mean) / PIXELS.std + 0.5
     assert np.allclose(compute(path, GREYS), wanted, atol=1e-6)
-    assert np.ptp(wanted) > 1
 
 
 @pytest.mark.parametrize('change', [
