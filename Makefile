@@ -7,6 +7,9 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 VQA := $(RUN) -m latent_vqa_ros.cli.main
 RECIPE ?= config/train/easy_vqa.yaml
+# Processes that run the tests, each a file at a time and with one thread; 0: no workers
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 MACHINE := $(shell uname -m)
 ifeq ($(MACHINE),x86_64)
 # What a shell that has sourced another ROS must not bring in: its Python modules would be mixed
@@ -29,7 +32,7 @@ INSTALL_BROWSER := { test "$$(id -u)" = 0 && apt-get -qq update && \
 
 help:
 	@echo 'make demo    the real node answers about a shipped bag (first run installs into $(VENV))'
-	@echo 'make test    install what the tests need and run all of them'
+	@echo 'make test    install what the tests need and run all of them (WORKERS=$(WORKERS))'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make train   train a model by its recipe (RECIPE=$(RECIPE))'
 	@echo 'make bench   time and memory of an answer: int8, float, torch'
@@ -39,7 +42,7 @@ demo: $(SOURCED_ROS) $(VENV)/demo.stamp
 	@$(CLEAN_ENV) $(VQA) demo
 
 test: $(SOURCED_ROS) $(VENV)/test.stamp
-	@$(CLEAN_ENV) $(RUN) -m pytest $(PYTEST_ARGS)
+	@$(CLEAN_ENV) $(PYTEST) $(PYTEST_ARGS)
 
 lint: $(VENV)/test.stamp
 	@$(RUN) -m ruff check .

@@ -1,4 +1,8 @@
-"""Fixtures of all tests: the bundle to test with, and one ROS context in a domain of its own."""
+"""Fixtures of all tests: the bundle to test with, and one ROS context in a domain of its own.
+
+``make test`` runs them in two worker processes (pytest-xdist), a file at a time: no test may
+depend on what another worker does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers.workers import longest_first, own_domain
 from hypothesis import settings
 
 from latent_vqa_ros.core.models import find_model
@@ -13,7 +18,11 @@ from latent_vqa_ros.core.models import find_model
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile('any machine', deadline=None)  # no test asserts a time
 settings.load_profile('any machine')
-DOMAIN = str(100 + os.getpid() % 100)  # Fast DDS takes domains up to 232
+
+
+def pytest_collection_modifyitems(items):
+    """Hand out the longest files first."""
+    items[:] = longest_first(items)
 
 
 @pytest.fixture(scope='session')
@@ -25,7 +34,7 @@ def bundle_path() -> Path:
 @pytest.fixture(scope='session')
 def ros_environment():
     """Return the environment of every ROS process of the tests, this one included."""
-    os.environ['ROS_DOMAIN_ID'] = DOMAIN
+    os.environ['ROS_DOMAIN_ID'] = str(own_domain(os.environ.get('PYTEST_XDIST_WORKER', '')))
     os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'DEFAULT?sockets_size=5MB')
     for name in ('ROS_LOCALHOST_ONLY', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
         os.environ.pop(name, None)  # they undo the transport setting

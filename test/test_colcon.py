@@ -41,7 +41,7 @@ def install(request, tmp_path_factory):
 
 
 @pytest.fixture
-def environment(install, tmp_path):
+def environment(install, ros_environment, tmp_path):
     """What `source install/setup.bash` sets, the checkout being nowhere in it."""
     packages, = install.glob('lib/python3*/site-packages')
     build = install.parents[1] / 'build' / NAME
@@ -49,7 +49,7 @@ def environment(install, tmp_path):
     kept = {name: value for name, value in os.environ.items()
             if name not in ('PYTHONPATH', 'AMENT_PREFIX_PATH')}
     return kept | {'AMENT_PREFIX_PATH': str(install), 'PYTHONPATH': os.pathsep.join(paths),
-                   'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_LOG_DIR': str(tmp_path)}
+                   'ROS_DOMAIN_ID': ros_environment['ROS_DOMAIN_ID'], 'ROS_LOG_DIR': str(tmp_path)}
 
 
 def run(install, environment, tmp_path, *argv):

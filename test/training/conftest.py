@@ -1,5 +1,6 @@
 """A small recipe and its data, and one training of it by two processes."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -41,15 +42,28 @@ def torchrun(_own_cache):
 
 @pytest.fixture(scope='session')
 def trained(torchrun, tmp_path_factory):
-    """Return data, recipe, run folder and report of a whole training by two processes."""
-    folder = tmp_path_factory.mktemp('squares')
-    data = squares.write(folder / 'data', COUNTS)
-    recipe = folder / 'squares.yaml'
-    stage = {'learning_rate': 0.001, 'region_weight': 1.0}
-    recipe.write_text(yaml.safe_dump({
-        **squares.RECIPE, 'data': str(data), 'pretrain': stage,
-        'finetune': {**stage, 'grounding_weight': 0.5}}))
-    printed = torchrun('-m', 'latent_vqa_ros.cli.main', 'train', recipe, '--smoke', '--folder',
-                       folder / 'run', '--device', 'cpu', '--json')
-    return SimpleNamespace(data=data, recipe=recipe, run=folder / 'run',
-                           printed=[json.loads(line) for line in printed.splitlines()])
+    """Return data, recipe, run folder and report of a whole training by two processes.
+
+    The first worker that asks trains for all: the folder may be read only.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        folder = folder.parent  # of this run, of all workers
+    with (folder / 'squares.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _training(torchrun, folder / 'squares')
+
+
+def _training(torchrun, folder):
+    """Return the training of this folder; train where that is not done."""
+    data, recipe, told = (folder / name for name in ('data', 'squares.yaml', 'printed.jsonl'))
+    if not told.exists():
+        squares.write(data, COUNTS)
+        stage = {'learning_rate': 0.001, 'region_weight': 1.0}
+        recipe.write_text(yaml.safe_dump({
+            **squares.RECIPE, 'data': str(data), 'pretrain': stage,
+            'finetune': {**stage, 'grounding_weight': 0.5}}))
+        told.write_text(torchrun('-m', 'latent_vqa_ros.cli.main', 'train', recipe, '--smoke',
+                                 '--folder', folder / 'run', '--device', 'cpu', '--json'))
+    return SimpleNamespace(data=data, recipe=recipe, run=folder / 'run', printed=[
+        json.loads(line) for line in told.read_text().splitlines()])

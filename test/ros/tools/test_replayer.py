@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -41,9 +40,9 @@ sys.exit(args.run(args))
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """An environment with a ROS domain of its own and Fast DDS's default transports."""
-    environ = dict(os.environ, ROS_DOMAIN_ID=str(60 + os.getpid() % 40), PYTHONPATH=str(ROOT))
+def environment(ros_environment: dict[str, str]) -> dict[str, str]:
+    """The environment of ROS processes, with Fast DDS's default transports."""
+    environ = dict(ros_environment)
     for name in ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
                  'FASTRTPS_DEFAULT_PROFILES_FILE'):
         environ.pop(name, None)
