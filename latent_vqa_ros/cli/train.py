@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from latent_vqa_ros.training.chain import Link
 
-SMOKE_RECORDS = 200  # of each split
+SMOKE_RECORDS = 64  # of each split
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

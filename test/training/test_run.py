@@ -1,11 +1,9 @@
 """The whole recipe, cut down, as a user runs it: every stage, killed and resumed."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,21 +30,34 @@ from latent_vqa_ros.training.run import run as train  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / 'config' / 'train' / 'easy_vqa.yaml'
+# The command, of which nothing is left in the second step of the second epoch of finetuning.
+KILLED = """
+import os, pathlib, signal, sys
+from latent_vqa_ros.cli import main
+from latent_vqa_ros.training import loop
+schedule, folder = loop.schedule, pathlib.Path(sys.argv[sys.argv.index('--folder') + 1])
+def last(step, total, warmup):
+    if (folder / 'finetune.safetensors').exists() and step == total // 2 + 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return schedule(step, total, warmup)
+loop.schedule = last
+main.main(sys.argv[1:])
+"""
 
 
-def start(folder, *options):
-    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'train', str(RECIPE), '--smoke',
-               '--folder', str(folder), '--json', *options]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True)
+def train_smoke(folder, *options, recipe=RECIPE, program=('-m', 'latent_vqa_ros.cli.main')):
+    """Return what became of the command, as its user sees it."""
+    return subprocess.run(
+        [sys.executable, *program, 'train', str(recipe), '--smoke', '--folder', str(folder),
+         '--json', *options], cwd=ROOT, capture_output=True, text=True, timeout=280)
 
 
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp('whole')
-    out, err = (process := start(folder)).communicate(timeout=300)
-    assert process.returncode == 0, err
-    return folder, json.loads(out)
+    done = train_smoke(folder)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
 
 
 def test_every_stage_leaves_its_result(finished):
@@ -62,24 +73,23 @@ def test_every_stage_leaves_its_result(finished):
     assert (folder / 'bundle' / 'reliability.png').stat().st_size > 5000
 
 
-def test_a_killed_run_goes_on_to_the_same_result(finished, tmp_path):
-    whole, _ = finished
-    checkpoint = tmp_path / 'finetune.safetensors'
-    process = start(tmp_path)
-    deadline = time.monotonic() + 300
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    about = load_tensors(checkpoint)[1]
+def test_a_killed_run_goes_on_to_the_same_result(tmp_path):
+    data = squares.write(tmp_path / 'data', {'train': 64, 'val': 16, 'test': 16})
+    recipe = tmp_path / 'squares.yaml'
+    recipe.write_text(json.dumps({**squares.RECIPE, 'data': str(data)}))
+    whole, run = tmp_path / 'whole', tmp_path / 'run'
+    done = train_smoke(whole, recipe=recipe)
+    assert done.returncode == 0, done.stderr
+    killed = train_smoke(run, recipe=recipe, program=('-c', KILLED))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    about = load_tensors(run / 'finetune.safetensors')[1]
     assert (about['epoch'], about['done']) == (1, False)
-    _, err = (again := start(tmp_path)).communicate(timeout=300)
-    assert again.returncode == 0, err
+    again = train_smoke(run, recipe=recipe)
+    assert again.returncode == 0, again.stderr
     for name in ('model.safetensors', 'image_encoder.onnx', 'answerer.onnx'):
         expected = (whole / 'bundle' / name).read_bytes()
-        assert (tmp_path / 'bundle' / name).read_bytes() == expected, name
-    rows = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+        assert (run / 'bundle' / name).read_bytes() == expected, name
+    rows = [json.loads(line) for line in (run / 'metrics.jsonl').read_text().splitlines()]
     assert [(row['stage'], row['epoch']) for row in rows] == [
         ('pretrain', 0), ('pretrain', 1), ('finetune', 0), ('finetune', 1)]
 
@@ -87,10 +97,11 @@ def test_a_killed_run_goes_on_to_the_same_result(finished, tmp_path):
 def test_a_run_folder_is_not_taken_for_another_training(finished):
     folder, _ = finished
     before = (folder / 'bundle' / 'manifest.yaml').read_bytes()
-    _, err = (other := start(folder, '--seed', '5')).communicate(timeout=100)
+    other = train_smoke(folder, '--seed', '5')
     assert other.returncode == 1
-    assert err.splitlines()[-1] == (f'latent_vqa: {folder}: holds a training with another seed; '
-                                    'name another --folder, or remove this one')
+    assert other.stderr.splitlines()[-1] == (
+        f'latent_vqa: {folder}: holds a training with another seed; name another --folder, or '
+        'remove this one')
     assert (folder / 'bundle' / 'manifest.yaml').read_bytes() == before
 
 
@@ -179,10 +190,10 @@ def test_a_tower_with_imagenet_weights_begins_with_them_and_others_with_the_seed
 
 @pytest.mark.parametrize('option', [('--device', 'gpu'), ('--device', 'cuda:99')])
 def test_a_device_that_is_not_there_is_one_line(tmp_path, option):
-    _, err = (process := start(tmp_path, *option)).communicate(timeout=100)
-    assert process.returncode == 1
-    assert f"latent_vqa: device '{option[1]}': " in err
-    assert 'Traceback' not in err
+    done = train_smoke(tmp_path, *option)
+    assert done.returncode == 1
+    assert f"latent_vqa: device '{option[1]}': " in done.stderr
+    assert 'Traceback' not in done.stderr
 
 
 @pytest.mark.parametrize(('weight', 'stages'), [(0.0, ['finetune']),
