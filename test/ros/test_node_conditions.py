@@ -117,9 +117,7 @@ def test_a_check_waits_for_a_frame_of_after_the_call(tree):
     assert outcome.result().success is False
     assert outcome.result().message.startswith('blue (')
     outcome = seeing.check()
-    time.sleep(0.1)
-    seeing.robot.show_now(colour=RED)
-    until(outcome.done, 'the answer')
+    until(lambda: seeing.robot.show_now(colour=RED) and outcome.done(), 'the answer')
     assert outcome.result().success is True
 
 
@@ -242,7 +240,8 @@ def test_more_checks_than_may_wait_are_refused_and_the_others_answered(tree, mon
         seeing.robot.show_now(colour=RED)
         time.sleep(0.2)
     gate.set()
-    until(lambda: all(outcome.done() for outcome in outcomes), 'all answers')
+    until(lambda: seeing.robot.show_now(colour=RED) and all(
+        outcome.done() for outcome in outcomes), 'all answers')
     said = [outcome.result().message.partition(' ')[0] for outcome in outcomes]
     assert set(said) == {'red', 'overloaded:'}
 
