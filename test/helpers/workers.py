@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parents[1]
-LONGEST = (  # those of half a minute and more, the longest first
+LONGEST = (  # roughly in this order
     'faults/test_faults.py', 'training/test_run.py', 'training/test_assemble.py',
     'web/test_browser.py', 'web/test_browser_teach.py', 'test_colcon.py',
     'training/test_finetune.py', 'training/test_chain.py', 'launch/test_launch.py',
