@@ -21,26 +21,15 @@ ROOT = Path(__file__).resolve().parents[2]
 EPISODE = ROOT / 'test' / 'data' / 'episode'
 NAMESPACE = '/page_tests'  # of the robot that the page stands beside
 _ids = itertools.count()
-LIMIT = 30.0  # s until a wait has failed
+LIMIT = 90.0  # s until a wait has failed; nobody waits that long unless much else runs
 ADDRESS = re.compile(r'http://[^ ]+:(\d+)/')
 
 
-class Served:
-    """A running server: its address, what it printed, its end."""
+class Page:
+    """The address of a page, and what one may say to it."""
 
-    def __init__(self, process: subprocess.Popen, log: Path) -> None:
-        self.process = process
-        self.log = log
-        self.port = int(self._await_address())
-
-    def _await_address(self) -> str:
-        end = time.monotonic() + LIMIT
-        while time.monotonic() < end and self.process.poll() is None:
-            found = ADDRESS.search(self.log.read_text(errors='replace'))
-            if found:
-                return found[1]
-            time.sleep(0.05)
-        raise AssertionError(f'no address: {self.log.read_text(errors="replace")}')
+    def __init__(self, port: int) -> None:
+        self.port = port
 
     @property
     def host(self) -> str:
@@ -71,6 +60,24 @@ class Served:
     def link(self, **headers: str) -> Link:
         return Link(self, headers)
 
+
+class Served(Page):
+    """A running server: its address, what it printed, its end."""
+
+    def __init__(self, process: subprocess.Popen, log: Path) -> None:
+        self.process = process
+        self.log = log
+        super().__init__(int(self._await_address()))
+
+    def _await_address(self) -> str:
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end and self.process.poll() is None:
+            found = ADDRESS.search(self.log.read_text(errors='replace'))
+            if found:
+                return found[1]
+            time.sleep(0.05)
+        raise AssertionError(f'no address: {self.log.read_text(errors="replace")}')
+
     @property
     def memory_mb(self) -> float:
         text = Path(f'/proc/{self.process.pid}/status').read_text()
@@ -100,7 +107,7 @@ def read_response(wire: socket.socket) -> tuple[int, dict[str, str], bytes]:
 class Link:
     """A WebSocket of the page, by hand (RFC 6455), so that it may also misbehave."""
 
-    def __init__(self, served: Served, headers: dict[str, str]) -> None:
+    def __init__(self, served: Page, headers: dict[str, str]) -> None:
         given = {'Host': served.host, 'Origin': f'http://{served.host}', 'Upgrade': 'websocket',
                  'Connection': 'Upgrade', 'Sec-WebSocket-Version': '13',
                  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', **headers}
@@ -181,7 +188,7 @@ class Link:
 
     def ask(self, question: str, id_: str = '', camera: str | None = None) -> dict[str, Any]:
         """Ask and return the detail."""
-        id_ = id_ or f'q{next(_ids)}'
+        id_ = id_ or f'link{next(_ids)}'
         self.say({'do': 'ask', 'id': id_, 'question': question, 'camera': camera})
         while True:
             detail = self.until('detail')['detail']

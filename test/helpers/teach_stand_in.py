@@ -26,7 +26,8 @@ EMPTY = {'v': 1, 'id': None, 'do': '', 'question': None, 'slug': None, 'camera':
          'region': None, 'status': 'ok', 'reason': '', 'answers': [], 'shots': {}, 'moments': {},
          'needed': {'shots': SHOTS, 'moments': MOMENTS}, 'shot': None, 'judgement': None,
          'doubtful': [], 'versions': [], 'active': None, 'forced': False, 'stale': False,
-         'warnings': [], 'next': None, 'taken': [], 'tried': None, 'questions': []}
+         'warnings': [], 'next': {'answer': None, 'say': '', 'about': None}, 'taken': [],
+         'tried': None, 'questions': []}
 
 
 class StandIn(Node):

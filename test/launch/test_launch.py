@@ -82,10 +82,11 @@ def prefix(ros_environment, tmp_path):
     marker = share / 'ament_index' / 'resource_index' / 'packages' / 'latent_vqa_ros'
     marker.parent.mkdir(parents=True)
     marker.touch()
-    executable = lib / 'vqa_node'
-    executable.write_text(f'#!{sys.executable}\nimport sys\n'
-                          'from latent_vqa_ros.ros.main import main\nsys.exit(main())\n')
-    executable.chmod(0o755)
+    for name, module in (('vqa_node', 'main'), ('vqa_web', 'page_main')):
+        executable = lib / name
+        executable.write_text(f'#!{sys.executable}\nimport sys\nfrom latent_vqa_ros.ros.{module} '
+                              'import main\nsys.exit(main())\n')
+        executable.chmod(0o755)
     prefixes = filter(None, [str(tmp_path), os.environ.get('AMENT_PREFIX_PATH')])
     return {**ros_environment, 'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
             'ROS_LOG_DIR': str(tmp_path / 'log')}
@@ -267,6 +268,31 @@ def test_two_robots_answer_in_their_own_namespaces_and_one_outlives_the_other(
     until(lambda: 'process has died' in process.said(), 'launch to notice')
     right.ask()
     assert process.said().count('process started') == 2
+
+
+@needs_launch
+def test_with_web_a_page_of_the_launched_node_is_served_and_ends_with_it(
+        launch, asker, bundle_path, tmp_path):
+    from helpers.node_harness import until
+    from helpers.page import ADDRESS, Page
+    from std_msgs.msg import String
+
+    given = tmp_path / 'given.yaml'
+    given.write_text('/**/vqa_web:\n  ros__parameters:\n    port: 0\n')
+    process = launch(f'namespace:={asker.node.get_namespace()}', f'model:={bundle_path}',
+                     f'params_file:={given}', 'web:=true', 'question_topic:=ask')
+    page = Page(int(until(lambda: ADDRESS.search(process.said()), 'the address')[1]))
+    asker.questions = asker.node.create_publisher(String, 'ask', 100)
+    asker.greet()
+    status, _, body = page.request()
+    assert status == 200
+    assert b'static/main.js' in body
+    with page.link() as link:
+        reason = link.ask('what shape is in the image?')['reason']
+    assert reason.startswith('no publisher on')
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert process.said().count('process has finished cleanly') == 2
 
 
 @needs_launch

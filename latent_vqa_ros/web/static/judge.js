@@ -36,10 +36,14 @@ export class Judge {
   switchOn(detail, judgement) {
     const force = judgement && !judgement.trusted;
     const text = force ? 'Switch on anyway' : 'Switch on';
-    return h('button', {type: 'button', id: 'on', disabled: !judgement, onclick: () => {
-      if (!force) this.say({do: 'switch_on'});
-      else if (window.confirm(`The judge does not trust it: ${judgement.reason}. Switch on anyway?`)) this.say({do: 'switch_on', force: true});
-    }}, text);
+    return h('button', {type: 'button', id: 'on', disabled: !judgement,
+      onclick: () => this.turnOn({}, force && `The judge does not trust it: ${judgement.reason}.`)}, text);
+  }
+
+  // Against the judge only where a person says so twice.
+  turnOn(version, doubt) {
+    if (!doubt) this.say({do: 'switch_on', ...version});
+    else if (window.confirm(`${doubt} Switch on anyway?`)) this.say({do: 'switch_on', ...version, force: true});
   }
 
   state(detail, judgement) {
@@ -75,7 +79,8 @@ export class Judge {
       h('ol', {class: 'versions'}, [...detail.versions].reverse().map((each) => h('li', {key: each.version},
         `Version ${each.version}: ${each.shots} shots, right ${percent(each.right)}${each.trusted ? '' : ', not trusted'} `,
         each.version === detail.active ? h('b', {}, 'answers now') : h('button', {type: 'button', class: 'quiet',
-          onclick: () => this.say({do: 'switch_on', version: each.version, ...(each.trusted ? {} : {force: true})})}, 'Use')))));
+          onclick: () => this.turnOn({version: each.version},
+            !each.trusted && `The judge does not trust version ${each.version}.`)}, 'Use')))));
   }
 }
 

@@ -189,6 +189,7 @@ export class Teach {
     const own = String(detail.id ?? '').startsWith(ME);
     if (own && detail.status !== 'ok' && detail.do !== 'try') {
       notice(`${taughtSaid(detail.status)}: ${detail.reason}`, detail.status === 'not_trusted' ? 'warn' : 'bad');
+      if (detail.do === 'correct') this.shots.refreshSoon();  // which may offer another picture
     }
     if (['forget', 'switch_on', 'switch_off', 'rollback', 'add', 'fit', 'correct'].includes(detail.do)) this.listSoon();
     if (!this.question || ![detail.question, detail.slug].includes(this.question)) return;
@@ -196,6 +197,7 @@ export class Teach {
     if (['bad_message', 'refused'].includes(detail.status) && !detail.answers.length) return;
     this.detail = detail;
     this.answers = [...new Set([...detail.answers, ...this.answers])];
+    this.offer(detail.next?.about ?? null);
     if (detail.do === 'show') this.onShow(detail, own);
     else this.shots.refreshSoon();
     if (own && ['fit', 'switch_on', 'switch_off', 'rollback'].includes(detail.do)
@@ -219,15 +221,18 @@ export class Teach {
     fill(this.keys, this.answers.map((answer, index) => this.key(answer, index, needed)));
     this.next.textContent = detail?.next?.say ? `Next: ${detail.next.say}.` : this.answers.length < 2
       ? 'Add at least two answers, then hold a number key while the camera sees that answer.' : '';
-    this.drawLeast(detail?.next?.about ?? null);
+    this.drawLeast();
     fill(this.warnings, (detail?.warnings ?? []).map((line) => h('li', {}, line)));
     this.judge.draw(detail);
   }
 
   // The frame that the head was least sure of: to label it teaches most. It stays until it is
   // labelled, even where a worse one comes: a label must not go to another picture than was seen.
-  drawLeast(about) {
+  offer(about) {
     if (!this.offered && this.seen.has(String(about))) this.offered = [about, this.seen.get(String(about))];
+  }
+
+  drawLeast() {
     const [id, picture] = this.offered ?? [];
     fill(this.least, !this.offered ? null : [h('p', {}, 'It was least sure about this. Which is right?'),
       h('div', {key: id, class: 'row', 'data-about': id}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
