@@ -24,6 +24,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 from std_srvs.srv import SetBool
 
+from latent_vqa_ros.ros import timers
+
 Row = dict[str, Any]
 PERIOD = 2.0  # s between two looks whether the node is there
 AGAIN = 5  # looks until the parameters are read again while the page is open: others set them
@@ -50,7 +52,7 @@ class NodeServices:
         self._heard = heard
         self._there: bool | None = None
         self._looks = 0
-        node.create_timer(PERIOD, self._look)
+        timers.every(node, PERIOD, self._look)
 
     def refresh(self) -> None:
         """Read the parameters again."""

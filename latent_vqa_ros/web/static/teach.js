@@ -5,7 +5,7 @@ import {Judge} from './judge.js';
 import {Shots} from './shots.js';
 import {taughtSaid, verdict} from './words.js';
 
-const MOST_SEEN = 20;  // pictures of answers that are kept
+const MOST_SEEN = 100;  // pictures of answers that are kept; the node keeps 16 frames, often with several answers each
 const MOST_ANSWERS = 9;  // each has a key
 const PACE = 400;  // ms from one shot to the next while a key is held
 const SHADOW = 1000;  // ms from one trial to the next
