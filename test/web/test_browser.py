@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import cv2
 import numpy as np
@@ -300,6 +301,18 @@ def test_two_browsers_see_the_same_and_one_that_stops_reading_slows_nobody(
         assert screen.sees(20)
         assert page.memory_mb < before + 60
         stuck.wire.close()
+
+
+def test_an_answer_that_comes_late_is_shown(screen, machine):
+    node = machine.processes['node']
+    node.send_signal(signal.SIGSTOP)
+    try:
+        screen.write('#question', TRAY)
+        screen.until(lambda: screen.text('.answer .big') == 'No answer', 'the end of patience')
+    finally:
+        node.send_signal(signal.SIGCONT)
+    screen.until(lambda: screen.text('.answer .big') not in ('', 'No answer'), 'the answer')
+    assert screen.text('.answer .asked') == TRAY
 
 
 def test_a_node_that_is_killed_is_missed_and_back_again(screen, machine):

@@ -6,6 +6,7 @@ import {asWritten, cameraName, nearest, said, taughtSaid} from './words.js';
 
 const SUGGESTIONS = 7;
 const AGAIN = 150;  // ms between two questions
+const MOST_MINE = 50;  // questions whose answer is still shown, however late
 const PATIENCE = 6000;  // ms until a question without an answer is given up
 
 export class Ask {
@@ -19,7 +20,8 @@ export class Ask {
     this.canTeach = false;
     this.shown = null;
     this.newer = null;  // what came while ``shown`` is being corrected
-    this.waits = new Map();  // id → timer
+    this.mine = new Set();  // ids of questions from here that have no answer yet
+    this.awaited = null;  // the id of the last of them, until it is given up
     this.picked = -1;
     this.build(find('look'));
     this.story = new Story(this.storyLines, (detail) => this.show(detail));
@@ -117,16 +119,26 @@ export class Ask {
     const sent = this.send({do: 'ask', id, question, camera: this.stage.camera});
     if (!sent) return;
     this.card.setAttribute('aria-busy', 'true');
-    this.waits.set(id, setTimeout(() => this.giveUp(id, question), PATIENCE));
+    this.mine.add(id);
+    if (this.mine.size > MOST_MINE) this.mine.delete(this.mine.values().next().value);
+    this.awaited = id;
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.giveUp(question), PATIENCE);
   }
 
   again() {
     if (this.last) this.ask(this.last);
   }
 
-  giveUp(id, question) {
-    this.waits.delete(id);
+  endWaiting() {
+    clearTimeout(this.patience);
+    this.awaited = null;
     this.card.removeAttribute('aria-busy');
+  }
+
+  // Nothing came yet; what comes late is shown all the same.
+  giveUp(question) {
+    this.endWaiting();
     fill(this.card, h('p', {class: 'asked'}, question), h('p', {class: 'big', 'data-status': 'none'}, 'No answer'),
       h('p', {}, 'Nothing came back. Is the node running? See State.'));
   }
@@ -136,11 +148,8 @@ export class Ask {
   // Take a detail, our own or somebody else's; ``old``: from before this page was opened.
   onDetail(detail, at, old) {
     this.story.add(detail, at);
-    const own = this.waits.has(detail.id);
-    if (own) {
-      clearTimeout(this.waits.get(detail.id));
-      this.waits.delete(detail.id);
-    }
+    const own = this.mine.delete(detail.id);
+    if (own && detail.id === this.awaited) this.endWaiting();
     const follows = this.shown && this.shown.question === detail.question && this.shown.camera === detail.camera;
     if (follows && !own && !this.right.hidden) this.newer = detail;  // this answer is being corrected
     else if (own || old || !this.shown || follows) this.show(detail);
@@ -150,7 +159,6 @@ export class Ask {
   show(detail) {
     this.shown = detail;
     this.newer = null;
-    if (!this.waits.size) this.card.removeAttribute('aria-busy');
     this.right.hidden = true;
     const ok = detail.status === 'ok';
     const {title, advice} = said(detail.status);
