@@ -7,9 +7,9 @@ Trains each design on EasyVQA with three seeds: config/train/easy_vqa.yaml with 
 one thread. A finished run stays in the folder and is not trained again; a killed one begins anew,
 so that its CPU time is whole. The result is written after each run. What a design costs needs no
 training: parameters, multiply-accumulates, and the int8 graphs of random weights, which take turns
-in this process; once for EasyVQA's pictures and once in the shipped tabletop's place, whose
-pictures have four times as many tokens. Times are compared with the dense twin's, never quoted.
---no-training measures costs and says which runs are missing. Knows nothing of ROS.
+in this process; in the place of the shipped tabletop and of easy_vqa, whose pictures have a
+quarter of the tokens. Times are compared with the dense twin's, never quoted. --no-training
+measures costs alone, --no-timing leaves them as they were. Knows nothing of ROS.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
-    from latent_vqa_ros.core.pipeline import Pipeline
     from latent_vqa_ros.model.vqa import LatentVqa
     from latent_vqa_ros.training.config import Recipe
     from latent_vqa_ros.training.data import Data
@@ -43,7 +42,7 @@ DESIGNS = {  # name -> latent_dim, placement
 SEEDS = (0, 1, 2)
 RECIPE = ROOT / 'config' / 'train' / 'easy_vqa.yaml'
 EPOCHS = {'pretrain': 3, 'finetune': 2}  # instead of the recipe's
-SIZES = ('easy_vqa', 'tabletop')  # shipped bundles, in whose place costs are measured
+SIZES = ('tabletop', 'easy_vqa')  # shipped bundles, in whose place costs are measured
 BLOCKS = ('clip.image_encoder.tower', 'clip.text_encoder', 'fusion')  # all but the convolutions
 REPEAT = 300
 RESULT, COSTS = 'result.json', 'costs.json'  # in a run's folder, in the folder of all
@@ -146,11 +145,39 @@ def write_bundle(recipe: Recipe, data: Data, model: LatentVqa, folder: Path) -> 
 
 
 def measure_costs(folder: Path, repeat: int) -> None:
-    """Keep in the folder what each design costs in the place of each shipped model."""
-    bundles = {size: random_bundles(folder, size) for size in SIZES}  # slow, unlike the timing
-    keep(folder / COSTS, {
-        'processor': processor(), 'repeat': repeat,
-        'sizes': {size: costs(size, found, repeat) for size, found in bundles.items()}})
+    """Keep in the folder what each design costs in the place of each shipped model.
+
+    Counts come first, then the times, one shipped model after the other.
+    """
+    found = {'processor': processor(), 'repeat': repeat,
+             'sizes': {size: counts(size) for size in SIZES}}
+    folder.mkdir(parents=True, exist_ok=True)
+    keep(folder / COSTS, found)
+    for size, told in found['sizes'].items():
+        for design, ratios in times(random_bundles(folder, size), repeat).items():
+            told['designs'][design] |= ratios
+        keep(folder / COSTS, found)
+
+
+def counts(size: str) -> Json:
+    """Return parameters and multiply-accumulates for an image and a question of 8 tokens."""
+    from latent_vqa_ros.core.bundle import read_manifest
+    from latent_vqa_ros.core.models import find_model
+    from latent_vqa_ros.model.count import count
+    from latent_vqa_ros.model.vqa import LatentVqa
+
+    shipped, found = read_manifest(find_model(size))[0], {}
+    for design in DESIGNS:
+        recipe = instead_of(size, design)
+        rows = count(LatentVqa(recipe.model, recipe.preprocess, shipped.tokenizer.size,
+                               len(shipped.answers)).eval(), recipe.preprocess)
+        found[design] = {
+            'parameters': sum(row['parameters'] for row in rows),
+            'macs': sum(row['macs'] for row in rows),
+            'block_macs': sum(row['macs'] for row in rows if row['name'] in BLOCKS)}
+    seen, (cell, _) = recipe.preprocess, recipe.model.strides
+    return {'version': shipped.version, 'pixels': [seen.height, seen.width],
+            'tokens': seen.height * seen.width // cell ** 2, 'designs': found}
 
 
 def random_bundles(folder: Path, size: str) -> dict[str, Path]:
@@ -169,8 +196,8 @@ def random_bundles(folder: Path, size: str) -> dict[str, Path]:
     return found
 
 
-def costs(size: str, bundles: dict[str, Path], repeat: int) -> Json:
-    """Return size and time of each design; times are ratios of medians to the dense twin's."""
+def times(bundles: dict[str, Path], repeat: int) -> dict[str, Json]:
+    """Return each design's int8 times as ratios of medians to the dense twin's."""
     import cv2
 
     from latent_vqa_ros.backends import open_pipeline
@@ -178,30 +205,12 @@ def costs(size: str, bundles: dict[str, Path], repeat: int) -> Json:
 
     cv2.setNumThreads(1)
     opened = {design: open_pipeline(str(path)) for design, path in bundles.items()}
-    times = {design: {step: statistics.median(of.steps[step]) for step in ('encode', 'answer')}
-             for design, of in bench.measure(opened, repeat).items()}
-    dense, seen = times[DENSE], instead_of(size, DENSE).preprocess
-    cell, _ = instead_of(size, DENSE).model.strides
-    return {'pixels': [seen.height, seen.width], 'tokens': seen.height * seen.width // cell ** 2,
-            'designs': {design: {**counts(instead_of(size, design), opened[design]),
-                                 'time': ratio(times[design], dense, 'encode', 'answer'),
-                                 'encode': ratio(times[design], dense, 'encode'),
-                                 'answer': ratio(times[design], dense, 'answer')}
-                        for design in bundles}}
-
-
-def counts(recipe: Recipe, opened: Pipeline) -> dict[str, int]:
-    """Return parameters and multiply-accumulates for an image and a question of 8 tokens."""
-    from latent_vqa_ros.model.count import count
-    from latent_vqa_ros.model.vqa import LatentVqa
-
-    manifest = opened.bundle.manifest
-    model = LatentVqa(recipe.model, recipe.preprocess, manifest.tokenizer.size,
-                      len(manifest.answers))
-    rows = count(model.eval(), recipe.preprocess)
-    return {'parameters': sum(row['parameters'] for row in rows),
-            'macs': sum(row['macs'] for row in rows),
-            'block_macs': sum(row['macs'] for row in rows if row['name'] in BLOCKS)}
+    took = {design: {step: statistics.median(of.steps[step]) for step in ('encode', 'answer')}
+            for design, of in bench.measure(opened, repeat).items()}
+    return {design: {'time': ratio(own, took[DENSE], 'encode', 'answer'),
+                     'encode': ratio(own, took[DENSE], 'encode'),
+                     'answer': ratio(own, took[DENSE], 'answer')}
+            for design, own in took.items()}
 
 
 def ratio(some: dict[str, float], others: dict[str, float], *steps: str) -> float:
@@ -255,11 +264,11 @@ def table(document: Json) -> str:
 
 
 def cost_cells(found: list[Json]) -> list[str]:
-    """Return the cells of a design's costs, of each size."""
-    return [f'{found[0]["parameters"] / 1e3:.0f} k' if found else '', *(
+    """Return the cells of a design's costs; the parameters are EasyVQA's."""
+    return [f'{found[-1]["parameters"] / 1e3:.0f} k' if found else '', *(
         cell for cost in found for cell in (
             f'{cost["macs"] / 1e6:.1f} M', f'{cost["block_macs"] / 1e6:.1f} M',
-            f'{cost["time"]:.2f}'))]
+            f'{cost["time"]:.2f}' if 'time' in cost else ''))]
 
 
 def spread(shares: list[float]) -> str:
@@ -289,13 +298,15 @@ def main() -> int:
                       help='where runs are kept (default runs/latent)')
     made.add_argument('--out', type=Path, metavar='FILE', help='write the result there as well')
     made.add_argument('--no-training', action='store_true', help='measure the costs only')
+    made.add_argument('--no-timing', action='store_true', help='train only')
     made.add_argument('--repeat', type=int, default=REPEAT, metavar='N',
                       help='repetitions of the timing (default %(default)s)')
     args = made.parse_args()
     os.environ['OMP_NUM_THREADS'] = '1'
     if not args.no_training:
         train_missing(args.folder, args.out)
-    measure_costs(args.folder, args.repeat)
+    if not args.no_timing:
+        measure_costs(args.folder, args.repeat)
     document = write(args.folder, args.out)
     print(table(document))
     print(f'{len(document["runs"])} of {len(runs(args.folder))} runs are finished')

@@ -117,9 +117,9 @@ def test_costs_that_are_not_measured_yet_leave_the_table_whole():
 
 def test_costs_are_told_of_each_design_beside_the_dense_twin(small, monkeypatch):
     monkeypatch.setattr(latent, 'instead_of', lambda size, design: latent.recipe_of(design))
-    monkeypatch.setattr(latent, 'SIZES', ('squares',))
+    monkeypatch.setattr(latent, 'SIZES', ('easy_vqa',))
     latent.measure_costs(small, 2)
-    told = json.loads((small / latent.COSTS).read_text())['sizes']['squares']
+    told = json.loads((small / latent.COSTS).read_text())['sizes']['easy_vqa']
     assert (told['pixels'], told['tokens']) == ([32, 32], 16)
     dense, stem = (told['designs'][design] for design in latent.DESIGNS)
     assert (dense['time'], dense['encode'], dense['answer']) == (1, 1, 1)
@@ -127,3 +127,24 @@ def test_costs_are_told_of_each_design_beside_the_dense_twin(small, monkeypatch)
     for key in ('parameters', 'macs', 'block_macs'):
         assert dense[key] > stem[key]
     assert dense['macs'] > dense['block_macs']
+
+
+def test_costs_are_counted_before_the_timing(small, monkeypatch):
+    monkeypatch.setattr(latent, 'random_bundles', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        latent.measure_costs(small, 2)
+    sizes = json.loads((small / latent.COSTS).read_text())['sizes']
+    assert sizes['tabletop']['tokens'] > sizes['easy_vqa']['tokens'] == 64
+    for size in sizes.values():
+        dense, stem = (size['designs'][design] for design in latent.DESIGNS)
+        assert dense['block_macs'] > stem['block_macs']
+    lines = latent.table({'runs': [], 'costs': {'sizes': sizes}}).splitlines()
+    assert len({line.count('|') for line in lines}) == 1
+
+
+def test_the_page_says_what_was_recorded():
+    record = json.loads((latent.ROOT / 'docs/results/latent.json').read_text())
+    page = (latent.ROOT / 'docs/latent.md').read_text()
+    assert latent.table(record) in page
+    assert record['command'] in page
+    assert set(record['costs']['sizes']['tabletop']['designs']) == set(latent.DESIGNS)
