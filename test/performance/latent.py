@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
+    from latent_vqa_ros.core.manifest import Manifest
     from latent_vqa_ros.model.vqa import LatentVqa
     from latent_vqa_ros.training.config import Recipe
     from latent_vqa_ros.training.data import Data
@@ -61,14 +62,20 @@ def recipe_of(design: str, seed: int = 0) -> Recipe:
            for stage, epochs in EPOCHS.items()})
 
 
-def instead_of(size: str, design: str) -> Recipe:
-    """Return a recipe, never trained, whose model is a shipped one but for its attention."""
+def shipped(size: str) -> Manifest:
+    """Return the manifest of a shipped bundle."""
     from latent_vqa_ros.core.bundle import read_manifest
     from latent_vqa_ros.core.models import find_model
+
+    return read_manifest(find_model(size))[0]
+
+
+def instead_of(size: str, design: str) -> Recipe:
+    """Return a recipe, never trained, whose model is a shipped one but for its attention."""
     from latent_vqa_ros.model.config import architecture
     from latent_vqa_ros.training.config import AugmentConfig
 
-    manifest, (latent, placement) = read_manifest(find_model(size))[0], DESIGNS[design]
+    manifest, (latent, placement) = shipped(size), DESIGNS[design]
     model = replace(architecture(manifest), latent_dim=latent, placement=placement)
     return replace(recipe_of(design), model=model, preprocess=manifest.preprocess,
                    augment=AugmentConfig(), calibration_images=32)
@@ -161,22 +168,20 @@ def measure_costs(folder: Path, repeat: int) -> None:
 
 def counts(size: str) -> Json:
     """Return parameters and multiply-accumulates for an image and a question of 8 tokens."""
-    from latent_vqa_ros.core.bundle import read_manifest
-    from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.model.count import count
     from latent_vqa_ros.model.vqa import LatentVqa
 
-    shipped, found = read_manifest(find_model(size))[0], {}
+    manifest, found = shipped(size), {}
     for design in DESIGNS:
         recipe = instead_of(size, design)
-        rows = count(LatentVqa(recipe.model, recipe.preprocess, shipped.tokenizer.size,
-                               len(shipped.answers)).eval(), recipe.preprocess)
+        rows = count(LatentVqa(recipe.model, recipe.preprocess, manifest.tokenizer.size,
+                               len(manifest.answers)).eval(), recipe.preprocess)
         found[design] = {
             'parameters': sum(row['parameters'] for row in rows),
             'macs': sum(row['macs'] for row in rows),
             'block_macs': sum(row['macs'] for row in rows if row['name'] in BLOCKS)}
     seen, (cell, _) = recipe.preprocess, recipe.model.strides
-    return {'version': shipped.version, 'pixels': [seen.height, seen.width],
+    return {'version': manifest.version, 'pixels': [seen.height, seen.width],
             'tokens': seen.height * seen.width // cell ** 2, 'designs': found}
 
 
@@ -186,10 +191,10 @@ def random_bundles(folder: Path, size: str) -> dict[str, Path]:
     from latent_vqa_ros.training import run as stages
     from latent_vqa_ros.training.data import load_data
 
-    found = {}
+    found, version = {}, shipped(size).version
     for design in DESIGNS:
         recipe = instead_of(size, design)
-        found[design] = folder / 'random' / size / recipe.name
+        found[design] = folder / 'random' / f'{size}-{version}' / recipe.name
         if not (found[design] / MANIFEST).is_file():
             data = load_data(recipe)  # EasyVQA, for a bundle needs words
             write_bundle(recipe, data, stages.build(recipe, data), found[design])
