@@ -90,7 +90,7 @@ def data(tmp_path_factory):
 def two(torchrun, data, tmp_path_factory):
     """Return what each of two processes found, and their folder."""
     out = tmp_path_factory.mktemp('two')
-    torchrun(__file__, out, data, timeout=120)
+    torchrun(__file__, out, data, timeout=280)
     return out, [torch.load(out / f'{rank}.pt') for rank in range(2)]
 
 
