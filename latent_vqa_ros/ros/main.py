@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from latent_vqa_ros.core.process import one_line, typed_line
@@ -97,13 +98,19 @@ def _run(stop: _StopRequest) -> int:
     try:
         if node.settings.autostart and not stop.requested:
             node.start()  # where this fails the node stays: set the parameter, configure again
-        stop.then(lambda: executor.create_task(lambda: None))  # wakes spin_once
+        stop.then(lambda: _wake(executor))
         _spin(executor, node, stop)
     finally:
         executor.remove_node(node)
         node.close()
         executor.shutdown()
     return 0
+
+
+def _wake(executor: Executor) -> None:
+    """End a wait in ``spin_once``; an executor that has just been shut down waits no longer."""
+    with suppress(AttributeError):  # rclpy has then dropped what it would be woken by
+        executor.create_task(lambda: None)
 
 
 def _spin(executor: Executor, node: VqaNode, stop: _StopRequest) -> None:

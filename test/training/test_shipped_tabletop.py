@@ -41,7 +41,7 @@ def test_it_answers_as_often_right_as_its_card_says(world, report, metrics):
     # three standard deviations of 1,000 answers at 90 %
     assert report['accuracy'] == pytest.approx(metrics[f'{world}/test']['accuracy'], abs=0.03)
     assert report['accuracy'] > report['blind_accuracy'] + 0.4
-    assert report['unfamiliar'] < 0.05
+    assert report['unfamiliar'] < 0.1  # 3 % of the whole split
 
 
 def test_it_looks_at_what_is_named(report):
