@@ -192,13 +192,18 @@ def test_a_condition_is_changed_while_running(tree):
     until(lambda: seeing.states[-1] is False, 'the change')
 
 
-def test_a_bad_frame_counts_once_however_often_it_is_looked_at(tree):
-    seeing = tree(max_image_age=0.0, **{'red.hold': 2})
+def hold_red(seeing):
+    """Show two red frames, each looked at several times, until the condition holds."""
     for _ in range(2):
         seen = len(seeing.details)
         seeing.robot.show_now(colour=RED)
         until(lambda seen=seen: seeing.details[seen + 3:], 'looks at it')
     until(lambda: True in seeing.states, 'a state')
+
+
+def test_a_bad_frame_counts_once_however_often_it_is_looked_at(tree):
+    seeing = tree(max_image_age=0.0, **{'red.hold': 2})
+    hold_red(seeing)
     seeing.robot.show(image(seeing.robot.now_ns(), size=64, step=7))
     until(lambda: [d for d in seeing.details if d['status'] == 'bad_image'][5:], 'looks at it')
     assert {d['condition']['holds'] for d in seeing.details if d['status'] == 'bad_image'} == {
@@ -207,11 +212,7 @@ def test_a_bad_frame_counts_once_however_often_it_is_looked_at(tree):
 
 def test_other_expected_words_begin_anew(tree):
     seeing = tree(max_image_age=0.0, **{'red.hold': 2})
-    for _ in range(2):
-        seen = len(seeing.details)
-        seeing.robot.show_now(colour=RED)
-        until(lambda seen=seen: seeing.details[seen + 3:], 'looks at it')
-    until(lambda: True in seeing.states, 'a state')
+    hold_red(seeing)
     assert seeing.robot.set(**{'red.expected': ['blue']})[0].successful
     until(lambda: seeing.details[-1]['condition']['holds'] is None, 'the state to be forgotten')
 

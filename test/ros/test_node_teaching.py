@@ -109,26 +109,6 @@ def test_the_models_answers_are_the_same_beside_taught_ones(taught, robot):
         found[1][key] for key in ('answer', 'top', 'status', 'model')]
 
 
-def test_questions_are_answered_while_a_head_is_fitted(taught, monkeypatch):
-    begun, gate, fit = threading.Event(), threading.Event(), Learner.fit
-
-    def slow(*given):
-        begun.set()
-        gate.wait(LIMIT)
-        return fit(*given)
-
-    monkeypatch.setattr(Learner, 'fit', slow)
-    before = len(taught.documents)
-    taught.send(do='fit', question=LID)
-    assert begun.wait(LIMIT)
-    assert [taught.robot.ask(LID)['answer'] for _ in range(5)] == 5 * ['yes']
-    assert taught.robot.ask(QUESTION)['status'] != 'overloaded'
-    assert len(taught.documents) == before
-    gate.set()
-    until(lambda: len(taught.documents) > before, 'the end of the fit')
-    assert taught.documents[-1]['active'] == 2
-
-
 @pytest.fixture
 def busy(taught, monkeypatch):
     """Return a taught pupil whose teaching thread fits, and the event that lets it go on."""
@@ -144,6 +124,17 @@ def busy(taught, monkeypatch):
     assert begun.wait(LIMIT)
     yield taught, gate
     gate.set()
+
+
+def test_questions_are_answered_while_a_head_is_fitted(busy):
+    taught, gate = busy
+    before = len(taught.documents)
+    assert [taught.robot.ask(LID)['answer'] for _ in range(5)] == 5 * ['yes']
+    assert taught.robot.ask(QUESTION)['status'] != 'overloaded'
+    assert len(taught.documents) == before
+    gate.set()
+    until(lambda: len(taught.documents) > before, 'the end of the fit')
+    assert taught.documents[-1]['active'] == 2
 
 
 def test_a_correction_that_waits_for_a_fit_keeps_its_frame(busy):
