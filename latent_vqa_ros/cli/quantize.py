@@ -6,6 +6,7 @@ examples:
 
 Takes the finished run of `latent_vqa train`, or with --model the float weights of a bundle. It
 calibrates, exports, quantizes to int8, checks int8 against float, measures and writes the bundle.
+With --model the direction to what the recipe calls `unfamiliar` stays that of these weights.
 """
 
 from __future__ import annotations

@@ -112,13 +112,14 @@ def choose(device: str | None) -> torch.device:
 def train(link: Link, device: torch.device, smoke: bool) -> dict[str, Any] | None:
     """Run all stages; return the report, None in all processes but the first."""
     from latent_vqa_ros import datasets
-    from latent_vqa_ros.training import assemble, distributed
+    from latent_vqa_ros.training import assemble, distributed, unfamiliar
     from latent_vqa_ros.training import run as stages
     from latent_vqa_ros.training.data import load_data
 
     limit = SMOKE_RECORDS if smoke else None
     for name, most in link.recipe.sources:
         distributed.first_alone(partial(datasets.ready, name, limit or most))
+    distributed.first_alone(partial(unfamiliar.paths, link.recipe.unfamiliar, limit))
     data = load_data(link.recipe, limit)
     model = stages.run(link.recipe, data, link.folder, device)
     if distributed.rank():

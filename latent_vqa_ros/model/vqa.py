@@ -19,6 +19,7 @@ from latent_vqa_ros.model.latent_attention import init_weights
 from latent_vqa_ros.model.latent_clip import LatentClip
 from latent_vqa_ros.model.packing import Packing
 
+NEW_BUFFERS = ('strange_direction', 'strange_bias')  # which older weights lack
 NAMING_BLOCKS = 2  # the first fusion blocks find what is named, later ones what is asked for
 
 
@@ -28,6 +29,8 @@ class LatentVqa(nn.Module):
     bank: Tensor
     feature_mean: Tensor
     feature_whiten: Tensor
+    strange_direction: Tensor  # (d,), 0 where the Gaussian alone says what is unfamiliar
+    strange_bias: Tensor  # ()
 
     def __init__(self, config: ModelConfig, preprocess: PreprocessConfig, ids: int,
                  answers: int) -> None:
@@ -41,6 +44,9 @@ class LatentVqa(nn.Module):
         self.register_buffer('bank', torch.zeros(answers, config.embed_dim))
         self.register_buffer('feature_mean', torch.zeros(config.width))
         self.register_buffer('feature_whiten', torch.eye(config.width))
+        self.register_buffer('strange_direction', torch.zeros(config.width))
+        self.register_buffer('strange_bias', torch.zeros(()))
+        self.register_load_state_dict_pre_hook(_complete)
 
     def encode(self, image_hwc: Tensor) -> tuple[Tensor, Tensor]:
         """Return one image's features (N, c), see Fusion, and familiarity distance ()."""
@@ -63,10 +69,13 @@ class LatentVqa(nn.Module):
     def distance(self, tokens_nd: Tensor) -> Tensor:
         """Mahalanobis distance of the mean image token (Lee et al. 2018, eq. 2, one class).
 
-        Divided by the root of the width, so that an image like those of training has about 1.
+        Divided by the root of the width, so that an image like those of training has about 1. Or
+        the score of the direction to images that must be refused, on the same scale, if larger.
         """
-        whitened = (tokens_nd.mean(dim=-2) - self.feature_mean) @ self.feature_whiten
-        return whitened.square().mean(dim=-1).sqrt()
+        mean_d = tokens_nd.mean(dim=-2)
+        whitened = (mean_d - self.feature_mean) @ self.feature_whiten
+        return torch.maximum(whitened.square().mean(dim=-1).sqrt(),
+                             mean_d @ self.strange_direction + self.strange_bias)
 
     def score(self, fused: Tensor, bank_ae: Tensor) -> Tensor:
         """Return scaled cosines of fused questions and answers: (..., d) -> (..., answers)."""
@@ -101,3 +110,9 @@ class LatentVqa(nn.Module):
     def set_bank(self, answer_ids_at: Tensor) -> None:
         """Store the embeddings of the answers' texts (padded ids) in the bank."""
         self.bank.copy_(self.clip.embed_text(answer_ids_at))
+
+
+def _complete(model: nn.Module, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Give weights that were stored before there were such buffers those of a new model."""
+    for name in NEW_BUFFERS:
+        weights.setdefault(prefix + name, model.get_buffer(name))

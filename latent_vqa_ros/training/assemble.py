@@ -38,12 +38,12 @@ from latent_vqa_ros.datasets.record import Record, questions_of
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
-from latent_vqa_ros.training import calibrate, export, quantize
+from latent_vqa_ros.training import calibrate, export, quantize, unfamiliar
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.data import Data
 from latent_vqa_ros.training.run import bank_ids, history, summary
 
-KEEP_FLOAT = ('feature_whiten',)  # the familiarity distance is measured in float
+KEEP_FLOAT = ('feature_whiten', 'strange_direction')  # familiarity is measured in float
 _LAST = 2  # products of the answerer: the answer's projection, and the bank it is compared with
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
 _VARIANTS = 4  # augmented copies of each validation image for the limit of familiarity
@@ -61,7 +61,9 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
     images = load_images(_some(data.train), recipe.preprocess)
-    calibrate.fit_familiarity(model, calibrate.variants(images, recipe, 1))
+    means = calibrate.fit_familiarity(model, calibrate.variants(images, recipe, 1))
+    if recipe.unfamiliar:
+        unfamiliar.fit(model, means, unfamiliar.kinds(recipe, images), recipe.false_alarms)
     found = evidence(recipe, data, model)
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license,

@@ -43,16 +43,25 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     return float(grid[int(torch.stack(losses).argmin())])
 
 
-@torch.no_grad()
-def fit_familiarity(model: LatentVqa, copies: Iterable[NDArray[np.uint8]]) -> None:
-    """Store mean and whitening of the mean image token over images (N, H, W, 3) in the model."""
-    encoder = model.clip.image_encoder
-    x = torch.cat([encoder(torch.from_numpy(images[start:start + _BATCH])).mean(dim=1)
-                   for images in copies for start in range(0, len(images), _BATCH)]).double()
+def fit_familiarity(model: LatentVqa, copies: Iterable[NDArray[np.uint8]]) -> Tensor:
+    """Store mean and whitening of the mean image token over images (N, H, W, 3) in the model.
+
+    Returns these tokens, (images, d) in float64.
+    """
+    x = torch.cat([mean_tokens(model, images) for images in copies])
     mean = x.mean(dim=0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
     model.feature_mean.copy_(mean)
     model.feature_whiten.copy_(vectors / values.clamp(min=_FLOOR * float(values[-1])).sqrt())
+    return x
+
+
+@torch.no_grad()
+def mean_tokens(model: LatentVqa, images: NDArray[np.uint8]) -> Tensor:
+    """Return the mean image token of images (N, H, W, 3): (N, d) in float64."""
+    encoder = model.clip.image_encoder
+    return torch.cat([encoder(torch.from_numpy(images[start:start + _BATCH])).mean(dim=1)
+                      for start in range(0, len(images), _BATCH)]).double()
 
 
 def variants(images: NDArray[np.uint8], recipe: Recipe,

@@ -101,6 +101,8 @@ class Recipe:
     ``calibration_images`` counts the training images that the quantizer sees. ``false_alarms`` is
     the share of familiar images that ``unfamiliar_image`` may refuse; its limit is set on
     validation images, on augmented copies, and on all these after a camera's resize and JPEG.
+    ``unfamiliar`` says which pictures it must refuse: ``rooms``, drawn ones, or a folder with
+    JPEG and PNG files; without, only what is far from the training pictures.
     ``bfloat16`` computes the towers in that type: faster on GPUs and on some CPUs (AMX), slower on
     others.
     ``data`` is a data set or several, which are shuffled together; ``limit``, where given, is how
@@ -118,6 +120,7 @@ class Recipe:
     bfloat16: bool = False
     calibration_images: int = 256
     false_alarms: float = 0.002
+    unfamiliar: str = ''
     model: ModelConfig = field(default_factory=ModelConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -170,7 +173,7 @@ class Recipe:
     def trains(self) -> dict[str, Any]:
         """What decides the weights, as JSON has it: not names, and not what follows training."""
         left_out = ('name', 'version', 'license', 'file', 'sha256', 'threads',
-                    'calibration_images', 'false_alarms', 'start_share')
+                    'calibration_images', 'false_alarms', 'unfamiliar', 'start_share')
         values = {key: value for key, value in asdict(self).items() if key not in left_out}
         return dict(json.loads(json.dumps(values)))
 

@@ -116,7 +116,8 @@ def history(recipe: Recipe, data: Data, folder: Path) -> dict[str, Any]:
     told = {'data': data.name, 'data_versions': {k: v for k, v in versions.items() if v},
             'data_sha256': json.loads((folder / RUN).read_text('utf-8'))['content'],
             'recipe': recipe.file, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
-            'false_alarms': recipe.false_alarms, 'stages': summary(folder)}
+            'false_alarms': recipe.false_alarms, 'stages': summary(folder),
+            **({'unfamiliar': recipe.unfamiliar} if recipe.unfamiliar else {})}
     begun = start.begun_with(folder)
     if begun is None:
         return told

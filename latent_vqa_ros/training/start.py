@@ -25,7 +25,7 @@ from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.model.config import ModelConfig, architecture
 from latent_vqa_ros.model.latent_attention import LatentBlock
 from latent_vqa_ros.model.towers.conv_stem import ResidualBlock, first_layer
-from latent_vqa_ros.model.vqa import LatentVqa
+from latent_vqa_ros.model.vqa import NEW_BUFFERS, LatentVqa
 from latent_vqa_ros.training import checkpoint, distributed
 from latent_vqa_ros.training.config import Recipe
 
@@ -33,7 +33,7 @@ WEIGHTS = 'start.safetensors'  # in the run folder: what training began with
 _WORDS = 'clip.text_encoder.embedding.weight'  # one row per id
 _POSITION = 'clip.image_encoder.position'  # one row per cell of the grid
 _STEM = re.compile(r'(clip\.image_encoder\.stem\.)(\d+)(\..*)')
-_FITTED = ('bank', 'feature_mean', 'feature_whiten')  # after training, to the data
+_FITTED = ('bank', 'feature_mean', 'feature_whiten', *NEW_BUFFERS)  # after training, to the data
 
 
 @torch.no_grad()

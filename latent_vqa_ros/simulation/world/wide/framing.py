@@ -32,7 +32,7 @@ class Setting:
 
 def draw(rng: Rng, in_hand: bool) -> Setting:
     """Return a random setting for things on a table, or for one in a hand."""
-    aspect = _aspect(rng)
+    aspect = draw_aspect(rng)
     field = math.radians(rng.uniform(30, 75))
     least, most = (0.13, 0.35) if in_hand else (0.15, 0.75)
     width = math.exp(rng.uniform(math.log(least), math.log(most)))
@@ -48,7 +48,8 @@ def draw(rng: Rng, in_hand: bool) -> Setting:
     return Setting(camera, width, table, floor, in_hand)
 
 
-def _aspect(rng: Rng) -> float:
+def draw_aspect(rng: Rng) -> float:
+    """Return the width of a picture by its height, as cameras have it."""
     other = rng.uniform(*BETWEEN)
     return float(rng.choice((*ASPECTS, other), p=(*ODDS, 1 - sum(ODDS))))
 

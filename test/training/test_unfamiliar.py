@@ -1,0 +1,93 @@
+"""What a recipe calls unfamiliar is refused, though one Gaussian takes it for familiar."""
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
+from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
+from latent_vqa_ros.evaluation import familiarity  # noqa: E402
+from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
+from latent_vqa_ros.model.vqa import NEW_BUFFERS, LatentVqa  # noqa: E402
+from latent_vqa_ros.training import calibrate, unfamiliar  # noqa: E402
+from latent_vqa_ros.training.config import Recipe  # noqa: E402
+
+ALARMS = 0.1
+SEEN = PreprocessConfig(height=32, width=32)
+CONFIG = ModelConfig(width=16, latent_dim=8, stem_channels=(8, 16), stem_residuals=(0, 0),
+                     image_blocks=1)
+
+
+def spread(seed, many, *far):
+    """Return points (many, 6) about the origin, moved by so much along some axes."""
+    points = np.random.default_rng(seed).normal(size=(many, 6)) * (4, 1, 1, 1, 1, 1)
+    return torch.from_numpy(points + np.pad(far, (0, 6 - len(far))))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return LatentVqa(CONFIG, SEEN, 10, 3).eval()
+
+
+def pictures(seed, many, across):
+    """Return pictures of stripes, some across, some down."""
+    rng = np.random.default_rng(seed)
+    wave = np.sin(np.arange(32) * 0.8 + rng.uniform(0, 6, (many, 1)))[..., None, None]
+    light = 128 + 100 * wave + rng.normal(0, 9, (many, 32, 32, 3))
+    return np.clip(light if across else light.transpose(0, 2, 1, 3), 0, 255).astype(np.uint8)
+
+
+def test_a_rare_kind_is_told_apart_as_a_frequent_one_is():
+    familiar = spread(0, 500)
+    kinds = [spread(1, 1000, 0, 5), spread(2, 10, 0, 0, 5)]
+    direction, bias = unfamiliar.separate(familiar, kinds)
+    for strange in (spread(3, 200, 0, 5), spread(4, 200, 0, 0, 5)):
+        assert ((strange @ direction + bias) > 0).double().mean() > 0.8
+    assert ((spread(5, 200) @ direction + bias) > 0).double().mean() < 0.1
+
+
+def test_what_must_be_refused_is_and_what_is_familiar_is_not(model):
+    means = calibrate.fit_familiarity(model, [pictures(0, 300, across=True)])
+    strange = pictures(1, 100, across=False)
+    with torch.no_grad():
+        unfamiliar.fit(model, means, [strange[:50]], ALARMS)
+        familiar, other = (model.distance(calibrate.mean_tokens(model, images)[:, None].float())
+                           for images in (pictures(2, 300, across=True), strange[50:]))
+    limit = float(np.quantile(familiar, 1 - ALARMS))
+    assert (other > limit).double().mean() > 0.95
+    assert float(familiar.median()) == pytest.approx(1, abs=0.3)
+
+
+def test_weights_of_before_keep_their_distances(model):
+    calibrate.fit_familiarity(model, [pictures(0, 100, across=True)])
+    tokens = torch.randn(20, 4, 16)
+    old = {name: tensor for name, tensor in model.state_dict().items() if name not in NEW_BUFFERS}
+    again = LatentVqa(CONFIG, SEEN, 10, 3)
+    again.load_state_dict(old)
+    whitened = (tokens.mean(dim=1) - model.feature_mean) @ model.feature_whiten
+    assert torch.equal(again.distance(tokens), whitened.square().mean(dim=-1).sqrt())
+    del old['feature_mean']
+    with pytest.raises(RuntimeError, match='feature_mean'):
+        again.load_state_dict(old)
+
+
+def test_a_folder_of_pictures_and_each_damage_are_kinds_of_their_own(tmp_path):
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((20, 30, 3), 60 * number, np.uint8))
+    recipe = Recipe('x', 'x', unfamiliar=str(tmp_path), preprocess=SEEN)
+    found = list(unfamiliar.kinds(recipe, pictures(0, 25, across=True)))
+    assert [images.shape for images in found] == [
+        (4, 32, 32, 3), *[(5, 32, 32, 3)] * len(familiarity.DAMAGES)]
+    assert sorted(int(image.mean()) for image in found[0]) == [0, 60, 120, 180]
+
+
+def test_a_folder_without_pictures_is_named_before_training(tmp_path):
+    with pytest.raises(DatasetError, match=f'{tmp_path}: holds no pictures'):
+        unfamiliar.paths(str(tmp_path))
+
+
+def test_what_is_unfamiliar_decides_nothing_about_the_weights_that_are_trained():
+    assert Recipe('x', 'x', unfamiliar='rooms').trains == Recipe('x', 'x').trains
