@@ -4,10 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip('mujoco', reason='needs MuJoCo: pip install mujoco')
-
-from latent_vqa_ros.simulation.world.rooms import plan  # noqa: E402
-from latent_vqa_ros.simulation.world.rooms.studio import RoomStudio  # noqa: E402
+from latent_vqa_ros.simulation.world.rooms import plan
+from latent_vqa_ros.simulation.world.rooms.studio import RoomStudio
 
 SIZE = 64
 
