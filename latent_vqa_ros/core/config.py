@@ -10,7 +10,7 @@ import types
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-RESIZE_RULES = ('center_crop', 'stretch')
+RESIZE_RULES = ('center_crop', 'stretch', 'letterbox')
 
 _NAMES = {int: 'a whole number', float: 'a number', bool: 'a switch: true or false',
           str: 'a string', types.NoneType: 'null'}
@@ -99,7 +99,8 @@ class PreprocessConfig:
     """How a camera frame becomes the model's input: RGB uint8, ``height`` x ``width`` pixels.
 
     ``resize``: ``center_crop`` cuts the largest centred region of the model's aspect ratio,
-    ``stretch`` takes the whole frame and lets the aspect ratio change.
+    ``stretch`` takes the whole frame and lets the aspect ratio change, ``letterbox`` takes it as
+    it is, with grey beside it or above and below.
     ``mean`` and ``std`` (per channel, of values from 0 to 1) are applied inside the image graph.
     """
 

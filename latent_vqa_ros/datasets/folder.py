@@ -17,13 +17,13 @@ from pathlib import Path, PurePosixPath
 from sys import intern
 from typing import Any
 
+from latent_vqa_ros.core.preprocess import Point
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.datasets.record import (
     SPLITS,
     Dataset,
     DatasetError,
     Phrase,
-    Point,
     Question,
     Record,
     Region,
@@ -73,7 +73,9 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         _check_asked(folder / 'captions.jsonl', captions, splits)
     return Dataset(folder.name, tuple(
         Record(paths[image], splits[image], tuple(asked), tuple(captions.get(image, ())),
-               tuple(Region(thing.caption, thing.center) for thing in truth.get(image, ())))
+               tuple(Region(thing.caption, thing.center)
+                     for thing in truth.get(image, _UNTOLD).things),
+               truth.get(image, _UNTOLD).aspect)
         for image, asked in questions.items()))
 
 
@@ -103,15 +105,24 @@ class _Thing:
     box: tuple[float, float, float, float]
 
 
-def _truth(path: Path, limit: int | None) -> dict[str, list[_Thing]]:
-    """Return the things of each image, in the truth's order."""
-    found: dict[str, list[_Thing]] = {}
+@dataclass(frozen=True)
+class _Truth:
+    things: tuple[_Thing, ...] = ()
+    aspect: float = 1.0  # width by height
+
+
+_UNTOLD = _Truth()
+
+
+def _truth(path: Path, limit: int | None) -> dict[str, _Truth]:
+    """Return the truth of each image, its things in order."""
+    found: dict[str, _Truth] = {}
     for where, line in islice(_lines(path, ('image',)), limit) if path.exists() else ():
         try:
             width, height = line['width'], line['height']
             sized = line.get('world') != 'wide'  # there the distance varies too much
-            found[line['image']] = [_thing(thing, width, height, sized)
-                                    for thing in line['things']]
+            found[line['image']] = _Truth(tuple(_thing(thing, width, height, sized)
+                                                for thing in line['things']), width / height)
         except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
             raise DatasetError(f'{where}: not the truth of a picture: {error!r}') from None
     return found
@@ -126,9 +137,10 @@ def _thing(thing: dict[str, Any], width: int, height: int, sized: bool) -> _Thin
                   (x / width, y / height, w / width, h / height))
 
 
-def _phrases(line: dict[str, Any], things: list[_Thing] | None, where: str) -> tuple[Phrase, ...]:
-    if things is None:
+def _phrases(line: dict[str, Any], truth: _Truth | None, where: str) -> tuple[Phrase, ...]:
+    if truth is None:
         return ()
+    things = truth.things
     phrases = line.get('phrases', ())
     try:
         if phrases:

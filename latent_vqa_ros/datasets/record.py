@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from latent_vqa_ros.core.preprocess import Point
+
 SPLITS = ('train', 'val', 'test')
 
 
 class DatasetError(ValueError):
     """Data that cannot be used; the message names the file and the line."""
 
-
-Point = tuple[float, float]  # x and y as shares of the picture, from its top left corner
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,17 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An image file, what is asked about it, and texts that describe it."""
+    """An image file, what is asked about it, and texts that describe it.
+
+    ``aspect`` is the picture's width by height; it is needed where regions or phrases have places.
+    """
 
     image: Path
     split: str
     questions: tuple[Question, ...]
     captions: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from latent_vqa_ros.core.answer import softmax
 from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.pipeline import Backend
-from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.core.preprocess import box_in_input, prepare
 from latent_vqa_ros.core.tokenizer import QuestionError
 from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import (
@@ -67,7 +67,8 @@ def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
             scores, attention_tn = backend.answer(features, ids)
             logits.append(scores)
             if attention_tn is not None and manifest.evidence is not None:
-                pointed += [points_at(attention_tn, phrase, manifest.evidence.grid)
+                pointed += [points_at(attention_tn, _placed(phrase, record, manifest),
+                                      manifest.evidence.grid)
                             for phrase in question.phrases if phrase.named]
             truth.append(bank.get(question.answer, -1))
             groups.append(question.group)
@@ -75,8 +76,16 @@ def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
                        np.asarray(distances), np.asarray(pointed, bool))
 
 
+def _placed(phrase: Phrase, record: Record, manifest: Manifest) -> Phrase:
+    """Return a phrase whose box is in shares of the model's input."""
+    return replace(phrase, box=box_in_input(phrase.box, record.aspect, manifest.preprocess))
+
+
 def points_at(attention_tn: NDArray[Any], phrase: Phrase, grid: tuple[int, int]) -> bool:
-    """Return whether the cell of a phrase's highest attention overlaps the box of its thing."""
+    """Return whether the cell of a phrase's highest attention overlaps the box of its thing.
+
+    ``grid`` (rows, columns) lies over what the box is a share of.
+    """
     looked_n = attention_tn[phrase.start + 1:phrase.stop + 1].mean(axis=0)
     row, column = divmod(int(looked_n.argmax()), grid[1])
     x, y, width, height = phrase.box

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core.answer import softmax
 from latent_vqa_ros.core.manifest import Manifest
+from latent_vqa_ros.core.preprocess import box_in_input
 from latent_vqa_ros.datasets.record import Question, Record, questions_of
 from latent_vqa_ros.evaluation.evaluate import Predictions
 
@@ -66,7 +67,8 @@ def causes(predictions: Predictions, manifest: Manifest,
     things, sides = [], []
     for index, question in questions_of(records):
         things.append(len(records[index].regions))
-        named = [phrase.box for phrase in question.phrases if phrase.named]
+        named = [box_in_input(phrase.box, records[index].aspect, size)
+                 for phrase in question.phrases if phrase.named]
         sides.append(min(((box[2] * size.width * box[3] * size.height) ** 0.5 for box in named),
                      default=np.nan))
     wrong = ~predictions.right

@@ -64,7 +64,7 @@ class Split:
         self._text_at = {text: i for i, text in enumerate(texts)}
         self._caption_at = {text: i for i, text in enumerate(captions)}
         self._answer_at = {answer: i for i, answer in enumerate(answers)}
-        self.placed = PlacedRecords(records, tokenizer, grid)
+        self.placed = PlacedRecords(records, preprocess, tokenizer, grid)
 
     def __len__(self) -> int:
         return len(self.records)

@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.preprocess import Point, in_input
 from latent_vqa_ros.core.tokenizer import Tokenizer
-from latent_vqa_ros.datasets.record import Point, Record
+from latent_vqa_ros.datasets.record import Record
 
 NOTHING = 'nothing'  # the caption of a cell without a thing
 _EMPTY = 4  # such cells of each image
@@ -35,25 +37,26 @@ class Places:
 
 
 class PlacedRecords:
-    """The regions and phrases of records as cells of a grid (rows, columns)."""
+    """The regions and phrases of records as cells of a grid (rows, columns) over the input."""
 
-    def __init__(self, records: Sequence[Record], tokenizer: Tokenizer,
-                 grid: tuple[int, int]) -> None:
+    def __init__(self, records: Sequence[Record], preprocess: PreprocessConfig,
+                 tokenizer: Tokenizer, grid: tuple[int, int]) -> None:
         self.grid = grid
+        self._preprocess = preprocess
         texts = sorted({r.caption for record in records for r in record.regions if r.caption})
         self.exist = bool(texts)
         self.caption_ids = (tokenizer.encode_batch((NOTHING, *texts)) if texts
                             else np.zeros((0, 1), np.int64))
         at = {'': -1, **{text: i for i, text in enumerate(texts, start=1)}}
-        self.regions = [_rows(((self.cell(r.center), at[r.caption]) for r in record.regions), 2)
-                        for record in records]
+        self.regions = [_rows(((self.cell(region.center, record.aspect), at[region.caption])
+                               for region in record.regions), 2) for record in records]
         self._records = records
 
-    def cell(self, at: Point) -> int:
-        """Return the cell that a point (shares of the picture) lies in."""
-        rows, columns = self.grid
-        return (min(rows - 1, max(0, int(at[1] * rows))) * columns
-                + min(columns - 1, max(0, int(at[0] * columns))))
+    def cell(self, at: Point, aspect: float = 1.0) -> int:
+        """Return the cell of a point, shares of a picture of that width by height."""
+        (rows, columns), (x, y) = self.grid, in_input(at, aspect, self._preprocess)
+        return (min(rows - 1, max(0, int(y * rows))) * columns
+                + min(columns - 1, max(0, int(x * columns))))
 
     def batch(self, rows: Sequence[int], rng: np.random.Generator | None,
               flipped: NDArray[np.bool_]) -> Places:
@@ -68,9 +71,9 @@ class PlacedRecords:
                         for cell in self._empty(self.regions[row][:, 0], rng)]
         region_r3 = np.array(regions, np.int64).reshape(-1, 3)
         used, region_r3[:, 2] = np.unique(region_r3[:, 2], return_inverse=True)
-        word_w5 = _rows(((i, q, token, self.cell(p.center), int(p.named))
-                         for i, row in enumerate(rows)
-                         for q, asked in enumerate(self._records[row].questions)
+        word_w5 = _rows(((i, q, token, self.cell(p.center, record.aspect), int(p.named))
+                         for i, record in enumerate(self._records[row] for row in rows)
+                         for q, asked in enumerate(record.questions)
                          for p in asked.phrases for token in range(p.start + 1, p.stop + 1)), 5)
         for found, column in ((region_r3, 1), (word_w5, 3)):
             turned = flipped[found[:, 0]]

@@ -24,7 +24,8 @@ def respond(folder, question=QUESTION, **settings):
 
 @pytest.mark.parametrize(('resize', 'boxes'), [
     ('center_crop', [(200, 120, 60, 120), (500, 360, 60, 120)]),
-    ('stretch', [(160, 120, 80, 120), (560, 360, 80, 120)])])
+    ('stretch', [(160, 120, 80, 120), (560, 360, 80, 120)]),
+    ('letterbox', [(160, 80, 80, 160), (560, 400, 80, 80)])])
 def test_each_phrase_of_the_question_has_its_box_in_pixels_of_the_frame(tmp_path, resize, boxes):
     detail = respond(fake_bundle.write_looking(
         tmp_path / 'm', preprocess=PreprocessConfig(resize=resize)))

@@ -4,11 +4,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from latent_vqa_ros.core.config import PreprocessConfig
-from latent_vqa_ros.core.preprocess import prepare, source_box, to_source
+from latent_vqa_ros.core.preprocess import (
+    GREY,
+    in_input,
+    prepare,
+    source_box,
+    target_box,
+    to_source,
+)
 
 CROP = PreprocessConfig(height=64, width=64, resize='center_crop')
 STRETCH = PreprocessConfig(height=64, width=64, resize='stretch')
 WIDE = PreprocessConfig(height=48, width=64, resize='center_crop')
+LETTER = PreprocessConfig(height=48, width=64, resize='letterbox')
 sides = st.integers(1, 300)
 
 
@@ -66,6 +74,46 @@ def test_what_is_outside_the_seen_part_never_changes_the_input_and_its_corners_d
             assert top in (y, y + h - cell_h)
 
 
+@settings(deadline=None, max_examples=40)
+@example(1, 4000)
+@example(4000, 1)
+@given(any_side, any_side)
+def test_a_letterbox_shows_all_of_the_frame_undistorted_between_grey_bars(height, width):
+    left, top, w, h = target_box(height, width, LETTER)
+    assert source_box(height, width, LETTER) == (0, 0, width, height)
+    assert (w, h) == (64, 48) or w == 64 > 0 < h < 48 or h == 48 > 0 < w < 64
+    assert abs(w - 64 * min(1, width * 48 / (height * 64))) <= 1
+    assert abs(h - 48 * min(1, height * 64 / (width * 48))) <= 1
+    assert abs(64 - w - 2 * left) <= 1
+    assert abs(48 - h - 2 * top) <= 1
+    prepared = prepare(np.full((height, width, 3), 255, np.uint8), LETTER)
+    assert (prepared[top:top + h, left:left + w] == 255).all()
+    assert (prepared == GREY).sum() == 3 * (48 * 64 - w * h)
+
+
+def test_640x480_fills_three_quarters_of_a_square_letterbox():
+    square = PreprocessConfig(height=64, width=64, resize='letterbox')
+    assert target_box(480, 640, square) == (0, 8, 64, 48)
+    assert to_source((0, 8, 1, 1), (64, 64), 480, 640, square) == (0, 0, 10, 10)
+    assert to_source((0, 0, 64, 64), (64, 64), 480, 640, square) == (0, 0, 640, 480)
+    assert to_source((0, 0, 8, 1), (8, 8), 480, 640, square) == (0, 0, 640, 1)  # a bar
+
+
+@given(st.integers(20, 300), st.integers(20, 300),
+       st.sampled_from([CROP, STRETCH, WIDE, LETTER]), st.floats(0, 1), st.floats(0, 1))
+def test_a_point_of_the_frame_lies_in_the_box_that_its_cell_comes_from(height, width, config, x,
+                                                                       y):
+    at = in_input((x, y), width / height, config)
+    cells = int(at[0] * config.width), int(at[1] * config.height)
+    if min(at) < 0 or cells[0] >= config.width or cells[1] >= config.height:
+        return  # cut off, or on the border
+    grid = config.height, config.width
+    left, top, w, h = to_source((*cells, 1, 1), grid, height, width, config)
+    slack = max(width / config.width, height / config.height) + 1  # sides are whole pixels
+    assert left - slack <= x * width <= left + w + slack
+    assert top - slack <= y * height <= top + h + slack
+
+
 @pytest.mark.parametrize('size', [(480, 640), (720, 1280), (97, 131)])
 def test_shrinking_averages_instead_of_picking_pixels(size):
     noise = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -85,28 +133,29 @@ def test_frames_of_a_strided_view_are_taken():
     assert np.array_equal(prepare(frame, CROP), prepare(frame.copy(), CROP))
 
 
-@given(st.integers(64, 300), st.integers(64, 300), st.sampled_from([CROP, STRETCH, WIDE]),
-       st.data())
+@given(st.integers(64, 300), st.integers(64, 300),
+       st.sampled_from([CROP, STRETCH, WIDE, LETTER]), st.data())
 def test_what_is_painted_into_a_box_of_the_frame_arrives_in_its_cells(height, width, config, data):
-    x, columns = cells_of(config.width, data)
-    y, rows = cells_of(config.height, data)
+    left, top, w, h = target_box(height, width, config)
+    x, columns = cells_of(left, w, data)
+    y, rows = cells_of(top, h, data)
     grid = config.height, config.width  # a cell is a pixel of the model's input
     left, top, w, h = to_source((x, y, columns, rows), grid, height, width, config)
     frame = np.zeros((height, width), np.uint8)
     frame[top:top + h, left:left + w] = 255
-    seen_y, seen_x = np.nonzero(prepare(frame, config) > 127)
+    seen_y, seen_x = np.nonzero(prepare(frame, config) > GREY)
     for seen, first, count in ((seen_x, x, columns), (seen_y, y, rows)):
         assert abs(seen.min() - first) <= 1
         assert abs(seen.max() + 1 - (first + count)) <= 1
 
 
-def cells_of(side, data):
+def cells_of(first, side, data):
     """Draw a place and a length of at least three cells, so that rounding leaves some of it."""
     start = data.draw(st.integers(0, side - 3))
-    return start, data.draw(st.integers(3, side - start))
+    return first + start, data.draw(st.integers(3, side - start))
 
 
-@given(sides, sides, st.sampled_from([CROP, STRETCH, WIDE]), st.integers(0, 11),
+@given(sides, sides, st.sampled_from([CROP, STRETCH, WIDE, LETTER]), st.integers(0, 11),
        st.integers(0, 11), st.integers(1, 12), st.integers(1, 12))
 def test_a_box_of_cells_lies_in_the_part_of_the_frame_that_is_seen(
         height, width, config, x, y, columns, rows):

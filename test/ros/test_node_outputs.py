@@ -111,7 +111,8 @@ def grey_frame(width: int, height: int) -> Image:
     return image(1_000_000_007, height=height, width=width, step=3 * width, data=pixels.tobytes())
 
 
-@pytest.mark.parametrize(('resize', 'left'), [('center_crop', 30), ('stretch', 90)])
+@pytest.mark.parametrize(('resize', 'left'), [
+    ('center_crop', 30), ('stretch', 90), ('letterbox', 90)])
 def test_what_the_bundle_does_not_see_is_darker_with_and_without_a_question(
         robot, tmp_path, resize, left):
     from helpers import fake_bundle

@@ -12,7 +12,12 @@ pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscri
 from helpers import squares  # noqa: E402
 
 from latent_vqa_ros.core.config import PreprocessConfig, from_mapping  # noqa: E402
-from latent_vqa_ros.core.preprocess import to_source  # noqa: E402
+from latent_vqa_ros.core.preprocess import (  # noqa: E402
+    GREY,
+    box_in_input,
+    in_input,
+    to_source,
+)
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.datasets.record import Phrase, Question, Record, Region  # noqa: E402
 from latent_vqa_ros.evaluation.evaluate import points_at  # noqa: E402
@@ -28,8 +33,8 @@ TOKENIZER = Tokenizer.from_texts(['nothing a red thing is there left of right'],
 MODEL = from_mapping(ModelConfig, squares.MODEL, 'model')
 
 
-def seen(shape):
-    return PreprocessConfig(height=shape[0], width=shape[1], resize='stretch')
+def seen(shape, resize='stretch'):
+    return PreprocessConfig(height=shape[0], width=shape[1], resize=resize)
 
 
 def grid(shape):
@@ -46,13 +51,14 @@ def record(folder, frame, center):
     cv2.imwrite(str(folder / 'frame.png'), picture)
     return Record(folder / 'frame.png', 'train', (Question(
         'is a red thing left of a thing', 'yes', 'x', (Phrase(1, 4, center, box),)),),
-        regions=(Region('red thing', center),))
+        regions=(Region('red thing', center),), aspect=width / height)
 
 
 def lit(image_hwc, cells):
     """Return the cells, counted row by row, of which the thing takes a fifth or more."""
     rows, columns = cells
-    means = image_hwc[..., 0].astype(float).reshape(rows, 8, columns, 8).mean(axis=(1, 3))
+    pixels = np.where(image_hwc[..., 0] == GREY, 0.0, image_hwc[..., 0])  # bars are not lit
+    means = pixels.reshape(rows, 8, columns, 8).mean(axis=(1, 3))
     found = np.flatnonzero(means.ravel() > 255 / 5)
     assert len(found) < rows * columns / 6
     return found
@@ -61,30 +67,33 @@ def lit(image_hwc, cells):
 @pytest.mark.parametrize(('frame', 'shape'), list(product(FRAMES.values(), INPUTS.values())),
                          ids=[' into '.join(names) for names in product(FRAMES, INPUTS)])
 @pytest.mark.parametrize('center', [(0.15, 0.2), (0.85, 0.6), (0.4, 0.85)])
-def test_truth_places_and_evidence_are_at_the_thing(tmp_path, frame, shape, center):
-    cells = grid(shape)
-    split = Split([record(tmp_path, frame, center)], seen(shape), TOKENIZER, ('yes',), cells)
+@pytest.mark.parametrize('resize', ['stretch', 'letterbox'])
+def test_truth_places_and_evidence_are_at_the_thing(tmp_path, frame, shape, center, resize):
+    cells, rule = grid(shape), seen(shape, resize)
+    split = Split([record(tmp_path, frame, center)], rule, TOKENIZER, ('yes',), cells)
     batch = split.batch([0])
     cell = int(batch.places.region_r3[0, 1])
     assert cell in lit(batch.image_bhwc[0].numpy(), cells)
     assert set(batch.places.word_w5[:, 3].tolist()) == {cell}
 
     y, x = divmod(cell, cells[1])
-    left, top, width, height = to_source((x, y, 1, 1), cells, *frame, seen(shape))
+    left, top, width, height = to_source((x, y, 1, 1), cells, *frame, rule)
     assert left <= center[0] * frame[1] <= left + width
     assert top <= center[1] * frame[0] <= top + height
 
     attention = np.zeros((9, cells[0] * cells[1]))
     attention[:, cell] = 1
     phrase = split.records[0].questions[0].phrases[0]
+    place = in_input(center, frame[1] / frame[0], rule)
+    phrase = replace(phrase, box=box_in_input(phrase.box, frame[1] / frame[0], rule))
     assert points_at(attention, phrase, cells)
     far = cells[0] * cells[1] - 1 if center[1] < 0.5 else 0
     attention[:, far] = 2
     assert not points_at(attention, phrase, cells)
 
-    fusion = LatentVqa(MODEL, seen(shape), TOKENIZER.size, 1).fusion
+    fusion = LatentVqa(MODEL, rule, TOKENIZER.size, 1).fusion
     told = (fusion.grid_n2[cell] + 1) / 2
-    assert told.numpy() == pytest.approx(center, abs=0.5 / min(cells) + 1e-6)
+    assert told.numpy() == pytest.approx(place, abs=0.5 / min(cells) + 1e-6)
 
 
 @pytest.mark.parametrize('shape', list(INPUTS.values()), ids=INPUTS)

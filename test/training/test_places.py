@@ -5,6 +5,7 @@ pytest.importorskip('torch', reason='needs torch: pip install torch')
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.datasets.record import Phrase, Question, Record, Region  # noqa: E402
 from latent_vqa_ros.training.places import PlacedRecords  # noqa: E402
@@ -31,7 +32,7 @@ PLAIN = record([Question('what', 'red', 'what')])
 
 @pytest.fixture
 def placed():
-    return PlacedRecords([PLAIN, SEEN], TOKENIZER, GRID)
+    return PlacedRecords([PLAIN, SEEN], PreprocessConfig(), TOKENIZER, GRID)
 
 
 def spelled(ids):
@@ -43,7 +44,7 @@ def test_the_center_of_a_cell_lies_in_that_cell(rows, columns, data):
     cell = data.draw(st.integers(0, rows * columns - 1))
     y, x = divmod(cell, columns)
     center = (x + 0.5) / columns, (y + 0.5) / rows
-    assert PlacedRecords([], TOKENIZER, (rows, columns)).cell(center) == cell
+    assert PlacedRecords([], PreprocessConfig(), TOKENIZER, (rows, columns)).cell(center) == cell
 
 
 def test_points_on_the_border_and_beyond_belong_to_the_cells_inside(placed):
@@ -84,7 +85,7 @@ def test_empty_cells_are_drawn_only_with_a_generator_and_never_near_a_thing(plac
 
 
 def test_data_without_things_has_no_empty_cells():
-    placed = PlacedRecords([PLAIN], Tokenizer(('what', 'red'), 8), GRID)
+    placed = PlacedRecords([PLAIN], PreprocessConfig(), Tokenizer(('what', 'red'), 8), GRID)
     places = placed.batch([0], np.random.default_rng(0), np.zeros(1, bool))
     assert not placed.exist
     assert (places.region_r3.shape, places.word_w5.shape) == ((0, 3), (0, 5))
