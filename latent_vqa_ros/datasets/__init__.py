@@ -55,5 +55,5 @@ def version(name_or_path: str) -> int | None:
     """Return the version of a simulated dataset; None of others, which have none."""
     if name_or_path not in SIMULATED:
         return None
-    from latent_vqa_ros.simulation.version import VERSION
-    return VERSION
+    from latent_vqa_ros.simulation.version import VERSIONS
+    return VERSIONS[SIMULATED[name_or_path]]

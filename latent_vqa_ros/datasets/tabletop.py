@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from latent_vqa_ros.datasets import folder, images
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
-from latent_vqa_ros.simulation.version import VERSION
+from latent_vqa_ros.simulation.version import VERSIONS
 
 SIZE = 128  # pixels
 # name -> split of the simulation, seed, scenes
@@ -56,7 +56,7 @@ def splits_of(world: str) -> dict[str, tuple[str, int, int]]:
 
 def cache(world: str = 'workcell') -> Path:
     """Return the folder of the drawn splits."""
-    return images.cache() / f'{NAMES[world]}-{VERSION}'
+    return images.cache() / f'{NAMES[world]}-{VERSIONS[world]}'
 
 
 def ready(name: str, limit: int | None = None, world: str = 'workcell') -> Path:

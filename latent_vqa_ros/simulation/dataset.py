@@ -44,7 +44,7 @@ from latent_vqa_ros.simulation.language.balance import Tally
 from latent_vqa_ros.simulation.language.captions import captions
 from latent_vqa_ros.simulation.language.questions import ask, shortcut_answers
 from latent_vqa_ros.simulation.truth import Scene
-from latent_vqa_ros.simulation.version import VERSION
+from latent_vqa_ros.simulation.version import VERSIONS
 from latent_vqa_ros.simulation.world import render
 from latent_vqa_ros.simulation.world.picture import Studio
 from latent_vqa_ros.simulation.world.scenes import SPLITS
@@ -141,7 +141,7 @@ def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) 
                 raise DatasetError(f'{part}: a process that draws was killed, perhaps for its '
                                    'memory; the same command continues, or with fewer workers'
                                    ) from None
-        about = {'version': VERSION, **asdict(job), **counts}
+        about = {'version': VERSIONS[job.world], **asdict(job), **counts}
         if job.world == 'wide':
             about['sources'] = job.sources.listed()
         (part / 'dataset.json').write_text(json.dumps(about) + '\n')
@@ -158,7 +158,7 @@ def _part(out: Path, job: Job) -> Iterator[Path]:
         raise DatasetError(f'{out} exists; remove it or name another folder')
     part = out.with_name(out.name + '.part')
     note = part / NOTE
-    wanted = json.dumps({'version': VERSION, **asdict(job)})
+    wanted = json.dumps({'version': VERSIONS[job.world], **asdict(job)})
     if part.exists() and (not note.exists() or note.read_text() != wanted):
         raise DatasetError(f'{part} was left by another job or another version of the '
                            'simulation: finish that one with what began it, or remove it')

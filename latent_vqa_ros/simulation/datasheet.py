@@ -23,7 +23,7 @@ from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.datasheet_text import FLOORS, HEAD, TAIL, WIDE_HEAD, WIDE_TAIL
 from latent_vqa_ros.simulation.survey import UNTOLD, Survey, lines, survey
 from latent_vqa_ros.simulation.truth import COLORS, MIN_VISIBLE, SHAPES, SIZES
-from latent_vqa_ros.simulation.version import VERSION
+from latent_vqa_ros.simulation.version import VERSIONS
 from latent_vqa_ros.simulation.world.scenes import HELD_OUT
 
 SHOWN = {'workcell': ('train', 'compositional', 'shifted'), 'wide': ('train', 'test')}
@@ -44,7 +44,7 @@ def write(out: Path, limit: int | None = None, world: str = 'workcell') -> dict[
     about = json.loads((folders['train'] / 'dataset.json').read_text())
     options = (' --world wide' if wide else '') + (f' --scenes {limit}' if limit else '')
     head = (WIDE_HEAD if wide else HEAD).format(
-        version=VERSION, size=about['size'], options=options,
+        version=VERSIONS[world], size=about['size'], options=options,
         pairs=', '.join(f'{color} {shape}' for color, shape in HELD_OUT),
         sources=', '.join(f'{source["what"]} of {source["name"]} ({source["licence"]})'
                           for source in about.get('sources', ())))

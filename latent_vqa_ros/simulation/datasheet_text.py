@@ -57,7 +57,7 @@ are made from templates: people ask otherwise. All of it is English.
 
 Not distributed: the package draws it into the cache when it is asked for, under the package's
 licence (Apache-2.0), with the same bytes on the same machine. Whoever changes what is drawn raises
-`VERSION` in `simulation/version.py` and makes this page again.
+its number in `simulation/version.py` and makes this page again.
 """
 
 FLOORS = """Answers and floors are those of `test`. The blind floor is the share of the group's
@@ -118,5 +118,5 @@ it is English.
 
 Not distributed: the package draws it into the cache when it is asked for, under the package's
 licence (Apache-2.0), with the same bytes on the same machine. Whoever changes what is drawn raises
-`VERSION` in `simulation/version.py` and makes this page again.
+its number in `simulation/version.py` and makes this page again.
 """

@@ -1,3 +1,3 @@
-"""The version of the simulated scenes and questions: it names the folders of drawn data."""
+"""The version of each world's scenes and questions: it names the folders of drawn data."""
 
-VERSION = 9  # to be raised when the simulation changes what it draws or asks
+VERSIONS = {'workcell': 9, 'wide': 10}  # to be raised when a world changes what it draws or asks

@@ -152,7 +152,7 @@ def test_the_rest_of_another_job_is_not_continued(latent_vqa, tmp_path):
 def test_the_rest_of_another_version_is_not_continued(monkeypatch, tmp_path):
     job = dataset.Job(4, 'val', 1, 48, 2, False, False)
     with monkeypatch.context() as patch:
-        patch.setattr(dataset, 'VERSION', dataset.VERSION - 1)
+        patch.setitem(dataset.VERSIONS, 'workcell', dataset.VERSIONS['workcell'] - 1)
         patch.setattr(dataset, 'draw_chunk', lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             dataset.make(tmp_path / 'a', job, 1, lambda count: None)

@@ -68,7 +68,7 @@ def test_records_say_where_things_are(drawn):
 
 def test_a_whole_split_serves_those_who_need_only_some_of_it(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    whole = tmp_path / 'latent_vqa_ros' / f'tabletop-{tabletop.VERSION}' / 'test'
+    whole = tmp_path / 'latent_vqa_ros' / f'tabletop-{tabletop.VERSIONS["workcell"]}' / 'test'
     whole.mkdir(parents=True)
     assert tabletop.ready('test', LIMIT) == whole
 

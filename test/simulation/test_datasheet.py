@@ -114,7 +114,7 @@ def test_the_committed_datasheet_is_of_these_splits():
     assert [cell.strip() for cell in re.search(r'^\|  \|(.*)\|$', text, re.MULTILINE)[1].split('|')
             ] == list(tabletop.SPLITS)
     assert numbers(text, 'scenes') == [scenes for _, _, scenes in tabletop.SPLITS.values()]
-    assert f'version {tabletop.VERSION} of the data' in text
+    assert f'version {tabletop.VERSIONS["workcell"]} of the data' in text
     assert f'{tabletop.SIZE}x{tabletop.SIZE} pixels' in text
     assert all(f'{color} {shape}' in text for color, shape in HELD_OUT)
     pictures = re.findall(r'!\[.*\]\((.*)\)', text)
@@ -126,7 +126,7 @@ def test_the_committed_wide_datasheet_is_of_its_splits_and_names_its_sources():
     text = (DOCS / 'datasheet_wide.md').read_text('utf-8')
     assert [cell.strip() for cell in re.search(r'^\|  \|(.*)\|$', text, re.MULTILINE)[1].split('|')
             ] == list(tabletop.WIDE_SPLITS)
-    assert f'version {tabletop.VERSION} of the data' in text
+    assert f'version {tabletop.VERSIONS["wide"]} of the data' in text
     assert all(f'{source["name"]} ({source["licence"]})' in text for source in Sources().listed())
     assert [cell.strip() for cell in cells(text, 'held-out pairs shown')] == ['0 of 6'] * 3
     pictures = re.findall(r'!\[.*\]\((.*)\)', text)

@@ -34,7 +34,11 @@ Kind = Sequence[str]  # colour, shape, size
 COUNTS = (0.04, 0.12, 0.17, 0.18, 0.17, 0.16, 0.16)  # how often a scene has 0 to 6 things
 TOLD = 0.5  # share of scenes whose things are either small or large
 TRAY_SHARE = 0.6  # of the scenes in which there is room for a tray
-STACK_SHARE = 0.45  # of the things that find a flat top free
+HUDDLED = 0.35  # share of scenes whose things stand close together, in piles where they can
+STACK_SHARE = {False: 0.4, True: 0.65}  # of the things that find a flat top free; huddled: True
+BESIDE_SHARE = {False: 0.3, True: 0.85}  # of the others
+BESIDE = {False: (0.72, 1.3), True: (0.68, 0.95)}  # distance by the sum of their reaches
+LYING = 0.4  # share of cylinders
 RATIO = (1.6, 2.1)  # of large to small
 METRES = (0.009, 0.065)  # half width of a cube
 TRIES = 30
@@ -61,10 +65,10 @@ def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> Stage | None:
     done = [] if held is None else [held]
     if held is not None:
         todo = todo[1:]
-    whole = rng.random() < 0.65
+    whole, huddled = rng.random() < 0.65, rng.random() < HUDDLED
     in_tray = int(rng.integers(0, 4)) if tray else 0
     for number, item in enumerate(todo):
-        placed = _place(rng, item, done, setting, tray, number < in_tray, whole)
+        placed = _place(rng, item, done, setting, tray, number < in_tray, whole, huddled)
         if placed is None or not below(placed, gripper):
             return None
         done.append(placed)
@@ -87,7 +91,7 @@ def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> list[Item]:
     for color, shape, size in kinds[:max(fit, 1)]:
         by = (ratio if size == 'large' else 1.0) * rng.uniform(0.96, 1.04) if told \
             else math.exp(rng.uniform(-spread, spread))
-        lying = shape == 'cylinder' and rng.random() < 0.3
+        lying = shape == 'cylinder' and rng.random() < LYING
         found.append(Item(
             shape, color, size if told else '', 0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0),
             float(rng.uniform(-math.pi, math.pi)), metres=float(np.clip(metres * by, *METRES)),
@@ -102,7 +106,7 @@ def _stretch(rng: Rng, shape: str) -> tuple[float, float, float]:
     if shape == 'cube':
         x, y, z = rng.uniform(0.96, 1.04, 3)
         return float(x), float(y), float(z)
-    low, high = {'cylinder': (0.4, 1.8), 'cone': (0.75, 1.6), 'mug': (0.85, 1.2),
+    low, high = {'cylinder': (0.2, 2.2), 'cone': (0.75, 1.6), 'mug': (0.85, 1.2),
                  'bowl': (0.8, 1.2)}[shape]
     tall = math.exp(rng.uniform(math.log(low), math.log(high)))
     wide = tall ** -0.3
@@ -132,20 +136,20 @@ def _tray(rng: Rng, setting: Setting) -> Tray | None:
 
 
 def _place(rng: Rng, item: Item, done: list[Item], setting: Setting, tray: Tray | None,
-           in_tray: bool, whole: bool) -> Item | None:
+           in_tray: bool, whole: bool, huddled: bool) -> Item | None:
     """Return the thing in the tray, on another, at the edge, beside another or anywhere."""
     camera = setting.camera
     draw: Callable[[], Item | None]
     bases = [i for i in range(len(done)) if _carries(done, i, item, camera)]
     if tray is not None and in_tray:
         draw = _laid_in_tray(rng, item, tray)
-    elif bases and rng.random() < STACK_SHARE:
+    elif bases and rng.random() < STACK_SHARE[huddled]:
         base = bases[int(rng.integers(len(bases)))]
         draw = _stacked(rng, item, done[base], base)
     elif setting.table[0] < 1 and rng.random() < 0.2:
         draw = _at_edge(rng, item, setting)
-    elif done and rng.random() < 0.35:
-        draw = _beside(rng, item, done)
+    elif done and rng.random() < BESIDE_SHARE[huddled]:
+        draw = _beside(rng, item, done, BESIDE[huddled])
     else:
         draw = _anywhere(rng, item, setting)
     for _ in range(TRIES):
@@ -190,11 +194,12 @@ def _at_edge(rng: Rng, item: Item, setting: Setting) -> Callable[[], Item | None
     return draw
 
 
-def _beside(rng: Rng, item: Item, done: list[Item]) -> Callable[[], Item]:
+def _beside(rng: Rng, item: Item, done: list[Item],
+            apart: tuple[float, float]) -> Callable[[], Item]:
     def draw() -> Item:
         other = done[int(rng.integers(len(done)))]
         angle = rng.uniform(0, 2 * math.pi)
-        far = (item.reach + other.reach) * rng.uniform(0.72, 1.2)
+        far = (item.reach + other.reach) * rng.uniform(*apart)
         x, y, _ = other.position
         return replace(item, position=(x + far * math.cos(angle), y + far * math.sin(angle),
                                        item.height / 2))

@@ -15,7 +15,8 @@ Floats = NDArray[np.float64]
 # Degrees between a thing's axis and the line of sight within which its shape can be told.
 TELLS = {'cube': (0, 90), 'ball': (0, 90), 'cylinder': (17, 75), 'cone': (24, 90),
          'mug': (22, 70), 'bowl': (22, 70)}
-SIDE = 0.7  # of a cylinder's radius: how much of its side is seen beside its end, at least
+ROLLED = 80  # degrees, the most for a lying cylinder, whose rounding shows
+SIDE = 0.5  # of a cylinder's radius: how much of its side is seen beside its end, at least
 TIP = 1.3  # radii of a cone's foot from its middle that its tip is seen at, at least
 CONE_RISE, CYLINDER_RISE = 2.4 / 1.15, 2.2 / 0.9  # height by radius, at scale 1
 HANDLE = math.cos(math.radians(35))  # a mug's handle does not point to or from the camera
@@ -29,7 +30,7 @@ def tells_its_shape(item: Item, camera: Camera) -> bool:
     sight /= np.linalg.norm(sight)
     tilt = math.degrees(math.acos(min(abs(float(sight @ item.axis())), 1.0)))
     least, most = TELLS[item.shape]
-    if not least <= tilt <= most:
+    if not least <= tilt <= (ROLLED if item.lying else most):
         return False
     rise = math.tan(math.radians(min(tilt, 89.0))) * item.stretch[2] / item.stretch[0]
     if item.shape == 'cone' and rise * CONE_RISE < TIP \
