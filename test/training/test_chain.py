@@ -127,7 +127,7 @@ def test_the_shipped_chain_is_one_from_random_weights_to_its_last_recipe():
     assert recipes[0].start == ''
     assert recipes[0].pretrain.region_weight > 0
     assert {(recipe.names, recipe.preprocess.resize) for recipe in recipes} == {
-        (('tabletop_wide', 'tabletop'), 'stretch')}
+        (('tabletop_wide', 'tabletop'), 'letterbox')}
     assert all(_as_deep_as(before.model, after.model) == before.model
                for before, after in pairwise(recipes))
     assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 3
