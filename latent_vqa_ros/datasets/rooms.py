@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from latent_vqa_ros.datasets import images
-from latent_vqa_ros.simulation.version import VERSION
+from latent_vqa_ros.simulation.version import VERSIONS
 
 COUNT = 1500
 SIZE = 160  # pixels of the shorter side
@@ -23,7 +23,7 @@ def ready(limit: int | None = None) -> list[Path]:
 
     RenderError where MuJoCo is missing, DatasetError where what the surfaces are made of is.
     """
-    folder = images.cache() / f'rooms-{VERSION}'
+    folder = images.cache() / f'rooms-{VERSIONS["rooms"]}'
     paths = [folder / f'{number:04d}.jpg' for number in range(min(limit or COUNT, COUNT))]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / 'lock').open('w') as lock:
