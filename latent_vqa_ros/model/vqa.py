@@ -19,7 +19,8 @@ from latent_vqa_ros.model.latent_attention import init_weights
 from latent_vqa_ros.model.latent_clip import LatentClip
 from latent_vqa_ros.model.packing import Packing
 
-NEW_BUFFERS = ('strange_direction', 'strange_bias')  # which older weights lack
+NEW_BUFFERS = ('strange_directions', 'strange_biases')  # which older weights lack
+STRANGE = 6  # kinds of images that have a direction of their own
 NAMING_BLOCKS = 2  # the first fusion blocks find what is named, later ones what is asked for
 
 
@@ -29,8 +30,8 @@ class LatentVqa(nn.Module):
     bank: Tensor
     feature_mean: Tensor
     feature_whiten: Tensor
-    strange_direction: Tensor  # (d,), 0 where the Gaussian alone says what is unfamiliar
-    strange_bias: Tensor  # ()
+    strange_directions: Tensor  # (d, STRANGE), 0 where the Gaussian alone says what is unfamiliar
+    strange_biases: Tensor  # (STRANGE,)
 
     def __init__(self, config: ModelConfig, preprocess: PreprocessConfig, ids: int,
                  answers: int) -> None:
@@ -44,8 +45,8 @@ class LatentVqa(nn.Module):
         self.register_buffer('bank', torch.zeros(answers, config.embed_dim))
         self.register_buffer('feature_mean', torch.zeros(config.width))
         self.register_buffer('feature_whiten', torch.eye(config.width))
-        self.register_buffer('strange_direction', torch.zeros(config.width))
-        self.register_buffer('strange_bias', torch.zeros(()))
+        self.register_buffer('strange_directions', torch.zeros(config.width, STRANGE))
+        self.register_buffer('strange_biases', torch.zeros(STRANGE))
         self.register_load_state_dict_pre_hook(_complete)
 
     def encode(self, image_hwc: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,12 +71,12 @@ class LatentVqa(nn.Module):
         """Mahalanobis distance of the mean image token (Lee et al. 2018, eq. 2, one class).
 
         Divided by the root of the width, so that an image like those of training has about 1. Or
-        the score of the direction to images that must be refused, on the same scale, if larger.
+        its score along the direction to a kind of images that must be refused, if that is larger.
         """
         mean_d = tokens_nd.mean(dim=-2)
         whitened = (mean_d - self.feature_mean) @ self.feature_whiten
-        return torch.maximum(whitened.square().mean(dim=-1).sqrt(),
-                             mean_d @ self.strange_direction + self.strange_bias)
+        scores_k = mean_d @ self.strange_directions + self.strange_biases
+        return torch.maximum(whitened.square().mean(dim=-1).sqrt(), scores_k.amax(dim=-1))
 
     def score(self, fused: Tensor, bank_ae: Tensor) -> Tensor:
         """Return scaled cosines of fused questions and answers: (..., d) -> (..., answers)."""

@@ -43,7 +43,7 @@ from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.data import Data
 from latent_vqa_ros.training.run import bank_ids, history, summary
 
-KEEP_FLOAT = ('feature_whiten', 'strange_direction')  # familiarity is measured in float
+KEEP_FLOAT = ('feature_whiten', 'strange_directions')  # familiarity is measured in float
 _LAST = 2  # products of the answerer: the answer's projection, and the bank it is compared with
 _QUESTIONS_PER_IMAGE = 4  # for the calibration of the answerer
 _VARIANTS = 4  # augmented copies of each validation image for the limit of familiarity

@@ -1,13 +1,13 @@
-"""The direction to what must be refused: a linear classifier beside the distance of calibrate.py.
+"""Directions to what must be refused: linear classifiers beside the distance of calibrate.py.
 
 One Gaussian takes a photograph of a room for familiar: no direction in which training pictures
-differ little tells them apart. Examples do: the recipe's ``unfamiliar`` pictures and damaged
-training pictures, against training pictures.
+differ little tells them apart. Examples do, a direction for each kind: the recipe's ``unfamiliar``
+pictures, and training pictures damaged in one way, against training pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +15,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.datasets import rooms
-from latent_vqa_ros.datasets.images import load_images
+from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import Record
 from latent_vqa_ros.evaluation import familiarity
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate
+from latent_vqa_ros.training.batches import augmented
 from latent_vqa_ros.training.config import Recipe
 
 ROOMS = 'rooms'
 MOST = 5000  # pictures of a folder
+FIRST = 0.7  # of the false alarms are those of the pictures, not of a damage
+_PARTS, _PART = 2, (0.3, 0.95)  # of a picture, and how long their sides are by its own
 _EACH = 5  # of so many training pictures one is damaged, in each way
-_SEED = 5  # of the damages, beside the recipe's
+_SEED = 5  # of parts and damages, beside the recipe's
 _RIDGE = 0.0005  # for each familiar picture
-_GAUSSIAN = 0.1  # of the false alarms; the rest is the direction's, which tells more apart
 _STEPS, _SMALL = 50, 1e-6
 
 
@@ -46,54 +49,63 @@ def paths(name: str, limit: int | None = None) -> list[Path]:
 
 
 def kinds(recipe: Recipe, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the pictures that must be refused, then each damage: (n, H, W, 3) for (N, H, W, 3)."""
-    found = paths(recipe.unfamiliar, len(images))
-    yield load_images([Record(path, 'train', ()) for path in found], recipe.preprocess)
+    """Yield the pictures that must be refused, then each damage: (n, H, W, 3) for (N, H, W, 3).
+
+    The pictures come whole and as augmented parts.
+    """
+    rng, whole, parts = np.random.default_rng((recipe.seed, _SEED)), [], []
+    for path in paths(recipe.unfamiliar, len(images)):
+        picture = read_rgb(Record(path, 'train', ()))
+        whole.append(prepare(picture, recipe.preprocess))
+        parts += [prepare(_part(picture, rng), recipe.preprocess) for _ in range(_PARTS)]
+    yield np.concatenate([np.stack(whole), augmented(np.stack(parts), rng, recipe.augment)])
     for number, damage in enumerate(familiarity.DAMAGES):
-        rng = np.random.default_rng((recipe.seed, _SEED, number))
         yield np.stack([damage(image, rng) for image in images[number % len(images)::_EACH]])
+
+
+def _part(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a random part of a picture, in its shape: what a nearer camera sees."""
+    share, place = rng.uniform(*_PART), rng.uniform(0, 1, 2)
+    rows, columns = (max(1, int(share * side)) for side in picture.shape[:2])
+    y, x = (place * (picture.shape[0] - rows, picture.shape[1] - columns)).astype(int)
+    return np.ascontiguousarray(picture[y:y + rows, x:x + columns])
 
 
 @torch.no_grad()
 def fit(model: LatentVqa, familiar_nd: Tensor, strange: Iterable[NDArray[np.uint8]],
         false_alarms: float) -> None:
-    """Store in the model the direction from familiar mean tokens to those of strange images.
+    """Store in the model a direction from familiar mean tokens to each kind of strange images.
 
-    The score is scaled to be compared with the distance: over familiar images it has the same
-    median, and exceeds one value as often as is the direction's part of the false alarms, where
-    the distance exceeds it as often as is the Gaussian's.
+    The scores along them are scaled to be compared with the Gaussian's distance: over familiar
+    images they have its median, and exceed one value as often as is each one's part of the false
+    alarms. The first kind has FIRST of these, the others and the Gaussian the rest in equal parts.
+    ValueError for more than STRANGE kinds.
     """
-    direction, bias = separate(familiar_nd, [calibrate.mean_tokens(model, images)
-                                             for images in strange])
-    score = familiar_nd @ direction + bias
-    model.strange_direction.zero_()
-    model.strange_bias.zero_()
-    distance = model.distance(familiar_nd[:, None].float())
-    (middle, high), (wanted, limit) = (
-        np.quantile(found.numpy(), (0.5, 1 - part * false_alarms))
-        for found, part in ((score, 1 - _GAUSSIAN), (distance, _GAUSSIAN)))
-    scale = (limit - wanted) / (high - middle)
-    model.strange_direction.copy_(scale * direction)
-    model.strange_bias.copy_(scale * (bias - middle) + wanted)
+    found = [separate(familiar_nd, calibrate.mean_tokens(model, images)) for images in strange]
+    others = (1 - FIRST) * false_alarms / len(found)
+    model.strange_directions.zero_()
+    model.strange_biases.zero_()
+    distance = model.distance(familiar_nd[:, None].float()).numpy()
+    wanted, limit = np.quantile(distance, (0.5, 1 - others))
+    for number, (direction, bias) in enumerate(found):
+        part = others if number else FIRST * false_alarms
+        middle, high = np.quantile((familiar_nd @ direction + bias).numpy(), (0.5, 1 - part))
+        scale = (limit - wanted) / (high - middle)
+        model.strange_directions[:, number] = scale * direction
+        model.strange_biases[number] = scale * (bias - middle) + wanted
 
 
-def separate(familiar_nd: Tensor, strange: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def separate(familiar_nd: Tensor, strange_nd: Tensor) -> tuple[Tensor, Tensor]:
     """Return direction (d,) and bias () of a logistic regression: above 0 is strange.
 
-    Newton's method (Bishop 2006, sec. 4.3.3) with a ridge on the standardized tokens. All
-    ``strange`` together weigh as much as the familiar; of these kinds, (n, d) each, the first
-    weighs as much as the others together, and each of them the same.
+    Newton's method (Bishop 2006, sec. 4.3.3) with a ridge on the standardized tokens; both sides
+    weigh the same, however many they are.
     """
-    all_md = torch.cat([familiar_nd, *strange])
+    many, all_md = len(familiar_nd), torch.cat([familiar_nd, strange_nd])
     mean, std = all_md.mean(dim=0), all_md.std(dim=0) + _SMALL
     x = torch.cat([(all_md - mean) / std, torch.ones_like(all_md[:, :1])], dim=1)
-    many = len(familiar_nd)
     target = (torch.arange(len(x)) >= many).double()
-    others = len(strange) - 1
-    shares = [0.5, *[0.5 / others] * others] if others else [1.0]
-    weight = torch.cat([torch.ones(many).double(), *(
-        torch.full((len(kind),), share * many / len(kind)).double()
-        for kind, share in zip(strange, shares, strict=True))])
+    weight = torch.where(target > 0, many / len(strange_nd), 1.0)
     ridge = torch.full((x.shape[1],), _RIDGE * many).double()
     ridge[-1] = 0
     found = torch.zeros_like(ridge)
