@@ -15,8 +15,8 @@ TESTS = Path(__file__).parents[1]
 LONGEST = (  # roughly in this order
     'faults/test_faults.py', 'training/test_run.py', 'training/test_assemble.py',
     'web/test_browser.py', 'web/test_browser_teach.py', 'test_colcon.py',
-    'training/test_shipped_tabletop.py', 'training/test_chain.py', 'training/test_taught_folder.py',
-    'training/test_finetune.py', 'launch/test_launch.py',
+    'training/test_shipped_tabletop.py', 'training/test_chain.py',
+    'training/test_taught_folder.py', 'training/test_finetune.py', 'launch/test_launch.py',
     'training/test_input_shapes.py', 'training/test_export.py', 'ros/test_node_teaching.py',
     'training/test_shipped_graphs.py', 'performance/test_soak_short.py', 'cli/test_demo.py',
     'teach/test_folder.py', 'training/test_start.py', 'bags/test_answer_output.py')
