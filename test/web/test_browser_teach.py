@@ -122,6 +122,19 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
     assert 'taught/' not in screen.text('.meta')
 
 
+def test_a_long_question_stays_within_its_card_on_a_phone(screen):
+    size = screen.driver.get_window_size()
+    try:
+        screen.driver.set_window_size(390, 844)
+        screen.teach('Is the tray at the end of the belt ready for the next part?', ('yes', 'no'))
+        cards = screen.run('return [...document.querySelectorAll(".step")]'
+                           '.map((each) => [each.scrollWidth, each.clientWidth])')
+        assert cards
+        assert all(wide <= room for wide, room in cards), cards
+    finally:
+        screen.driver.set_window_size(size['width'], size['height'])
+
+
 def test_rolling_back_brings_the_version_before_and_its_answers_back(screen, lamp):
     question = 'Which lamp is on?'
     screen.teach(question, ('red', 'blue'))
