@@ -15,7 +15,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +76,7 @@ class Remembered:
 
     detail: Detail
     frame: Frame
+    labelled: bool = False  # somebody has said what is right
 
     @property
     def slug(self) -> str:
@@ -112,12 +113,19 @@ class Memory:
             return [kept for (known, name), kept in self._kept.items()
                     if known == id_ and camera in (None, name)]
 
+    def label(self, detail: Detail) -> None:
+        """Note that somebody has said what is right; it can be said again, if it was wrong."""
+        key = detail.id, detail.camera
+        with self._lock:
+            if key in self._kept and self._kept[key].detail is detail:
+                self._kept[key] = replace(self._kept[key], labelled=True)
+
     def least_sure(self) -> dict[str, Any]:
-        """Return, by taught question, the id of the detail of least confidence."""
+        """Return, by taught question, the id of the detail of least confidence, unlabelled."""
         with self._lock:
             found: dict[str, Remembered] = {}
             for kept in self._kept.values():
-                if kept.slug and kept.detail.confidence is not None and (
+                if kept.slug and not kept.labelled and kept.detail.confidence is not None and (
                         kept.slug not in found
                         or kept.detail.confidence < (found[kept.slug].detail.confidence or 0)):
                     found[kept.slug] = kept

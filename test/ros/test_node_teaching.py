@@ -87,6 +87,14 @@ def test_a_correction_by_id_counts_at_once(taught):
     assert taught.say(do='correct', about='never asked', answer='no')['status'] == 'refused'
 
 
+def test_a_detail_that_was_corrected_is_not_offered_to_be_labelled_again(taught):
+    taught.look('yes', 77, 3000)
+    detail = taught.robot.ask(LID)
+    assert taught.say(do='show', question=LID)['next']['about'] == detail['id']
+    document = taught.say(do='correct', about=detail['id'], answer='yes')
+    assert document['next']['about'] is None
+
+
 def test_what_was_taught_outlives_the_node_and_a_change_of_the_model(taught, robot, tmp_path,
                                                                      bundle_path):
     assert taught.robot.ask(LID)['answer'] == 'yes'
@@ -325,6 +333,9 @@ def test_the_least_sure_detail_of_each_taught_question_is_offered():
                     Frame(None), 10)
     memory.keep(detail(9, confidence=0.1, model=('tabletop', '1', '')), Frame(None), 10)
     assert memory.least_sure() == {'lid': 1}
+    memory.label(memory.about(1)[0].detail)
+    assert memory.least_sure() == {'lid': 2}
+    assert memory.about(1)
 
 
 def test_products_of_numpy_have_no_helping_threads_in_the_node():

@@ -16,6 +16,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage
 
 TRAY = 'Is the tray empty?'
+REMEMBERED = 4  # frames
 MIDDLE_RGBA = """
 const seen = document.getElementById('canvas');
 const at = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
@@ -26,7 +27,8 @@ return [...at.getImageData(0, 0, 1, 1).data]"""
 @pytest.fixture(scope='module')
 def machine(robot):
     """Run a node that may be taught, and a bag that is replayed for ever."""
-    robot.start_node(f'taught_folder:={robot.folder / "taught"}')
+    robot.start_node(f'taught_folder:={robot.folder / "taught"}',
+                     f'remembered_frames:={REMEMBERED}')
     robot.start('replay', 'latent_vqa_ros.cli.main', 'replay', str(EPISODE), '--loop')
     return robot
 
@@ -102,6 +104,9 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
     screen.until(corrected, 'a picture that is no shot yet to be taken')
 
     screen.until(lambda: screen.ask(TRAY) and screen.texts('.confidence'), 'a familiar picture')
+    for _ in range(REMEMBERED + 1):  # what was offered first is forgotten
+        said = screen.text('.meta')
+        screen.until(lambda: screen.ask(TRAY) and screen.text('.meta') != said, 'a newer answer')
     screen.press('t')
     screen.until(lambda: screen.run('return document.querySelector(".least img")?.naturalWidth'),
                  'the frame that it is least sure of')

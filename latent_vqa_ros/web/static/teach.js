@@ -65,6 +65,7 @@ export class Teach {
 
   // Ask the node what there is; called when the view opens and when the link is back.
   enter() {
+    this.offered = null;  // the node may have forgotten it meanwhile
     this.stage.letDrag((region) => this.setRegion(region));
     this.stage.region = this.region ?? null;
     this.stage.look([]);
@@ -75,7 +76,6 @@ export class Teach {
 
   leave() {
     this.release();
-    this.offered = null;
     this.stage.letDrag(null);
     this.stage.region = null;
     this.stage.draw();
