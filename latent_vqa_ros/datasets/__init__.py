@@ -12,22 +12,23 @@ SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide'}  # -> world of the
 
 
 def load(name_or_path: str, splits: Iterable[str] | None = None,
-         limit: int | None = None) -> Dataset:
+         limit: int | None = None, own: tuple[str, str] = ('', '')) -> Dataset:
     """Return a dataset by name or from a folder: ``questions.jsonl``, DAQUAR, GQA, VQA v2.
 
     ``a + b`` is the mixture of two, which a bundle trained on both calls its data.
     Only ``splits``, and only ``limit`` records of each, need to be there: where a dataset is
-    drawn first, more would take minutes.
+    drawn first, more would take minutes. ``own`` are the folders of photographs and of meshes that
+    training scenes of `tabletop_wide` are made with, too.
     """
     if mixture.PLUS in name_or_path:
-        return mixture.join([load(part, splits, limit)
+        return mixture.join([load(part, splits, limit, own)
                              for part in name_or_path.split(mixture.PLUS)])
     if name_or_path == 'easy_vqa':
         from latent_vqa_ros.datasets import easy_vqa
         return easy_vqa.load()
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
-        return tabletop.load(splits, limit, SIMULATED[name_or_path])
+        return tabletop.load(splits, limit, SIMULATED[name_or_path], own)
     folder = Path(name_or_path).expanduser()
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
@@ -43,12 +44,12 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
                        'no folder with questions.jsonl or the files of DAQUAR, GQA or VQA v2')
 
 
-def ready(name_or_path: str, limit: int | None = None) -> None:
+def ready(name_or_path: str, limit: int | None = None, own: tuple[str, str] = ('', '')) -> None:
     """Draw what a simulated dataset lacks, so that many processes may load it at once."""
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
         for name in tabletop.splits_of(SIMULATED[name_or_path]):
-            tabletop.ready(name, limit, SIMULATED[name_or_path])
+            tabletop.ready(name, limit, SIMULATED[name_or_path], own)
 
 
 def version(name_or_path: str) -> int | None:
@@ -57,3 +58,11 @@ def version(name_or_path: str) -> int | None:
         return None
     from latent_vqa_ros.simulation.version import VERSIONS
     return VERSIONS[SIMULATED[name_or_path]]
+
+
+def sources(name_or_path: str, own: tuple[str, str] = ('', '')) -> list[dict[str, str]]:
+    """Return name, licence and kind of what a simulated dataset shows that nobody drew."""
+    if SIMULATED.get(name_or_path) != 'wide':
+        return []
+    from latent_vqa_ros.simulation.world.wide.sources import Sources
+    return Sources.of(*own).listed()

@@ -4,11 +4,13 @@
 Beside train, val and test there are `compositional` (pairs of colour and shape that training never
 shows), `shifted` (textures, lights and camera poses of other ranges) and `wordings` (test scenes,
 asked in wordings that training never sees). `tabletop_wide`, the wide world: any camera, things as
-people have them; val and test have surfaces of other kinds than train.
+people have them; val and test have surfaces of other kinds than train. A user's own photographs
+and meshes may be among what its training scenes are made of; val and test stay those of all.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,6 +21,7 @@ from tqdm import tqdm
 from latent_vqa_ros.datasets import folder, images
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
 from latent_vqa_ros.simulation.version import VERSIONS
+from latent_vqa_ros.simulation.world.wide.sources import Sources
 
 SIZE = 128  # pixels
 # name -> split of the simulation, seed, scenes
@@ -29,10 +32,12 @@ WIDE_SIZE = 160  # pixels of the shorter side
 WIDE_SPLITS = {'train': ('train', 31, 60_000), 'val': ('val', 32, 2_000),
                'test': ('test', 33, 2_000)}
 NAMES = {'workcell': 'tabletop', 'wide': 'tabletop_wide'}
+Own = tuple[str, str]  # folders of a user's photographs and meshes, '' where there is none
+NO_OWN = ('', '')
 
 
 def load(splits: Iterable[str] | None = None, limit: int | None = None,
-         world: str = 'workcell') -> Dataset:
+         world: str = 'workcell', own: Own = NO_OWN) -> Dataset:
     """Return these splits (all) and val, after drawing what the cache lacks.
 
     A blind model learns from val, so that a test needs no training scenes. DatasetError for an
@@ -46,7 +51,7 @@ def load(splits: Iterable[str] | None = None, limit: int | None = None,
     names = [name for name in have if name in {*wanted, 'val'}]
     return Dataset(NAMES[world], tuple(
         replace(record, split=name) for name in names
-        for record in folder.load(ready(name, limit, world), limit).records), 'val')
+        for record in folder.load(ready(name, limit, world, own), limit).records), 'val')
 
 
 def splits_of(world: str) -> dict[str, tuple[str, int, int]]:
@@ -59,21 +64,38 @@ def cache(world: str = 'workcell') -> Path:
     return images.cache() / f'{NAMES[world]}-{VERSIONS[world]}'
 
 
-def ready(name: str, limit: int | None = None, world: str = 'workcell') -> Path:
-    """Return the folder of a split, or of at least its first scenes, drawn where there is none."""
+def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own = NO_OWN) -> Path:
+    """Return the folder of a split, or of at least its first scenes, drawn where there is none.
+
+    DatasetError for a folder of ``own`` that is none; only ``train`` of the wide world is made
+    with them.
+    """
     split, seed, scenes = splits_of(world)[name]
-    path = cache(world) / name
+    own = own if (world, name) == ('wide', 'train') else NO_OWN
+    path = cache(world) / f'{name}{_mark(own)}'
     if limit is not None and limit < scenes and not path.exists():
         scenes = min((size for size in _drawn(path) if size >= limit), default=limit)
-        path = path.with_name(f'{name}-{scenes}')
+        path = path.with_name(f'{path.name}-{scenes}')
     if not path.exists():
         from latent_vqa_ros.simulation import dataset
         size = WIDE_SIZE if world == 'wide' else SIZE
-        job = dataset.Job(scenes, split, seed, size, 10, name == 'wordings', False, world)
+        job = dataset.Job(scenes, split, seed, size, 10, name == 'wordings', False, world, *own)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tqdm(total=scenes, desc=f'drawing {name}', unit='scene', leave=False) as bar:
             dataset.make(path, job, os.cpu_count() or 1, bar.update)
     return path
+
+
+def _mark(own: Own) -> str:
+    """Return what tells scenes that are made with these files, by name and size, from others."""
+    if own == NO_OWN:
+        return ''
+    found = Sources.of(*own)
+    found.check()
+    lines = [f'{number} {path.relative_to(top)} {path.stat().st_size}'
+             for number, top in enumerate((found.photos_at, found.meshes_at)) if top is not None
+             for path in sorted(top.rglob('*')) if path.is_file()]
+    return '_' + hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:12]
 
 
 def _drawn(whole: Path) -> list[int]:

@@ -56,10 +56,10 @@ def _training(manifest: Manifest, report: Json) -> str:
                                       for name, counts in report['counts'].items()))
     return (f'## Training\n\nOn `{trained["data"]}` with seed {trained["seed"]}, by\n\n'
             f'{_recipe(manifest, "train")}\n\nwhich also prints or writes what is below.'
-            f'{_start(manifest)}\n\n{_stages(report["stages"])}The weights learn from `train` '
-            f'alone; {_fitted(manifest)} fits the temperature and the limit of '
-            '`unfamiliar_image`; the rest is '
-            f'answered once, at the end.\n\n{data}')
+            f'{_start(manifest)}{_sources(manifest)}\n\n{_stages(report["stages"])}'
+            f'The weights learn from `train` alone; {_fitted(manifest)} fits the temperature and '
+            'the limit of `unfamiliar_image`; the rest is answered once, at the end.\n\n'
+            f'{data}')
 
 
 def _start(manifest: Manifest) -> str:
@@ -71,6 +71,13 @@ def _start(manifest: Manifest) -> str:
                 for stage in each.get('stages', {}).values()) / 3600
     whole = f' The whole chain trained for {hours:.1f} hours.' if len(_chain(manifest)) > 1 else ''
     return f' Training began with the weights of {start}.{mixed}{whole}' if start else ''
+
+
+def _sources(manifest: Manifest) -> str:
+    """Name what is in the training pictures that nobody drew, and its licence."""
+    found = [f'{each["what"]} of {each["name"]} ({each["licence"]})'
+             for each in manifest.training.get('sources', ())]
+    return f' Not drawn in its pictures: {"; ".join(found)}.' if found else ''
 
 
 def _stages(stages: Json) -> str:

@@ -78,8 +78,7 @@ class Job:
     @property
     def sources(self) -> Sources:
         """Where the wide world's pictures and meshes come from."""
-        return Sources(*(Path(name).expanduser() if name else None
-                         for name in (self.photos, self.meshes)))
+        return Sources.of(self.photos, self.meshes)
 
 
 class Taken(Protocol):

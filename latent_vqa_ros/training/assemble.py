@@ -101,7 +101,7 @@ def data_of(recipe: Recipe, manifest: Manifest) -> Data:
     names = [name for name, _ in recipe.sources]
     parts = [datasets.load(name, ('val', 'test', *_own(name, further))) for name in names]
     dataset = mixture.join(parts)
-    few = mixture.join([datasets.load(name, ('train',), recipe.calibration_images)
+    few = mixture.join([datasets.load(name, ('train',), recipe.calibration_images, recipe.own)
                         for name in names])
     more = {name: dataset.split(name) for name in further}
     return Data(dataset.name, few.split('train'), dataset.split('val'), dataset.split('test'),

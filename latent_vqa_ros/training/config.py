@@ -18,6 +18,7 @@ from latent_vqa_ros.core.config import ConfigError, PreprocessConfig, from_mappi
 from latent_vqa_ros.model.config import ModelConfig
 
 T = TypeVar('T')
+WIDE = 'tabletop_wide'  # the data set that a user's photographs and meshes may be part of
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class Recipe:
     many records of each split of a data set are used (a list: of each data set). ``start`` is the
     folder of a bundle whose weights training begins with; the contrastive stage is then left out.
     ``start_share`` of its weights is mixed into the trained ones in the end.
+    ``photos`` and ``meshes`` are folders of pictures and of things (.obj, with a .png of the same
+    name) that training scenes of `tabletop_wide` are made with, beside those of all.
     """
 
     name: str
@@ -129,6 +132,8 @@ class Recipe:
     limit: int | tuple[int, ...] | None = None
     start: str = ''
     start_share: float = 0.0
+    photos: str = ''
+    meshes: str = ''
     file: str = ''  # name of the recipe file
     sha256: str = ''  # of the recipe file
 
@@ -148,6 +153,8 @@ class Recipe:
         if not 0 <= self.start_share < 1 or self.start_share and not self.start:
             raise ConfigError(f'start_share {self.start_share}: expected a share from 0, below 1, '
                               'of a start')
+        if self.own != ('', '') and WIDE not in self.names:
+            raise ConfigError(f'photos, meshes: only for data: {WIDE}')
         turned, places = self.augment.symmetries, max(
             self.pretrain.region_weight, self.finetune.region_weight,
             self.finetune.grounding_weight)
@@ -164,6 +171,11 @@ class Recipe:
         return (self.data,) if isinstance(self.data, str) else self.data
 
     @property
+    def own(self) -> tuple[str, str]:
+        """The folders of photographs and of meshes, '' where there is none."""
+        return self.photos, self.meshes
+
+    @property
     def sources(self) -> tuple[tuple[str, int | None], ...]:
         """Each data set with its limit."""
         limits = self.limit if isinstance(self.limit, tuple) else (self.limit,) * len(self.names)
@@ -175,6 +187,9 @@ class Recipe:
         left_out = ('name', 'version', 'license', 'file', 'sha256', 'threads',
                     'calibration_images', 'false_alarms', 'unfamiliar', 'start_share')
         values = {key: value for key, value in asdict(self).items() if key not in left_out}
+        for key in ('photos', 'meshes'):
+            if not values[key]:  # runs of before these keys go on
+                del values[key]
         return dict(json.loads(json.dumps(values)))
 
     def smoke(self) -> Recipe:

@@ -43,7 +43,8 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
 
     What can be asked and answered is that of the recipe's training part, also with a lower limit.
     """
-    found = [(datasets.load(name, limit=limit or most), most) for name, most in recipe.sources]
+    found = [(datasets.load(name, limit=limit or most, own=recipe.own), most)
+             for name, most in recipe.sources]
     dataset = mixture.join([mixture.first(part, limit or most) for part, most in found])
     train, val, test = (dataset.split(name) for name in SPLITS)
     more = {name: dataset.split(name) for name in

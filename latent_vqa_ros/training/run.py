@@ -113,11 +113,13 @@ def require_finished(folder: Path) -> None:
 def history(recipe: Recipe, data: Data, folder: Path) -> dict[str, Any]:
     """Return what a bundle says of its training, and under ``before`` of that of its start."""
     versions = {name: datasets.version(name) for name in recipe.names}
+    sources = [each for name in recipe.names for each in datasets.sources(name, recipe.own)]
     told = {'data': data.name, 'data_versions': {k: v for k, v in versions.items() if v},
             'data_sha256': json.loads((folder / RUN).read_text('utf-8'))['content'],
             'recipe': recipe.file, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
             'false_alarms': recipe.false_alarms, 'stages': summary(folder),
-            **({'unfamiliar': recipe.unfamiliar} if recipe.unfamiliar else {})}
+            **({'unfamiliar': recipe.unfamiliar} if recipe.unfamiliar else {}),
+            **({'sources': sources} if sources else {})}
     begun = start.begun_with(folder)
     if begun is None:
         return told

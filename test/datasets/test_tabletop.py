@@ -111,3 +111,32 @@ def test_the_wide_world_is_a_data_set_of_its_own(tmp_path, monkeypatch):
     assert (about['world'], about['size']) == ('wide', tabletop.WIDE_SIZE)
     with pytest.raises(DatasetError, match="tabletop_wide has no split 'shifted'; it has: train"):
         datasets.load('tabletop_wide', ('shifted',), LIMIT)
+
+
+def test_training_scenes_are_made_with_a_users_photographs_and_others_are_not(
+        tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    asked = []
+    monkeypatch.setattr(dataset, 'make', lambda out, job, *rest: asked.append((out, job)))
+    mine = tmp_path / 'mine'
+    mine.mkdir()
+    (mine / 'desk.jpg').write_bytes(b'1')
+    own = (str(mine), '')
+    datasets.ready('tabletop_wide', LIMIT, own)
+    datasets.ready('tabletop', LIMIT, own)
+    assert [job.photos for _, job in asked] == [str(mine), *[''] * (len(asked) - 1)]
+    with_mine = asked[0][0]
+    asked.clear()
+    datasets.ready('tabletop_wide', LIMIT)
+    assert asked[0][0].name == f'train-{LIMIT}' != with_mine.name
+    asked.clear()
+    datasets.ready('tabletop_wide', LIMIT, own)
+    assert asked[0][0] == with_mine
+    asked.clear()
+    (mine / 'shelf.jpg').write_bytes(b'2')
+    datasets.ready('tabletop_wide', LIMIT, own)
+    assert asked[0][0] != with_mine  # other photographs, other scenes
+    assert [each['licence'] for each in datasets.sources('tabletop_wide', own)] == [
+        'MIT', "the user's"]
+    with pytest.raises(DatasetError, match='nowhere: no such folder'):
+        datasets.ready('tabletop_wide', LIMIT, ('nowhere', ''))

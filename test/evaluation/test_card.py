@@ -28,7 +28,8 @@ def made(tmp_path_factory):
     (out / WEIGHTS).write_bytes(b'')
     manifest = replace(bundle.load(out).manifest, training={
         'data': 'tabletop', 'seed': 3, 'false_alarms': 0.005, 'recipe': 'more.yaml',
-        'start': 'tabletop 0.1.0', 'start_share': 0.3})
+        'start': 'tabletop 0.1.0', 'start_share': 0.3, 'sources': [
+            {'name': 'robosuite 1.5.2', 'licence': 'MIT', 'what': 'textures, meshes'}]})
     records = tuple(picture(out.parent / f'{n}.png', n) for n in range(1, 7))
     found = predictions()
     document = {name: {**evaluate.report(found, manifest, records, records, 'tabletop', name),
@@ -96,6 +97,7 @@ def test_the_card_says_what_was_trained_and_how_long(made):
     assert ('began with the weights of tabletop 0.1.0. The bundle has the mean of the '
             'weights it began with (30%) and of the trained ones (70%), whose validation'
             ) in text(made)
+    assert 'Not drawn in its pictures: textures, meshes of robosuite 1.5.2 (MIT).' in text(made)
     assert 'in `val`' in text(made)
     assert 'alone; `val` fits the temperature' in text(made)
 

@@ -59,9 +59,7 @@ def test_cleanup_gives_the_model_back_and_what_encodes_taught_regions(robot, tmp
     assert node.vqa.activation is None
     assert backend() is not None
     assert node.transition('cleanup')
-    gc.collect()
-    assert backend() is None
-    assert encoder() is None
+    until(lambda: gc.collect() >= 0 and backend() is None and encoder() is None)
 
 
 def test_deactivating_gives_cameras_and_worker_back(robot):
@@ -71,8 +69,7 @@ def test_deactivating_gives_cameras_and_worker_back(robot):
     assert node.transition('deactivate')
     assert not any(thread.name == 'vqa_worker' for thread in threads())
     until(lambda: not any(topic.endswith('/image_raw') for topic, _ in own_topics(node)))
-    gc.collect()
-    assert activation() is None
+    until(lambda: gc.collect() >= 0 and activation() is None)  # a callback may still be on its way
 
 
 def test_configuring_anew_enables_a_disabled_node(robot):

@@ -49,6 +49,7 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     ('finetune: {count_weight: 0.2}', 'count_weight: the model counts nothing'),
     ('start_share: 0.3', 'start_share 0.3: .* of a start'),
     ('start: a\nstart_share: 1', 'start_share 1: expected a share'),
+    ('photos: mine', 'photos, meshes: only for data: tabletop_wide'),
     ('augment: {symmetries: true}\nfinetune: {grounding_weight: 1}', 'places are not turned'),
     ('augment: {symmetries: true}\npretrain: {region_weight: 1}', 'places are not turned'),
     ('augment: {symmetries: true}\npreprocess: {height: 64, width: 128}', 'only for square'),

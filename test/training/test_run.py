@@ -45,10 +45,10 @@ main.main(sys.argv[1:])
 """
 
 
-def train_smoke(folder, *options, recipe=RECIPE, program=('-m', 'latent_vqa_ros.cli.main')):
+def train_smoke(folder, *options, program=('-m', 'latent_vqa_ros.cli.main')):
     """Return what became of the command, as its user sees it."""
     return subprocess.run(
-        [sys.executable, *program, 'train', str(recipe), '--smoke', '--folder', str(folder),
+        [sys.executable, *program, 'train', str(RECIPE), '--smoke', '--folder', str(folder),
          '--json', *options], cwd=ROOT, capture_output=True, text=True, timeout=280)
 
 
@@ -73,18 +73,13 @@ def test_every_stage_leaves_its_result(finished):
     assert (folder / 'bundle' / 'reliability.png').stat().st_size > 5000
 
 
-def test_a_killed_run_goes_on_to_the_same_result(tmp_path):
-    data = squares.write(tmp_path / 'data', {'train': 64, 'val': 16, 'test': 16})
-    recipe = tmp_path / 'squares.yaml'
-    recipe.write_text(json.dumps({**squares.RECIPE, 'data': str(data)}))
-    whole, run = tmp_path / 'whole', tmp_path / 'run'
-    done = train_smoke(whole, recipe=recipe)
-    assert done.returncode == 0, done.stderr
-    killed = train_smoke(run, recipe=recipe, program=('-c', KILLED))
+def test_a_killed_run_goes_on_to_the_same_result(finished, tmp_path):
+    whole, run = finished[0], tmp_path / 'run'
+    killed = train_smoke(run, program=('-c', KILLED))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     about = load_tensors(run / 'finetune.safetensors')[1]
     assert (about['epoch'], about['done']) == (1, False)
-    again = train_smoke(run, recipe=recipe)
+    again = train_smoke(run)
     assert again.returncode == 0, again.stderr
     for name in ('model.safetensors', 'image_encoder.onnx', 'answerer.onnx'):
         expected = (whole / 'bundle' / name).read_bytes()

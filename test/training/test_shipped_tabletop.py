@@ -11,7 +11,7 @@ from latent_vqa_ros.evaluation import evaluate
 
 pytestmark = pytest.mark.skipif(  # not importorskip: the renderer is chosen before the import
     find_spec('mujoco') is None, reason='needs MuJoCo: pip install mujoco')
-SCENES = 100
+SCENES = 60
 WORLDS = ('tabletop', 'tabletop_wide')
 
 
@@ -38,14 +38,20 @@ def metrics():
 
 def test_it_answers_as_often_right_as_its_card_says(world, report, metrics):
     assert report['n'] > 9 * SCENES
-    # three standard deviations of 1,000 answers at 90 %
-    assert report['accuracy'] == pytest.approx(metrics[f'{world}/test']['accuracy'], abs=0.03)
+    # three standard deviations of 600 answers at 90 %
+    assert report['accuracy'] == pytest.approx(metrics[f'{world}/test']['accuracy'], abs=0.037)
     assert report['accuracy'] > report['blind_accuracy'] + 0.4
     assert report['unfamiliar'] < 0.1  # 3 % of the whole split
 
 
 def test_it_looks_at_what_is_named(report):
     assert report['pointing']['accuracy'] > 0.95
+
+
+def test_the_card_names_what_nobody_drew_and_its_licence():
+    bundle = bundles.load(find_model(DEFAULT_MODEL))
+    assert bundle.manifest.training['sources'] == datasets.sources('tabletop_wide')
+    assert 'robosuite 1.5.2 (MIT)' in (bundle.path / 'README.md').read_text('utf-8')
 
 
 def test_the_card_has_every_split_and_int8_costs_next_to_nothing(metrics):

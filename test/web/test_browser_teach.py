@@ -106,7 +106,8 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
     screen.until(lambda: screen.ask(TRAY) and screen.texts('.confidence'), 'a familiar picture')
     for _ in range(REMEMBERED + 1):  # what was offered first is forgotten
         said = screen.text('.meta')
-        screen.until(lambda: screen.ask(TRAY) and screen.text('.meta') != said, 'a newer answer')
+        screen.until(lambda said=said: screen.ask(TRAY) and screen.text('.meta') != said,
+                     'a newer answer')
     screen.press('t')
     screen.until(lambda: screen.run('return document.querySelector(".least img")?.naturalWidth'),
                  'the frame that it is least sure of')

@@ -42,6 +42,11 @@ class Sources:
     photos_at: Path | None = None
     meshes_at: Path | None = None
 
+    @classmethod
+    def of(cls, photos: str, meshes: str) -> Sources:
+        """Return those with folders of these names, '' for none."""
+        return cls(*(Path(name).expanduser() if name else None for name in (photos, meshes)))
+
     def textures(self, held_out: bool) -> list[Picture]:
         """Return pictures of surfaces, RGB; DatasetError where the package is missing."""
         return [_read(assets() / 'textures' / f'{name}.png')
@@ -60,9 +65,7 @@ class Sources:
                 if (number % EACH_FIFTH == 0) == held_out]
 
     def meshes(self) -> Iterator[tuple[str, bytes, bytes | None]]:
-        """Yield name, .obj file and picture (PNG) of what may lie about and is none of the shapes.
-
-        """
+        """Yield name, .obj file and picture (PNG) of what may lie about and is no named shape."""
         for name, texture in MESHES.items():
             yield (name, (assets() / f'objects/meshes/{name}.obj').read_bytes(),
                    (assets() / f'textures/{texture}.png').read_bytes())
@@ -71,7 +74,6 @@ class Sources:
                 picture = path.with_suffix('.png')
                 yield (f'user_{path.stem}', path.read_bytes(),
                        picture.read_bytes() if picture.exists() else None)
-
 
     def check(self) -> None:
         """Raise DatasetError where the package or a folder is missing."""
