@@ -48,6 +48,7 @@ class _Half(nn.Module):
         return getattr(self.model, self.method)(*inputs)
 
 
+@torch.no_grad()  # the exporter traces less
 def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int, folder: Path,
                   evidence: bool = False) -> tuple[Path, Path]:
     """Write both float graphs and check them; ExportError where they differ from torch.
@@ -57,8 +58,7 @@ def export_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: in
     model = model.eval().cpu()
     image = torch.zeros(preprocess.height, preprocess.width, 3, dtype=torch.uint8)
     tokens = torch.full((4,), CLS)
-    with torch.no_grad():
-        features, _ = model.encode(image)
+    features, _ = model.encode(image)
     paths = folder / FLOAT_IMAGE_ENCODER, folder / FLOAT_ANSWERER
     export_graph(_Half(model, 'encode'), (image,), paths[0], ['image'],
                  ['features', 'distance'], None)

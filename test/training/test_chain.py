@@ -3,8 +3,7 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import squares
+from helpers.command import latent_vqa
 
 pytest.importorskip('torch', reason='needs torch: pip install torch')
 
@@ -31,10 +31,18 @@ def write(folder, name, **values):
 
 
 def train(folder, *options):
-    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'train', *map(str, options),
-               '--smoke', '--device', 'cpu']
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    with chdir(folder):
+        return latent_vqa('train', *options, '--smoke', '--device', 'cpu')
+
+
+@contextmanager
+def chdir(folder):
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @pytest.fixture(scope='module')

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers import squares
+from helpers.command import latent_vqa
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 pytest.importorskip('easy_vqa', reason='needs EasyVQA: pip install easy-vqa')
@@ -45,11 +46,9 @@ main.main(sys.argv[1:])
 """
 
 
-def train_smoke(folder, *options, program=('-m', 'latent_vqa_ros.cli.main')):
-    """Return what became of the command, as its user sees it."""
-    return subprocess.run(
-        [sys.executable, *program, 'train', str(RECIPE), '--smoke', '--folder', str(folder),
-         '--json', *options], cwd=ROOT, capture_output=True, text=True, timeout=280)
+def train_smoke(folder, *options):
+    """Return what became of the command."""
+    return latent_vqa('train', RECIPE, '--smoke', '--folder', folder, '--json', *options)
 
 
 @pytest.fixture(scope='module')
@@ -75,7 +74,9 @@ def test_every_stage_leaves_its_result(finished):
 
 def test_a_killed_run_goes_on_to_the_same_result(finished, tmp_path):
     whole, run = finished[0], tmp_path / 'run'
-    killed = train_smoke(run, program=('-c', KILLED))
+    killed = subprocess.run(
+        [sys.executable, '-c', KILLED, 'train', str(RECIPE), '--smoke', '--folder', str(run)],
+        cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     about = load_tensors(run / 'finetune.safetensors')[1]
     assert (about['epoch'], about['done']) == (1, False)
@@ -206,12 +207,9 @@ def test_places_alone_are_aligned_only_where_the_recipe_says_so(tmp_path, monkey
 
 
 def test_quantize_refuses_a_training_that_is_not_finished(tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'quantize', str(RECIPE), '--folder',
-         str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = latent_vqa('quantize', RECIPE, '--folder', tmp_path)
     assert done.returncode == 1
     assert 'no finished training' in done.stderr
-    assert 'Traceback' not in done.stderr
 
 
 def test_the_batches_of_the_rest_of_an_epoch_are_those_of_the_whole(small):

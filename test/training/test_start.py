@@ -1,12 +1,11 @@
 """Training that goes on from a bundle's weights: words keep their meaning, wherever they stand."""
 
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 import yaml
+from helpers.command import latent_vqa
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
@@ -182,9 +181,8 @@ def test_a_bundle_has_its_share_of_the_start(trained, tmp_path):
     document = yaml.safe_load(trained.recipe.read_text())
     path = tmp_path / 'more.yaml'
     path.write_text(yaml.safe_dump({**document, 'start': str(start), 'start_share': 0.25}))
-    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'train', path, '--smoke',
-               '--device', 'cpu', '--folder', tmp_path / 'run']
-    subprocess.run(command, check=True, capture_output=True)
+    done = latent_vqa('train', path, '--smoke', '--device', 'cpu', '--folder', tmp_path / 'run')
+    assert done.returncode == 0, done.stderr
     name = 'fusion.blocks.0.block.mlp.0.weight'
     begun, made = (load_file(folder / WEIGHTS)[name]
                    for folder in (start, tmp_path / 'run' / 'bundle'))

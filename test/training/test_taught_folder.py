@@ -5,15 +5,15 @@ import json
 import cv2
 import yaml
 from helpers import squares
+from helpers.command import latent_vqa
 from teach.conftest import QUESTION, SECOND, draw
 
 from latent_vqa_ros import datasets
-from latent_vqa_ros.cli.main import main
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.question import Question
 
 
-def test_train_makes_a_bundle_of_a_taught_folder(tmp_path, capsys):
+def test_train_makes_a_bundle_of_a_taught_folder(tmp_path):
     here, at = Folder(tmp_path / 'taught'), 0
     for moment in range(5):
         for number, answer in enumerate(('yes', 'no')):
@@ -29,7 +29,8 @@ def test_train_makes_a_bundle_of_a_taught_folder(tmp_path, capsys):
     recipe.write_text(yaml.safe_dump({
         **squares.RECIPE, 'name': 'lid', 'data': str(known.path), 'pretrain': {'epochs': 1},
         'finetune': {'epochs': 1, 'batch': 4, 'learning_rate': 0.001}}))
-    assert main(['train', str(recipe), '--smoke', '--folder', str(tmp_path / 'run'), '--out',
-                 str(tmp_path / 'lid'), '--device', 'cpu', '--json']) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])['int8']['n'] == 4
+    done = latent_vqa('train', recipe, '--smoke', '--folder', tmp_path / 'run', '--out',
+                      tmp_path / 'lid', '--json')
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1])['int8']['n'] == 4
     assert (tmp_path / 'lid' / 'manifest.yaml').exists()
