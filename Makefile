@@ -7,8 +7,9 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 VQA := $(RUN) -m latent_vqa_ros.cli.main
 RECIPE ?= config/train/easy_vqa.yaml
-# Processes that run the tests, each a file at a time and with one thread; 0: no workers
-WORKERS ?= 2
+# Processes that run the tests, each a file at a time and with one thread; 0: no workers. One more
+# than two cores, since many tests wait for a node or a browser.
+WORKERS ?= 3
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 MACHINE := $(shell uname -m)
 ifeq ($(MACHINE),x86_64)

@@ -1,6 +1,6 @@
 """Fixtures of all tests: the bundle to test with, and one ROS context in a domain of its own.
 
-``make test`` runs them in two worker processes (pytest-xdist), a file at a time: no test may
+``make test`` runs them in three worker processes (pytest-xdist), a file at a time: no test may
 depend on what another worker does.
 """
 

@@ -74,10 +74,10 @@ def _start(manifest: Manifest) -> str:
 
 
 def _sources(manifest: Manifest) -> str:
-    """Name what is in the training pictures that nobody drew, and its licence."""
+    """Name what others made and the model is made with, and its licence."""
     found = [f'{each["what"]} of {each["name"]} ({each["licence"]})'
              for each in manifest.training.get('sources', ())]
-    return f' Not drawn in its pictures: {"; ".join(found)}.' if found else ''
+    return f' Made with {"; ".join(found)}.' if found else ''
 
 
 def _stages(stages: Json) -> str:

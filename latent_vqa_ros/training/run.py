@@ -16,7 +16,7 @@ from torch import Tensor
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
-from latent_vqa_ros.model.towers.efficientnet_lite import Lite0Tower
+from latent_vqa_ros.model.towers.efficientnet_lite import SOURCE, Lite0Tower
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import (
     checkpoint,
@@ -114,6 +114,8 @@ def history(recipe: Recipe, data: Data, folder: Path) -> dict[str, Any]:
     """Return what a bundle says of its training, and under ``before`` of that of its start."""
     versions = {name: datasets.version(name) for name in recipe.names}
     sources = [each for name in recipe.names for each in datasets.sources(name, recipe.own)]
+    if recipe.model.image_tower == 'efficientnet_lite0':
+        sources.append(SOURCE)
     told = {'data': data.name, 'data_versions': {k: v for k, v in versions.items() if v},
             'data_sha256': json.loads((folder / RUN).read_text('utf-8'))['content'],
             'recipe': recipe.file, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,

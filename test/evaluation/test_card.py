@@ -97,7 +97,7 @@ def test_the_card_says_what_was_trained_and_how_long(made):
     assert ('began with the weights of tabletop 0.1.0. The bundle has the mean of the '
             'weights it began with (30%) and of the trained ones (70%), whose validation'
             ) in text(made)
-    assert 'Not drawn in its pictures: textures, meshes of robosuite 1.5.2 (MIT).' in text(made)
+    assert 'Made with textures, meshes of robosuite 1.5.2 (MIT).' in text(made)
     assert 'in `val`' in text(made)
     assert 'alone; `val` fits the temperature' in text(made)
 

