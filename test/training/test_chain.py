@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -31,18 +29,9 @@ def write(folder, name, **values):
 
 
 def train(folder, *options):
-    with chdir(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
         return latent_vqa('train', *options, '--smoke', '--device', 'cpu')
-
-
-@contextmanager
-def chdir(folder):
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 @pytest.fixture(scope='module')
