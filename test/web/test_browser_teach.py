@@ -103,11 +103,11 @@ def test_a_question_is_taught_judged_forced_on_asked_corrected_and_rolled_back(s
         return 'Noted' in screen.until(lambda: screen.text('#notices'), 'the correction')
     screen.until(corrected, 'a picture that is no shot yet to be taken')
 
-    screen.until(lambda: screen.ask(TRAY) and screen.texts('.confidence'), 'a familiar picture')
     for _ in range(REMEMBERED + 1):  # what was offered first is forgotten
         said = screen.text('.meta')
         screen.until(lambda said=said: screen.ask(TRAY) and screen.text('.meta') != said,
                      'a newer answer')
+    screen.until(lambda: screen.ask(TRAY) and screen.texts('.confidence'), 'a familiar picture')
     screen.press('t')
     screen.until(lambda: screen.run('return document.querySelector(".least img")?.naturalWidth'),
                  'the frame that it is least sure of')
