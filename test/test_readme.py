@@ -24,12 +24,13 @@ ELSEWHERE = {'latent_vqa bench',  # test/cli/test_bench.py
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):
-    """Return a folder with the README's photo.png, BAG and pictures of an empty tray."""
+    """Return a folder with the README's photo.png, BAG and pictures of a tray."""
     folder = tmp_path_factory.mktemp('readme')
     picture = np.full((480, 640, 3), (240, 245, 250), np.uint8)
     cv2.imwrite(str(folder / 'photo.png'), cv2.circle(picture, (320, 240), 80, (0, 0, 255), -1))
-    (folder / 'yes').mkdir()
-    cv2.imwrite(str(folder / 'yes' / '1.jpg'), picture)
+    for answer in ('yes', 'no'):
+        (folder / answer).mkdir()
+        cv2.imwrite(str(folder / answer / '1.jpg'), picture)
     (folder / 'BAG').symlink_to(ROOT / 'test' / 'data' / 'demo_bag')
     return folder
 

@@ -2,7 +2,8 @@
 
 examples:
   latent_vqa teach add --question "is the tray empty?" --answer yes morning/*.jpg --moment morning
-  latent_vqa teach add --question "is the tray empty?" --answer no --bag run7/ --from 12 --to 20
+  latent_vqa teach add --question "is the tray empty?" --answer no --bag run7/ --from 12 --to 16 \\
+    --moment first
   latent_vqa teach fit "is the tray empty?"
   latent_vqa ask photo.jpg "is the tray empty?" --taught ~/.ros/latent_vqa_ros/taught
 

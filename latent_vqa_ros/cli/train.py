@@ -119,7 +119,7 @@ def train(link: Link, device: torch.device, smoke: bool) -> dict[str, Any] | Non
     limit = SMOKE_RECORDS if smoke else None
     for name, most in link.recipe.sources:
         distributed.first_alone(partial(datasets.ready, name, limit or most, link.recipe.own))
-    distributed.first_alone(partial(unfamiliar.paths, link.recipe.unfamiliar, limit))
+    distributed.first_alone(partial(unfamiliar.check, link.recipe.unfamiliar, limit))
     data = load_data(link.recipe, limit)
     model = stages.run(link.recipe, data, link.folder, device)
     if distributed.rank():

@@ -92,9 +92,7 @@ def _mark(own: Own) -> str:
         return ''
     found = Sources.of(*own)
     found.check()
-    lines = [f'{number} {path.relative_to(top)} {path.stat().st_size}'
-             for number, top in enumerate((found.photos_at, found.meshes_at)) if top is not None
-             for path in sorted(top.rglob('*')) if path.is_file()]
+    lines = [f'{path.relative_to(top)} {path.stat().st_size}' for top, path in found.files()]
     return '_' + hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:12]
 
 

@@ -75,8 +75,8 @@ def _start(manifest: Manifest) -> str:
 
 def _sources(manifest: Manifest) -> str:
     """Name what others made and the model is made with, and its licence."""
-    found = [f'{each["what"]} of {each["name"]} ({each["licence"]})'
-             for each in manifest.training.get('sources', ())]
+    found = dict.fromkeys(f'{each["what"]} of {each["name"]} ({each["licence"]})'
+                          for link in _chain(manifest) for each in link.get('sources', ()))
     return f' Made with {"; ".join(found)}.' if found else ''
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from latent_vqa_ros.core.answer import softmax
+from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.pipeline import Backend
-from latent_vqa_ros.core.preprocess import box_in_input, prepare
+from latent_vqa_ros.core.preprocess import Shares, box_in_input, prepare, target_box
 from latent_vqa_ros.core.tokenizer import QuestionError
 from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import (
@@ -50,13 +51,12 @@ class Predictions:
 
 def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
             title: str = 'evaluate', change: Change | None = None) -> Predictions:
-    """Encode each image once and answer all its questions; ``change`` alters it before that."""
+    """Encode each image once and answer all its questions; ``change`` alters it as `seen` does."""
     tokenizer = manifest.tokenizer
     bank = {answer: i for i, answer in enumerate(manifest.answers)}
     logits, truth, groups, distances, pointed = [], [], [], [], []
     for record in tqdm(records, title, leave=False, mininterval=1):
-        image = prepare(read_rgb(record), manifest.preprocess)
-        features, distance = backend.encode(image if change is None else change(image))
+        features, distance = backend.encode(seen(record, manifest.preprocess, change))
         distances.append(distance)
         for question in record.questions:
             try:
@@ -67,13 +67,36 @@ def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
             scores, attention_tn = backend.answer(features, ids)
             logits.append(scores)
             if attention_tn is not None and manifest.evidence is not None:
-                pointed += [points_at(attention_tn, _placed(phrase, record, manifest),
-                                      manifest.evidence.grid)
-                            for phrase in question.phrases if phrase.named]
+                placed = (_placed(phrase, record, manifest)
+                          for phrase in question.phrases if phrase.named)
+                pointed += [points_at(attention_tn, phrase, manifest.evidence.grid)
+                            for phrase in placed if _is_seen(phrase.box)]
             truth.append(bank.get(question.answer, -1))
             groups.append(question.group)
     return Predictions(np.asarray(logits, np.float64), np.asarray(truth), tuple(groups),
                        np.asarray(distances), np.asarray(pointed, bool))
+
+
+def seen(record: Record, preprocess: PreprocessConfig, change: Change | None = None
+         ) -> NDArray[np.uint8]:
+    """Return a record's picture as the model sees it, (height, width, 3).
+
+    ``change`` alters what comes of the picture; a letterbox's bars stay as they are.
+    """
+    picture = read_rgb(record)
+    image = prepare(picture, preprocess)
+    if change is None:
+        return image
+    x, y, w, h = target_box(*picture.shape[:2], preprocess)
+    image = image.copy()
+    image[y:y + h, x:x + w] = change(image[y:y + h, x:x + w])
+    return image
+
+
+def _is_seen(box: Shares) -> bool:
+    """Return whether some of a box, in shares of the model's input, lies within it."""
+    x, y, w, h = box
+    return x < 1 and y < 1 and x + w > 0 and y + h > 0
 
 
 def _placed(phrase: Phrase, record: Record, manifest: Manifest) -> Phrase:

@@ -233,7 +233,7 @@ class Activation:
             kept = lesson.kept or self.teaching.memory.about(message.about, message.camera)
             if len(kept) == 1:
                 frame, question = kept[0].frame, kept[0].detail.question
-                self.teaching.memory.label(kept[0].detail)
+                self.teaching.memory.label(kept[0])
             else:
                 frame = Absent(REFUSED, _not_one(message, kept, settings))
         elif message.do in WITH_FRAME:

@@ -129,7 +129,7 @@ def _descriptor(row: Field[Any]) -> ParameterDescriptor:
         additional_constraints='; '.join(filter(None, [
             'one of ' + ', '.join(meta['choices']) if meta['choices'] else '',
             f'may be set {meta["when"]}' if meta['when'] == UNCONFIGURED else ''])),
-        dynamic_typing=isinstance(row.default, (float, tuple)))  # 2 for 2.0; [] has no type
+        dynamic_typing=isinstance(row.default, (float, tuple, str)))  # 2 for 2.0; false; []
     if meta['between'] and isinstance(row.default, float):
         low, high = map(float, meta['between'])
         description.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
@@ -157,6 +157,8 @@ def _wrong(row: Field[Any], parameter: Parameter, may_configure: bool) -> str:
     if isinstance(row.default, float) and (
             isinstance(value, bool) or not isinstance(value, (int, float))):
         return f'expected a number, got {value!r}'
+    if isinstance(row.default, str) and not isinstance(value, str):
+        return f'expected a string, got {value!r} (quote it)'
     if isinstance(row.default, tuple) and not (
             isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
             or isinstance(value, str) and row.name == EXPECTED):

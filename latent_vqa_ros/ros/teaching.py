@@ -113,12 +113,15 @@ class Memory:
             return [kept for (known, name), kept in self._kept.items()
                     if known == id_ and camera in (None, name)]
 
-    def label(self, detail: Detail) -> None:
-        """Note that somebody has said what is right; it can be said again, if it was wrong."""
-        key = detail.id, detail.camera
+    def label(self, found: Remembered) -> None:
+        """Note that somebody has said what is right; it can be said again, if it was wrong.
+
+        Other details of the same question about the same frame are labelled, too.
+        """
         with self._lock:
-            if key in self._kept and self._kept[key].detail is detail:
-                self._kept[key] = replace(self._kept[key], labelled=True)
+            for key, kept in self._kept.items():
+                if kept.frame is found.frame and kept.slug == found.slug:
+                    self._kept[key] = replace(kept, labelled=True)
 
     def least_sure(self) -> dict[str, Any]:
         """Return, by taught question, the id of the detail of least confidence, unlabelled."""

@@ -60,10 +60,11 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     """
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
-    images = load_images(_some(data.train), recipe.preprocess)
+    familiar = _some(data.train)
+    images = load_images(familiar, recipe.preprocess)
     means = calibrate.fit_familiarity(model, calibrate.variants(images, recipe, 1))
     if recipe.unfamiliar:
-        unfamiliar.fit(model, means, unfamiliar.kinds(recipe, images), recipe.false_alarms)
+        unfamiliar.fit(model, means, unfamiliar.kinds(recipe, familiar), recipe.false_alarms)
     found = evidence(recipe, data, model)
     draft = Manifest(
         name=recipe.name, version=recipe.version, license=recipe.license,

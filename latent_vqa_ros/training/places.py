@@ -48,13 +48,21 @@ class PlacedRecords:
         self.caption_ids = (tokenizer.encode_batch((NOTHING, *texts)) if texts
                             else np.zeros((0, 1), np.int64))
         at = {'': -1, **{text: i for i, text in enumerate(texts, start=1)}}
-        self.regions = [_rows(((self.cell(region.center, record.aspect), at[region.caption])
-                               for region in record.regions), 2) for record in records]
+        self.regions = [_rows(((cell, at[region.caption]) for region in record.regions
+                               if (cell := self.cell(region.center, record.aspect)) >= 0), 2)
+                        for record in records]
         self._records = records
 
     def cell(self, at: Point, aspect: float = 1.0) -> int:
-        """Return the cell of a point, shares of a picture of that width by height."""
-        (rows, columns), (x, y) = self.grid, in_input(at, aspect, self._preprocess)
+        """Return the cell of a point, shares of a picture of that width by height.
+
+        One beyond the picture is of its border: half of the thing is there. -1 for one that
+        ``center_crop`` cuts off.
+        """
+        inside = min(1.0, max(0.0, at[0])), min(1.0, max(0.0, at[1]))
+        (rows, columns), (x, y) = self.grid, in_input(inside, aspect, self._preprocess)
+        if not (0 <= x <= 1 and 0 <= y <= 1):
+            return -1
         return (min(rows - 1, max(0, int(y * rows))) * columns
                 + min(columns - 1, max(0, int(x * columns))))
 
@@ -71,10 +79,11 @@ class PlacedRecords:
                         for cell in self._empty(self.regions[row][:, 0], rng)]
         region_r3 = np.array(regions, np.int64).reshape(-1, 3)
         used, region_r3[:, 2] = np.unique(region_r3[:, 2], return_inverse=True)
-        word_w5 = _rows(((i, q, token, self.cell(p.center, record.aspect), int(p.named))
+        word_w5 = _rows(((i, q, token, cell, int(p.named))
                          for i, record in enumerate(self._records[row] for row in rows)
-                         for q, asked in enumerate(record.questions)
-                         for p in asked.phrases for token in range(p.start + 1, p.stop + 1)), 5)
+                         for q, asked in enumerate(record.questions) for p in asked.phrases
+                         if (cell := self.cell(p.center, record.aspect)) >= 0
+                         for token in range(p.start + 1, p.stop + 1)), 5)
         for found, column in ((region_r3, 1), (word_w5, 3)):
             turned = flipped[found[:, 0]]
             found[turned, column] = self._mirrored(found[turned, column])

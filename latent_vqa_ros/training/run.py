@@ -25,6 +25,7 @@ from latent_vqa_ros.training import (
     loop,
     pretrain,
     start,
+    unfamiliar,
 )
 from latent_vqa_ros.training.batches import Split
 from latent_vqa_ros.training.config import Recipe
@@ -114,8 +115,13 @@ def history(recipe: Recipe, data: Data, folder: Path) -> dict[str, Any]:
     """Return what a bundle says of its training, and under ``before`` of that of its start."""
     versions = {name: datasets.version(name) for name in recipe.names}
     sources = [each for name in recipe.names for each in datasets.sources(name, recipe.own)]
+    sources += datasets.sources(recipe.unfamiliar)
+    if recipe.unfamiliar and recipe.unfamiliar != unfamiliar.ROOMS:
+        sources.append({'name': Path(recipe.unfamiliar).name, 'licence': "the user's",
+                        'what': 'unfamiliar pictures'})
     if recipe.model.image_tower == 'efficientnet_lite0':
         sources.append(SOURCE)
+    sources = list({str(each): each for each in sources}.values())
     told = {'data': data.name, 'data_versions': {k: v for k, v in versions.items() if v},
             'data_sha256': json.loads((folder / RUN).read_text('utf-8'))['content'],
             'recipe': recipe.file, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,

@@ -7,19 +7,21 @@ pictures, and training pictures damaged in one way, against training pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.datasets import rooms
 from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import Record
-from latent_vqa_ros.evaluation import familiarity
+from latent_vqa_ros.evaluation import evaluate, familiarity
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate
 from latent_vqa_ros.training.batches import augmented
@@ -48,19 +50,28 @@ def paths(name: str, limit: int | None = None) -> list[Path]:
     return found[::-(-len(found) // min(limit or MOST, MOST))]
 
 
-def kinds(recipe: Recipe, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the pictures that must be refused, then each damage: (n, H, W, 3) for (N, H, W, 3).
+def check(name: str, limit: int | None = None) -> None:
+    """Draw the rooms that lack; DatasetError where a picture of a folder cannot be read."""
+    found = paths(name, limit)
+    if name != ROOMS:
+        for path in tqdm(found, 'unfamiliar pictures', leave=False):
+            read_rgb(Record(path, 'train', ()))
+
+
+def kinds(recipe: Recipe, records: Sequence[Record]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the pictures that must be refused, then records' damaged in each way: (n, H, W, 3).
 
     The pictures come whole and as augmented parts.
     """
     rng, whole, parts = np.random.default_rng((recipe.seed, _SEED)), [], []
-    for path in paths(recipe.unfamiliar, len(images)):
+    for path in paths(recipe.unfamiliar, len(records)):
         picture = read_rgb(Record(path, 'train', ()))
         whole.append(prepare(picture, recipe.preprocess))
         parts += [prepare(_part(picture, rng), recipe.preprocess) for _ in range(_PARTS)]
     yield np.concatenate([np.stack(whole), augmented(np.stack(parts), rng, recipe.augment)])
     for number, damage in enumerate(familiarity.DAMAGES):
-        yield np.stack([damage(image, rng) for image in images[number % len(images)::_EACH]])
+        yield np.stack([evaluate.seen(record, recipe.preprocess, partial(damage, rng=rng))
+                        for record in records[number % len(records)::_EACH]])
 
 
 def _part(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

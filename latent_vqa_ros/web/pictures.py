@@ -61,7 +61,8 @@ class Pictures:
 
 def encode(frame: Frame, width: int, seen: Seen) -> bytes:
     """Return head and JPEG; a frame that cannot be decoded is a head with ``error`` alone."""
-    head: dict[str, Any] = {'camera': frame.camera, 'stamp_ms': _wall_ms(frame)}
+    head: dict[str, Any] = {'camera': frame.camera, 'stamp_ms': _wall_ms(frame),
+                            'own_ms': frame.stamp_ns / 1e6 if frame.stamp_ns else None}
     try:
         pixels, code = frame.decode()
         height_px, width_px = pixels.shape[:2]

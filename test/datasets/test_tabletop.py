@@ -133,6 +133,10 @@ def test_training_scenes_are_made_with_a_users_photographs_and_others_are_not(
     datasets.ready('tabletop_wide', LIMIT, own)
     assert asked[0][0] == with_mine
     asked.clear()
+    (mine / 'Thumbs.db').write_bytes(b'of a file manager')
+    datasets.ready('tabletop_wide', LIMIT, own)
+    assert asked[0][0] == with_mine
+    asked.clear()
     (mine / 'shelf.jpg').write_bytes(b'2')
     datasets.ready('tabletop_wide', LIMIT, own)
     assert asked[0][0] != with_mine  # other photographs, other scenes

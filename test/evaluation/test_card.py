@@ -161,8 +161,10 @@ def test_the_card_of_a_chain_names_all_recipes_its_hours_and_each_data_set(made,
     stage = {'finetune': {'epochs': 1, 'seconds': 3600.0}}
     link = {'data': 'wide + tabletop', 'seed': 3, 'false_alarms': 0.005, 'data_sha256': 'x',
             'stages': stage}
-    chain = {**link, 'recipe': 'two.yaml', 'start': 'tabletop 0.9.1',
-             'before': {**link, 'recipe': 'one.yaml'}}
+    mit, mine = ({'name': name, 'licence': licence, 'what': 'pictures'}
+                 for name, licence in (('a package', 'MIT'), ('desks', 'mine')))
+    chain = {**link, 'recipe': 'two.yaml', 'start': 'tabletop 0.9.1', 'sources': [mit],
+             'before': {**link, 'recipe': 'one.yaml', 'sources': [mit, mine]}}
     report = {**report, 'more': {f'wide/{name}': each for name, each in report['more'].items()},
               'mistakes': []}
     for name in ('image_encoder.onnx', 'answerer.onnx', WEIGHTS):
@@ -171,6 +173,7 @@ def test_the_card_of_a_chain_names_all_recipes_its_hours_and_each_data_set(made,
     said = text((tmp_path,))
     assert 'latent_vqa train config/train/one.yaml config/train/two.yaml\n' in said
     assert 'The whole chain trained for 2.0 hours.' in said
+    assert 'Made with pictures of a package (MIT); pictures of desks (mine).' in said
     assert '--data "wide + tabletop"\n' in said
     assert '--data wide --split wordings\n' in said
     assert 'The whole chain' not in text(made)

@@ -137,6 +137,15 @@ def test_pointing_counts_the_phrases_that_name_a_thing(asked):
     assert 'looked at what is named: 66.67% of 3 phrases' in evaluate.table(document)
 
 
+def test_things_that_a_crop_cuts_off_are_not_looked_for(asked):
+    wide = [replace(record, aspect=4.0) for record in asked]  # the corner lies outside
+    manifest = replace(MANIFEST, preprocess=PreprocessConfig(resize='center_crop'))
+    found = evaluate.predict(Pointing(looking(1, 5)[3]), manifest, wide)
+    assert len(found.pointed) == 2
+    manifest = replace(MANIFEST, preprocess=PreprocessConfig(resize='letterbox'))
+    assert len(evaluate.predict(Pointing(looking(1, 5)[3]), manifest, wide).pointed) == 3
+
+
 def test_no_answer_is_right_where_the_bundle_does_not_have_the_true_one(asked):
     records = [replace(asked[0], questions=(Question('what', 'teal', 'x'),) * 2)]
     for answers in (('no', 'yes'), ('yes', 'no')):

@@ -173,6 +173,7 @@ def test_diagnostics_tell_the_state(tree):
     ({'red.expected': True}, 'quote yes and no'),
     ({'red.camera': 'moon'}, 'red.camera: unknown camera'),
     ({'red.when_unknown': 'maybe'}, 'silent, false, true'),
+    ({'red.when_unknown': False}, r'red.when_unknown: .* got False \(quote it\)'),
     ({'red.hold': 0}, 'red.hold'),
     ({'conditions': ['a b']}, 'cannot be the name of a condition'),
     ({'conditions': ['red', 'red']}, 'named twice'),

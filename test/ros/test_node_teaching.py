@@ -328,13 +328,15 @@ def test_one_id_of_several_cameras_is_corrected_where_it_is_told(robot, tmp_path
 
 def test_the_least_sure_detail_of_each_taught_question_is_offered():
     memory = teaching.Memory()
-    for number, confidence in enumerate((0.9, 0.6, 0.8)):
+    twice = Frame(None)
+    for number, (confidence, frame) in enumerate((
+            (0.9, Frame(None)), (0.6, twice), (0.8, Frame(None)), (0.7, twice))):
         memory.keep(detail(number, confidence=confidence, model=('taught/lid', '1', '')),
-                    Frame(None), 10)
+                    frame, 10)
     memory.keep(detail(9, confidence=0.1, model=('tabletop', '1', '')), Frame(None), 10)
     assert memory.least_sure() == {'lid': 1}
-    memory.label(memory.about(1)[0].detail)
-    assert memory.least_sure() == {'lid': 2}
+    memory.label(memory.about(1)[0])
+    assert memory.least_sure() == {'lid': 2}  # 3 is about the frame of 1
     assert memory.about(1)
 
 

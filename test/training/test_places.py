@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,14 @@ def test_the_center_of_a_cell_lies_in_that_cell(rows, columns, data):
 def test_points_on_the_border_and_beyond_belong_to_the_cells_inside(placed):
     assert [placed.cell(at) for at in ((0, 0), (1, 0), (0, 1), (1, 1), (-0.2, 1.3))] == [
         0, 7, 40, 47, 40]
+
+
+def test_things_that_a_crop_cuts_off_have_no_place():
+    wide = replace(SEEN, aspect=2.0)  # the square in its middle goes from 0.25 to 0.75
+    batch = [PlacedRecords([wide], PreprocessConfig(resize=rule), TOKENIZER, GRID).batch(
+        [0], None, np.zeros(9, bool)) for rule in ('center_crop', 'letterbox')]
+    assert [len(each.region_r3) for each in batch] == [0, 2]
+    assert [len(each.word_w5) for each in batch] == [0, 4]
 
 
 def test_each_word_of_a_phrase_is_a_token_of_its_question_and_of_its_picture(placed):

@@ -195,6 +195,16 @@ def test_a_bundle_names_the_weights_that_others_made(small, tmp_path, tower, mad
     assert (told and [each['name'] for each in told]) == made_with
 
 
+@pytest.mark.parametrize(('unfamiliar', 'made_with'), [
+    ('rooms', 'robosuite 1.5.2'), ('/home/me/kitchens', 'kitchens')])
+def test_a_bundle_names_the_pictures_that_taught_it_what_to_refuse(
+        small, tmp_path, unfamiliar, made_with):
+    recipe, _ = small
+    (tmp_path / 'run.json').write_text('{"content": "x"}')
+    told = history(replace(recipe, unfamiliar=unfamiliar), load_data(recipe), tmp_path)
+    assert [each['name'] for each in told['sources']] == [made_with]
+
+
 @pytest.mark.parametrize('option', [('--device', 'gpu'), ('--device', 'cuda:99')])
 def test_a_device_that_is_not_there_is_one_line(tmp_path, option):
     done = train_smoke(tmp_path, *option)

@@ -1,5 +1,7 @@
 """What a recipe calls unfamiliar is refused, though one Gaussian takes it for familiar."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ import pytest
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
-from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
+from latent_vqa_ros.core.preprocess import GREY  # noqa: E402
+from latent_vqa_ros.datasets.record import DatasetError, Record  # noqa: E402
 from latent_vqa_ros.evaluation import familiarity  # noqa: E402
 from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
 from latent_vqa_ros.model.vqa import NEW_BUFFERS, LatentVqa  # noqa: E402
@@ -79,10 +82,38 @@ def test_a_folder_of_pictures_and_each_damage_are_kinds_of_their_own(tmp_path):
     for number in range(4):
         cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((20, 30, 3), 60 * number, np.uint8))
     recipe = Recipe('x', 'x', unfamiliar=str(tmp_path), preprocess=SEEN)
-    found = list(unfamiliar.kinds(recipe, pictures(0, 25, across=True)))
+    found = list(unfamiliar.kinds(recipe, written(tmp_path / 'seen', 25)))
     assert [images.shape for images in found] == [
         (12, 32, 32, 3), *[(5, 32, 32, 3)] * len(familiarity.DAMAGES)]
     assert sorted(int(image.mean()) for image in found[0][:4]) == [0, 60, 120, 180]
+
+
+def test_a_damage_of_the_frame_spares_the_bars_beside_it(tmp_path):
+    cv2.imwrite(str(tmp_path / '0.png'), np.full((20, 40, 3), 60, np.uint8))
+    recipe = Recipe('x', 'x', unfamiliar=str(tmp_path),
+                    preprocess=replace(SEEN, resize='letterbox'))
+    damaged = list(unfamiliar.kinds(recipe, written(tmp_path / 'seen', 25, (16, 32))))[1:]
+    for images in damaged:
+        assert (images[:, :8] == GREY).all()
+        assert (images[:, 24:] == GREY).all()
+        assert (images[:, 8:24] != GREY).mean() > 0.4
+
+
+def written(folder, many, shape=(32, 32)):
+    """Return records of pictures of stripes, of this height and width."""
+    folder.mkdir()
+    found = [Record(folder / f'{number}.png', 'train', ()) for number in range(many)]
+    for record, image in zip(found, pictures(0, many, across=True), strict=True):
+        cv2.imwrite(str(record.image), image[:shape[0], :shape[1]])
+    return found
+
+
+def test_a_picture_that_cannot_be_read_is_named_before_training(tmp_path):
+    written(tmp_path / 'x', 3)
+    unfamiliar.check(str(tmp_path / 'x'))
+    (tmp_path / 'x' / '1.png').write_bytes(b'')
+    with pytest.raises(DatasetError, match='1.png'):
+        unfamiliar.check(str(tmp_path / 'x'))
 
 
 def test_a_folder_without_pictures_is_named_before_training(tmp_path):

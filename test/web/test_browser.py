@@ -203,6 +203,76 @@ def test_a_picture_that_is_offered_stays_until_it_is_labelled_though_a_worse_one
     screen.until(lambda: screen.shots('no') == 1, 'the label to count')
 
 
+def test_a_picture_is_offered_only_where_it_was_the_one_that_was_asked_about(screen, asker):
+    question, heard = 'Is it warm?', []
+    asker.node.create_subscription(String, 'stand_in/teach/detail',
+                                   lambda said: heard.append(json.loads(said.data)), 1000)
+
+    def take_a_shot():
+        before = screen.shots('yes')
+        screen.press('1')
+        screen.until(lambda: screen.shots('yes') > before, 'the shot on the page')
+
+    def offered_after(id_, confidence, **other):
+        detail = asker.ask(TRAY)
+        detail |= {'id': id_, 'question': question, 'confidence': confidence,
+                   'model': detail['model'] | {'name': 'taught/is-it-warm'}, **other}
+
+        def told():
+            asker.publish(_string(detail), 'answer/detail', 1000)
+            take_a_shot()
+            return heard[-1:] and heard[-1]['next']['about'] == id_
+        screen.until(told, f'{id_} to be the least sure one')
+        take_a_shot()
+        return screen.run('return document.querySelector("[data-about]")?.dataset.about')
+
+    assert screen.sees()
+    screen.teach(question, ('yes', 'no'))
+    old = {'sec': 1, 'nanosec': 0}
+    assert offered_after('elsewhere', 0.19, camera='attic') is None
+    assert offered_after('shadow-1', 0.18) is None
+    assert offered_after('long ago', 0.17, stamp=old) is None
+    assert offered_after('here', 0.16, stamp=None) == 'here'
+
+
+def test_each_question_keeps_its_own_region_and_a_box_can_be_taken_away(screen, asker):
+    said = []
+    asker.node.create_subscription(String, 'stand_in/teach',
+                                   lambda each: said.append(json.loads(each.data)), 1000)
+
+    def choose(question):
+        screen.until(lambda: screen.run(
+            'const choice = document.getElementById("taught");'
+            'choice.value = arguments[0]; choice.dispatchEvent(new Event("change"));'
+            'return choice.value', question) == question, f'{question} among the taught ones')
+
+    def regions():
+        return [each.get('region') for each in said if each['do'] == 'add']
+
+    def region_of_a_shot():
+        before = len(regions())
+        screen.press('1')
+        screen.until(lambda: len(regions()) > before, 'a shot')
+        return regions()[-1]
+
+    for question, region in (('Boxed?', {'region': [0.1, 0.1, 0.2, 0.2]}), ('Whole?', {})):
+        asker.publish(_string({'do': 'add', 'question': question, 'answer': 'yes', **region}),
+                      'stand_in/teach', 1000)
+    screen.press('t')
+    choose('Boxed?')
+    screen.until(lambda: 'a box of 20 × 20 %' in screen.text('.hint'), 'its box')
+    choose('Whole?')
+    screen.until(lambda: 'the whole picture' in screen.text('.hint'), 'no box')
+    assert region_of_a_shot() is None
+    choose('Boxed?')
+    screen.until(lambda: 'a box of 20 × 20 %' in screen.text('.hint'), 'its box')
+    assert region_of_a_shot() == [0.1, 0.1, 0.2, 0.2]
+    screen.click('.hint button')
+    assert region_of_a_shot() == [0, 0, 1, 1]
+    screen.until(lambda: len(screen.texts('.thumb')) >= 3, 'its shots')
+    assert 'the whole picture' in screen.text('.hint')
+
+
 def test_the_state_shows_how_the_node_is_and_sets_what_may_be_set(screen):
     screen.press('s')
     screen.until(lambda: 'answering' in screen.text('.health'), 'the diagnostics')

@@ -6,6 +6,7 @@ import {cameraName} from './words.js';
 const COLOURS = ['#ff50c8', '#3cdcff', '#ffdc28', '#78ff78'];
 const THUMB = 240;  // pixels that a thumbnail is wide
 const SAID = 80;  // ms between two places of a dragged slider
+const SAME = 500;  // ms between the stamps of two pictures that show the same
 const SEEN = 6000;  // ms that evidence stands on a picture that goes on
 const LONGEST_SIDE = 2560;  // pixels of a photo that is sent
 const LARGEST_PICTURE = 20e6;  // bytes, as the server takes them
@@ -121,6 +122,13 @@ export class Stage {
     const scale = Math.min(box.width / this.canvas.width, box.height / this.canvas.height);
     const [width, height] = [scale * this.canvas.width, scale * this.canvas.height];
     return {left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2, width, height};
+  }
+
+  // Whether the picture that is shown is the one that a detail is about.
+  shows({camera, stamp}) {
+    if (!this.head || document.hidden || find('stage').hidden || camera !== this.camera) return false;
+    const stamp_ms = stamp ? 1000 * stamp.sec + stamp.nanosec / 1e6 : null;
+    return !stamp_ms || !this.head.own_ms || Math.abs(stamp_ms - this.head.own_ms) <= SAME;
   }
 
   // The picture that is shown now, small.

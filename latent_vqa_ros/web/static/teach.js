@@ -9,6 +9,7 @@ const MOST_SEEN = 100;  // pictures of answers that are kept; the node keeps 16 
 const MOST_ANSWERS = 9;  // each has a key
 const PACE = 400;  // ms from one shot to the next while a key is held
 const SHADOW = 1000;  // ms from one trial to the next
+const WHOLE = [0, 0, 1, 1];  // the region that is the whole picture
 const ME = `teach-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
 
 export class Teach {
@@ -59,7 +60,7 @@ export class Teach {
         h('div', {class: 'row'}, h('label', {for: 'new-question'}, 'New'), this.name,
           h('button', {type: 'button', onclick: () => this.start(this.name.value.trim())}, 'Start')),
         h('p', {class: 'hint'}, 'Looks at: ', this.regionText, '. Drag a box on the picture around what matters. ',
-          h('button', {type: 'button', class: 'quiet', onclick: () => this.setRegion(null)}, 'Whole picture'))),
+          h('button', {type: 'button', class: 'quiet', onclick: () => this.lookAtAll()}, 'Whole picture'))),
       this.rest);
   }
 
@@ -104,7 +105,8 @@ export class Teach {
       this.offered = null;
       this.answers = [];
       this.shots.clear();
-      this.setRegion(this.questions.find((each) => each.question === question)?.region ?? this.region ?? null);
+      const known = this.questions.find((each) => each.question === question);
+      this.setRegion(known ? known.region : this.region ?? null);
     }
     this.question = question;
     keep('taught', question);
@@ -126,12 +128,19 @@ export class Teach {
   }
 
   setRegion(region) {
-    this.region = region;
+    this.region = region?.join() === WHOLE.join() ? null : region;
+    region = this.region;
+    this.unboxed = false;
     this.stage.region = find('teach').hidden ? null : region;
     this.stage.draw();
     this.regionText.textContent = region
       ? `a box of ${Math.round(100 * region[2])} × ${Math.round(100 * region[3])} % of the picture`
       : 'the whole picture';
+  }
+
+  lookAtAll() {
+    this.setRegion(null);
+    this.unboxed = true;  // the node keeps a box until a shot comes with another one
   }
 
   forget() {
@@ -156,7 +165,8 @@ export class Teach {
     const answer = this.answers[index];
     if (!answer || !this.question) return;
     const camera = this.stage.camera ? {camera: this.stage.camera} : {};
-    const region = this.region ? {region: this.region.map((share) => Number(share.toFixed(4)))} : {};
+    const box = this.region ?? (this.unboxed ? WHOLE : null);
+    const region = box ? {region: box.map((share) => Number(share.toFixed(4)))} : {};
     this.say({do: 'add', answer, ...camera, ...region});
   }
 
@@ -207,7 +217,7 @@ export class Teach {
 
   onShow(detail, own) {
     this.shots.take(detail, own);
-    if (detail.region && !this.region) this.setRegion(detail.region);
+    if (detail.region && !this.region && !this.unboxed) this.setRegion(detail.region);
   }
 
   listSoon() {
@@ -246,9 +256,14 @@ export class Teach {
     this.draw();
   }
 
+  // An id that comes again is about another frame; a picture is kept only where it is the frame's.
   onDetail(detail) {
     if (detail.id === null || !detail.model.name.startsWith('taught/')) return;
-    this.seen.set(String(detail.id), this.stage.thumbnail());
+    const id = String(detail.id);
+    this.seen.delete(id);
+    if (this.offered && String(this.offered[0]) === id) this.offered = null;
+    if (id.startsWith('shadow-') || !this.stage.shows(detail)) return;
+    this.seen.set(id, this.stage.thumbnail());
     while (this.seen.size > MOST_SEEN) this.seen.delete(this.seen.keys().next().value);
   }
 

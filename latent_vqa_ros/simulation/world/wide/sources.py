@@ -56,24 +56,37 @@ class Sources:
         """Return the user's photographs, RGB, small; a fifth of them is held out."""
         if self.photos_at is None:
             return []
-        files = sorted(path for path in self.photos_at.rglob('*')
-                       if path.suffix.lower() in ENDINGS)
+        files = self._photographs()
         if len(files) < EACH_FIFTH:
             raise DatasetError(f'{self.photos_at}: {len(files)} photographs ({", ".join(ENDINGS)}'
                                f'); at least {EACH_FIFTH} are needed')
-        return [_small(_read(path)) for number, path in enumerate(files[:MOST])
+        return [_small(_read(path)) for number, path in enumerate(files)
                 if (number % EACH_FIFTH == 0) == held_out]
+
+    def _photographs(self) -> list[Path]:
+        return [] if self.photos_at is None else sorted(
+            path for path in self.photos_at.rglob('*') if path.suffix.lower() in ENDINGS)[:MOST]
+
+    def _meshes(self) -> list[Path]:
+        return [] if self.meshes_at is None else sorted(self.meshes_at.glob('*.obj'))
+
+    def files(self) -> Iterator[tuple[Path, Path]]:
+        """Yield folder and path of each of the user's files that is read."""
+        if self.photos_at is not None:
+            yield from ((self.photos_at, path) for path in self._photographs())
+        if self.meshes_at is not None:
+            yield from ((self.meshes_at, each) for path in self._meshes()
+                        for each in (path, path.with_suffix('.png')) if each.exists())
 
     def meshes(self) -> Iterator[tuple[str, bytes, bytes | None]]:
         """Yield name, .obj file and picture (PNG) of what may lie about and is no named shape."""
         for name, texture in MESHES.items():
             yield (name, (assets() / f'objects/meshes/{name}.obj').read_bytes(),
                    (assets() / f'textures/{texture}.png').read_bytes())
-        if self.meshes_at is not None:
-            for path in sorted(self.meshes_at.glob('*.obj')):
-                picture = path.with_suffix('.png')
-                yield (f'user_{path.stem}', path.read_bytes(),
-                       picture.read_bytes() if picture.exists() else None)
+        for path in self._meshes():
+            picture = path.with_suffix('.png')
+            yield (f'user_{path.stem}', path.read_bytes(),
+                   picture.read_bytes() if picture.exists() else None)
 
     def check(self) -> None:
         """Raise DatasetError where the package or a folder is missing."""
