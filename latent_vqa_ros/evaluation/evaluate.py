@@ -87,7 +87,7 @@ def seen(record: Record, preprocess: PreprocessConfig, change: Change | None = N
     image = prepare(picture, preprocess)
     if change is None:
         return image
-    x, y, w, h = target_box(*picture.shape[:2], preprocess)
+    x, y, w, h = target_box(picture.shape[0], picture.shape[1], preprocess)
     image = image.copy()
     image[y:y + h, x:x + w] = change(image[y:y + h, x:x + w])
     return image
