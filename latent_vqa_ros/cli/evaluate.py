@@ -105,7 +105,7 @@ def run_taught(args: argparse.Namespace) -> int:
     for option in ('report', 'unfamiliar'):
         if getattr(args, option) is not None:
             raise DatasetError(f'--{option} is about the model; leave --taught out')
-    pipeline = use_taught(open_pipeline(args.model), args.taught)
+    pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
     dataset = datasets.load(args.data, (args.split,))
     document = taught.measure(pipeline, dataset.split(args.split), dataset.name, args.split)
     print(json.dumps(document) if args.json else taught.table(document))

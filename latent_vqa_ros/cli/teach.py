@@ -8,7 +8,8 @@ examples:
   latent_vqa ask photo.jpg "is the tray empty?" --taught ~/.ros/latent_vqa_ros/taught
 
 Ten shots of each answer from three moments are needed. Pictures that one command adds are one
-moment, unless --apart says that each was taken apart from the others; frames of a bag belong to
+moment, and so are those of the next command where no other answer was added between; unless
+--apart says that each was taken apart from the others, or --moment names it. Frames of a bag belong to
 moments by their time. fit prints what the head is worth in moments that were left out, writes a
 sheet of the shots, and switches the question on if that suffices (--force: in any case). A node
 that has the same folder answers at once. docs/teaching.md has the whole.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 EVERY = 0.5  # s between frames of a bag
+_UNNAMED = r'\d{19}'  # the name of a moment that nobody named: ns since 1970
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,6 +69,7 @@ def _add(what: Any, name: str, summary: str, question: bool = True) -> argparse.
 
 def _add_add(what: Any) -> None:
     parser = _add(what, 'add', 'add shots of one answer', question=False)
+    parser.set_defaults(fail=parser.error)
     parser.add_argument('images', metavar='IMAGE', nargs='*', type=Path, help='JPEG or PNG files')
     parser.add_argument('--question', required=True, metavar='Q')
     parser.add_argument('--answer', required=True, metavar='A')
@@ -79,11 +83,11 @@ def _add_add(what: Any) -> None:
     parser.add_argument('--apart', action='store_true', help='each picture is its own moment')
     parser.add_argument('--bag', metavar='BAG', help='take frames of a bag instead of files')
     parser.add_argument('--topic', metavar='T', help='default: the first one with pictures')
-    parser.add_argument('--from', dest='start', type=not_negative, default=0.0, metavar='S',
+    parser.add_argument('--from', dest='start', type=not_negative, metavar='S',
                         help='seconds after the first message of the bag (default 0)')
     parser.add_argument('--to', dest='stop', type=positive, metavar='S', help='default: the end')
-    parser.add_argument('--every', type=positive, default=EVERY, metavar='S',
-                        help='seconds between frames (default %(default)s)')
+    parser.add_argument('--every', type=positive, metavar='S',
+                        help=f'seconds between frames (default {EVERY})')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,11 +96,13 @@ def run(args: argparse.Namespace) -> int:
     from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
     from latent_vqa_ros.teach.folder import Folder
     from latent_vqa_ros.teach.messages import Message
+    from latent_vqa_ros.teach.question import TeachError
     from latent_vqa_ros.teach.teacher import Teacher
 
     teacher = Teacher(Folder(args.folder),
                       RegionEncoder(lambda: backends.open_features(ENCODER)))
     if args.what == 'add':
+        _check_usage(args)
         document = add(teacher, args)
     else:
         do = {'on': 'switch_on', 'off': 'switch_off'}.get(args.what, args.what)
@@ -104,9 +110,25 @@ def run(args: argparse.Namespace) -> int:
             do, question=getattr(args, 'question', ''), force=getattr(args, 'force', False),
             version=getattr(args, 'version', None), shot=getattr(args, 'shot', '')))
     if args.what == 'fit' and document['judgement']:
-        document['sheet'] = write_sheet(teacher, args, document)
+        try:
+            document['sheet'] = write_sheet(teacher, args, document)
+        except TeachError as error:  # the fit itself is done
+            document['sheet'] = ''
+            document['warnings'].append(f'no sheet of the shots: {error}')
     print(json.dumps(document, ensure_ascii=False) if args.json else render(document))
     return 0 if document['status'] == 'ok' else 1
+
+
+def _check_usage(args: argparse.Namespace) -> None:
+    """Exit with 2 where options contradict each other, or would be ignored."""
+    if bool(args.images) == bool(args.bag):
+        args.fail('give pictures or --bag, one of both')
+    if args.apart and (args.bag or args.moment):
+        args.fail(f'--apart does not go with {"--bag" if args.bag else "--moment"}')
+    for option, value in (('topic', args.topic), ('from', args.start), ('to', args.stop),
+                          ('every', args.every)):
+        if value is not None and not args.bag:
+            args.fail(f'--{option} is about a bag: give --bag, too')
 
 
 def add(teacher: Teacher, args: argparse.Namespace) -> Document:
@@ -120,12 +142,11 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
 
     message = Message('add', question=args.question, answer=args.answer, region=args.region,
                       camera=args.camera or None, wordings=tuple(args.wordings))
-    if bool(args.images) == bool(args.bag):
-        raise TeachError('give pictures or --bag, one of both')
-    for _ in from_files(args):  # nothing is added unless all can be read
+    moment, unread = args.moment or _moment(teacher, args), list[str]()
+    for _ in from_files(args, moment):  # nothing is added unless all can be read
         pass
     document, there = None, 0
-    for taken in from_bag(args) if args.bag else from_files(args):
+    for taken in from_bag(args, unread) if args.bag else from_files(args, moment):
         document = teacher.do(message, taken)
         if document['reason'].startswith(ALREADY):
             there += 1
@@ -133,13 +154,34 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
         if document['status'] != 'ok':
             break
     if document is None:
-        raise TeachError(f'{args.bag}: no frame between --from and --to')
-    if there and document['status'] == 'ok':
-        document['reason'] = f'{there} of the pictures were shots already'
+        raise TeachError(f'{args.bag}: no frame between --from and --to'
+                         + (f' can be read: {unread[0]}' if unread else ''))
+    if document['status'] == 'ok':
+        document['reason'] = '; '.join(filter(None, [
+            there and f'{there} of the pictures were shots already',
+            unread and f'{len(unread)} frames cannot be read and were left out: {unread[0]}']))
     return document
 
 
-def from_files(args: argparse.Namespace) -> Iterator[Taken]:
+def _moment(teacher: Teacher, args: argparse.Namespace) -> str:
+    """Return a name for the moment of this command's pictures.
+
+    It is that of the command before where nothing else was shown between them.
+    """
+    from latent_vqa_ros.teach.question import TeachError, check_answer
+
+    answer = check_answer(args.answer)
+    try:
+        last = teacher.folder.find(args.question, args.camera).shots[-1:]
+    except TeachError:
+        last = ()
+    for shot in last:
+        if shot.answer == answer and re.fullmatch(_UNNAMED, shot.moment):
+            return shot.moment
+    return str(time.time_ns())
+
+
+def from_files(args: argparse.Namespace, moment: str) -> Iterator[Taken]:
     """Read the pictures; ImageError and OSError where one cannot be."""
     from latent_vqa_ros.cli.ask import read_picture
     from latent_vqa_ros.core.compressed import compressed_to_rgb
@@ -148,38 +190,44 @@ def from_files(args: argparse.Namespace) -> Iterator[Taken]:
 
     now_ns = time.time_ns()
     for number, path in enumerate(args.images):
-        moment = f'{now_ns} {number}' if args.apart else args.moment or str(now_ns)
+        own = f'{now_ns} {number}' if args.apart else moment
         try:
             rgb_hwc = compressed_to_rgb(read_picture(path))
         except ImageError as error:
             raise ImageError(f'{path}: {error}') from None
-        yield Taken(rgb_hwc, now_ns, args.camera, moment=moment)
+        yield Taken(rgb_hwc, now_ns, args.camera, moment=own)
 
 
-def from_bag(args: argparse.Namespace) -> Iterator[Taken]:
-    """Read frames of a time span, some time apart; BagError where that cannot be."""
+def from_bag(args: argparse.Namespace, unread: list[str]) -> Iterator[Taken]:
+    """Read frames of a time span, some time apart; BagError where that cannot be.
+
+    Frames that cannot be decoded are left out; the reasons are appended to ``unread``.
+    """
     import numpy as np
 
     from latent_vqa_ros.bags.answer import choose_topics, make_frame
     from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.core.answer import NANO
-    from latent_vqa_ros.core.image_formats import finish_rgb
+    from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
     from latent_vqa_ros.teach.teacher import Taken
 
     source = hashlib.sha256(str(Path(args.bag).resolve()).encode()).hexdigest()[:16]
     with BagReader(args.bag) as bag:
         topic = choose_topics(bag.topics, [args.topic] if args.topic else [])[0]
-        due = args.start
+        due = args.start or 0.0
         for record in bag:
             at = (record.stamp_ns - bag.start_ns) / NANO
             if record.topic != topic or at < due:
                 continue
             if args.stop is not None and at > args.stop:
                 return
-            due = at + args.every
-            frame = make_frame(bag, record)
-            yield Taken(np.asarray(finish_rgb(*frame.decode())), record.stamp_ns, args.camera,
-                        moment=args.moment, source=source)
+            try:
+                rgb_hwc = np.asarray(finish_rgb(*make_frame(bag, record).decode()))
+            except ImageError as error:
+                unread.append(f'{at:.2f} s: {error}')
+                continue
+            due = at + (args.every or EVERY)
+            yield Taken(rgb_hwc, record.stamp_ns, args.camera, moment=args.moment, source=source)
 
 
 def write_sheet(teacher: Teacher, args: argparse.Namespace, document: Document) -> str:

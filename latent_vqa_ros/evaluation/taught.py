@@ -37,15 +37,18 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
     every = [row for found in rows.values() for row in found]
     if not every:
         raise DatasetError(f'{data}: no question of its split {split} was taught')
-    return {'model': 'taught', 'data': data, 'split': split, **_figures(every),
-            'groups': {question: _figures(found) for question, found in rows.items()}}
+    groups = {question: _figures(found) for question, found in rows.items()}
+    for group in groups.values():
+        group['blind'] = group.pop('blind_accuracy')
+    return {'model': 'taught', 'data': data, 'split': split, **_figures(every), 'ece': None,
+            'groups': groups}
 
 
 def _figures(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the figures of some answers; ``blind`` always gives the commonest one."""
     answered = [right for _, said, right, _ in rows if said]
     commonest = Counter(answer for answer, *_ in rows).most_common(1)[0][1]
-    return {'n': len(rows), 'accuracy': sum(right for _, _, right, _ in rows) / len(rows),
+    return {'n': len(rows), 'accuracy': sum(answered) / len(rows),
             'blind_accuracy': commonest / len(rows), 'answered': len(answered) / len(rows),
             'right_when_answered': sum(answered) / len(answered) if answered else None}
 
@@ -53,10 +56,11 @@ def _figures(rows: Sequence[Row]) -> dict[str, Any]:
 def table(document: dict[str, Any]) -> str:
     """Return the report for people."""
     lines = []
-    for name, found in {**document['groups'], 'all': document}.items():
+    for name, found in {**document['groups'], 'all': {
+            **document, 'blind': document['blind_accuracy']}}.items():
         right = found['right_when_answered']
         lines.append(f'{found["n"]:6d}  right {100 * found["accuracy"]:5.1f} %  blind '
-                     f'{100 * found["blind_accuracy"]:5.1f} %  answered '
+                     f'{100 * found["blind"]:5.1f} %  answered '
                      f'{100 * found["answered"]:5.1f} %, right of these '
                      + ('-' if right is None else f'{100 * right:.1f} %') + f'  {name}')
     return '\n'.join(lines)

@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -111,8 +111,8 @@ class Folder:
             moment: str = '', source: str = '') -> tuple[Known, Shot]:
         """Store a shot; once this returns it is on the disk. TeachError changes nothing.
 
-        A question of another text is made; one that is known takes the new region and further
-        wordings, where there are some.
+        A question of another text is made; one that is known, by its text or its slug, takes
+        the new region and further wordings, where there are some.
         """
         answer, moment = check_answer(answer), check_moment(moment)
         if not 0 < len(jpeg) <= MAX_SHOT_BYTES:
@@ -170,6 +170,8 @@ class Folder:
             old, before = known.active, known.active.before
             if old.version is not None and old.version != version:
                 before = (*before, (old.version, old.forced))[-MAX_VERSIONS:]
+            while before and before[-1][0] == version:  # off and on again is no step to go back
+                before = before[:-1]
             known = replace(known, active=Active(version, forced, before))
             _write_active(known)
         return known
@@ -208,14 +210,16 @@ class Folder:
     def _wanted(self, question: Question) -> Known:
         """Return the question to which a shot is added, as it is to be; writes nothing."""
         all_known = self.known()
-        for known in all_known:
-            if question.camera == known.question.camera and question.keys & known.question.keys:
-                if known.broken:
-                    raise TeachError(known.broken)
-                told = known.question
-                return replace(known, question=replace(
-                    told, region=question.region or told.region,
-                    wordings=_merged(told, question)))
+        known = _of_slug(all_known, question) or next((
+            one for one in all_known if question.camera == one.question.camera
+            and question.keys & one.question.keys), None)
+        if known is not None:
+            if known.broken:
+                raise TeachError(known.broken)
+            told = known.question
+            return replace(known, question=replace(
+                told, region=question.region or told.region,
+                wordings=_merged(told, question, known.slug)))
         if len(all_known) >= MAX_QUESTIONS:
             raise TeachError(f'{len(all_known)} questions are taught, at most {MAX_QUESTIONS}: '
                              'forget one')
@@ -227,9 +231,20 @@ class Folder:
         return Known(path, question)
 
 
-def _merged(told: Question, new: Question) -> tuple[str, ...]:
-    """Return the wordings of both, without those that ask the same."""
-    known = {normal(told.text)}
+def _of_slug(all_known: Sequence[Known], question: Question) -> Known | None:
+    """Return the question whose slug is the text: its camera is known, or any will do."""
+    for known in all_known:
+        camera = known.question.camera
+        if question.text == known.slug and camera in ('', question.camera):
+            return known
+        if question.text == known.slug and not question.keys & known.question.keys:
+            raise TeachError(f'{known.slug} is taught for the camera {camera!r}')
+    return None
+
+
+def _merged(told: Question, new: Question, slug: str) -> tuple[str, ...]:
+    """Return the wordings of both, without those that ask the same, and without the slug."""
+    known = {normal(told.text), normal(slug)}
     merged = []
     for text in (*told.wordings, new.text, *new.wordings):
         if normal(text) not in known:

@@ -31,7 +31,7 @@ KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'rollback': (('question',), ()),
     'forget': (('question',), ('shot',)),
     'show': (('question',), ('shot',)),
-    'try': (('question',), ()),
+    'try': (('question',), ('camera',)),
     'list': ((), ()),
 }
 _TEXTS = ('question', 'answer', 'camera', 'shot')

@@ -133,7 +133,10 @@ class Teacher:
         return self.folder.switch(self._known(message), None)
 
     def _rollback(self, message: Message, taken: Taken | None, document: Document) -> Known:
-        return self.folder.rollback(self._known(message))
+        known = self._known(message)
+        for number in [one for one, _ in known.active.before if one in known.versions][-1:]:
+            load(known, self._eye, number)  # TeachError where it cannot answer
+        return self.folder.rollback(known)
 
     def _forget(self, message: Message, taken: Taken | None, document: Document) -> Known | None:
         known = self.folder.find(message.question)

@@ -6,7 +6,10 @@ import cv2
 import pytest
 from teach.conftest import QUESTION, draw
 
+from latent_vqa_ros.bags import answer
 from latent_vqa_ros.cli.main import main
+from latent_vqa_ros.core.compressed import compressed_to_rgb
+from latent_vqa_ros.core.pipeline import Frame
 
 BAG = 'test/data/episode'
 
@@ -98,6 +101,20 @@ def test_commands_one_after_the_other_are_moments_apart(pictures, tmp_path, caps
     assert document['moments'] == {'yes': 3, 'no': 3}
 
 
+def test_commands_of_one_answer_with_nothing_between_them_are_one_moment(
+        pictures, tmp_path, capsys):
+    def shown(answer, first, *more):
+        for path in sorted(pictures.glob(f'{answer}*'))[first:first + 3]:
+            document = teach(capsys, tmp_path, 'add', '--question', QUESTION, '--answer', answer,
+                             path, *more)
+        return document['moments']
+
+    shown('yes', 0)
+    assert shown('no', 0) == {'yes': 1, 'no': 1}
+    assert shown('yes', 3) == {'yes': 2, 'no': 1}
+    assert shown('yes', 6, '--moment', 'evening') == {'yes': 3, 'no': 1}
+
+
 def test_what_is_not_trusted_exits_with_1_and_says_what_to_show(pictures, tmp_path, capsys):
     for answer in ('yes', 'no'):
         teach(capsys, tmp_path, 'add', '--question', QUESTION, '--answer', answer,
@@ -128,7 +145,8 @@ def test_evaluate_judges_a_taught_folder_on_its_own_split(shown, capsys):
     document = call(capsys, 'evaluate', '--data', shown / 'is-the-lid-open', '--taught', shown)
     assert document['n'] == 4
     assert document['accuracy'] == 1
-    assert document['groups'][QUESTION]['blind_accuracy'] == 0.5
+    assert document['groups'][QUESTION]['blind'] == 0.5
+    assert document['ece'] is None
 
 
 def test_a_bag_teaches_and_is_answered_about(tmp_path, capsys):
@@ -150,7 +168,7 @@ def test_a_bag_teaches_and_is_answered_about(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(('arguments', 'said'), [
-    (['fit', 'what?'], 'no taught question'), (['add', '--question', 'a', '--answer', 'b'], 'bag'),
+    (['fit', 'what?'], 'no taught question'),
     (['add', '--question', 'a', '--answer', 'b', 'no.png'], 'No such file'),
     (['add', '--question', 'a', '--answer', 'b', 'setup.py'], 'setup.py: not a JPEG or PNG'),
     (['add', '--question', 'a', '--answer', 'b', '--bag', BAG, '--from', '900'], 'no frame')])
@@ -159,6 +177,43 @@ def test_what_cannot_be_done_is_one_line(tmp_path, capfd, caplog, arguments, sai
     out, err = capfd.readouterr()
     assert said in out + err + caplog.text
     assert 'Traceback' not in out + err
+
+
+@pytest.mark.parametrize(('arguments', 'said'), [
+    ([], '--bag, one of both'), (['a.png', '--bag', BAG], '--bag, one of both'),
+    (['--bag', BAG, '--apart'], '--apart does not go with --bag'),
+    (['a.png', '--apart', '--moment', 'x'], '--apart does not go with --moment'),
+    (['a.png', '--from', '2'], '--from is about a bag'),
+    (['a.png', '--every', '2'], '--every is about a bag')])
+def test_options_that_contradict_each_other_are_bad_usage(tmp_path, capfd, arguments, said):
+    with pytest.raises(SystemExit) as ended:
+        main(['teach', 'add', '--question', 'a', '--answer', 'b', '--folder', str(tmp_path),
+              *arguments])
+    assert ended.value.code == 2
+    assert said in capfd.readouterr().err
+
+
+def test_a_fit_is_told_though_its_sheet_cannot_be_written(shown, capsys):
+    document = teach(capsys, shown, 'fit', QUESTION, '--sheet', shown / 'none' / 'x.jpg')
+    assert document['active'] == 1
+    assert 'no sheet of the shots' in document['warnings'][-1]
+
+
+def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
+        tmp_path, capsys, monkeypatch):
+    make_frame, seen = answer.make_frame, []
+
+    def second_is_half(bag, record):
+        seen.append(record)
+        return Frame(lambda: compressed_to_rgb(b'half')) if len(seen) == 2 else make_frame(
+            bag, record)
+
+    monkeypatch.setattr(answer, 'make_frame', second_is_half)
+    document = teach(capsys, tmp_path, 'add', '--question', QUESTION, '--answer', 'yes',
+                     '--bag', BAG, '--to', '3')
+    assert document['status'] == 'ok'
+    assert '1 frames cannot be read' in document['reason']
+    assert document['shots']['yes'] >= 4
 
 
 def test_a_folder_where_nothing_is_on_is_said(tmp_path, capfd, caplog, pictures):

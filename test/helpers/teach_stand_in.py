@@ -30,6 +30,11 @@ EMPTY = {'v': 1, 'id': None, 'do': '', 'question': None, 'slug': None, 'camera':
          'tried': None, 'questions': []}
 
 
+def slug(question: str) -> str:
+    """Return what the folder of a question would be called."""
+    return re.sub(r'\W+', '-', question).strip('-')
+
+
 class StandIn(Node):
     """Answers each message on ``teach`` with one document."""
 
@@ -53,6 +58,9 @@ class StandIn(Node):
 
     def _do(self, message: String) -> None:
         said = json.loads(message.data)
+        if 'question' in said:  # a text or a slug
+            said['question'] = next((text for text in self.taught
+                                     if slug(text) == said['question']), said['question'])
         document = {**EMPTY, 'id': said.get('id'), 'do': said['do']}
         try:
             document |= getattr(self, f'_{said["do"]}')(said)
@@ -64,7 +72,7 @@ class StandIn(Node):
         known = self.taught[question]
         shots, answers = known['shots'], list(dict.fromkeys(known['answers']))
         counts = {word: sum(s['answer'] == word for s in shots) for word in answers}
-        return {'question': question, 'slug': re.sub(r'\W+', '-', question).strip('-'),
+        return {'question': question, 'slug': slug(question),
                 'camera': '', 'region': known['region'], 'answers': answers, 'shots': counts,
                 'moments': {word: len({s['moment'] for s in shots if s['answer'] == word})
                             for word in answers},

@@ -153,6 +153,33 @@ def test_rollback_goes_through_all_versions_that_answered(tmp_path):
         here.rollback(found)
 
 
+def test_off_and_on_again_is_no_step_to_go_back(tmp_path):
+    here = Folder(tmp_path)
+    found, _ = here.add(LID, 'yes', jpeg(1), 5)
+    for _ in range(2):
+        found = here.switch(*here.add_version(found, version))
+    here.switch(found, None)
+    here.switch(found, 2)
+    assert here.rollback(found).active.version == 1
+    here.switch(found, None)
+    here.switch(found, 1)
+    with pytest.raises(TeachError, match='no version that answered before'):
+        here.rollback(found)
+
+
+def test_a_shot_goes_to_the_question_that_its_slug_names(tmp_path):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    here.add(Question(LID.text, 'back'), 'yes', jpeg(1), 5)
+    for number, camera in enumerate(('', 'front')):  # any camera will do
+        found, _ = here.add(Question('is-the-lid-open', camera), 'no', jpeg(2 + number), 6)
+        assert (found.slug, found.question) == ('is-the-lid-open', LID)
+    assert len(here.add(Question('is-the-lid-open-2', 'back'), 'no', jpeg(4), 6)[0].shots) == 2
+    with pytest.raises(TeachError, match="taught for the camera 'back'"):
+        here.add(Question('is-the-lid-open-2', 'front'), 'no', jpeg(5), 6)
+    assert len(here.known()) == 2
+
+
 def test_old_versions_go_and_those_in_use_stay(tmp_path):
     here = Folder(tmp_path)
     found = here.switch(*here.add_version(here.add(LID, 'yes', jpeg(1), 5)[0], version))

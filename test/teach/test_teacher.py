@@ -59,6 +59,16 @@ def test_the_way_back_is_the_version_before(teacher):
     assert do(teacher, do='rollback', question=QUESTION)['active'] == 1
 
 
+def test_there_is_no_way_back_to_a_version_that_cannot_answer(teacher):
+    show(teacher)
+    do(teacher, do='fit', question=QUESTION)
+    do(teacher, do='fit', question=QUESTION)
+    folder = teacher.folder.find(QUESTION).path
+    next(folder.glob('versions/1/*.npy')).unlink()
+    document = do(teacher, do='rollback', question=QUESTION)
+    assert (document['status'], document['active']) == ('refused', 2)
+
+
 def test_a_wrong_label_is_named_and_can_be_taken_away(teacher):
     show(teacher, moments=5)
     wrong = do(teacher, Taken(draw('no', 77), 900 * SECOND), do='add', question=QUESTION,

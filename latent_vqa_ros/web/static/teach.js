@@ -72,6 +72,7 @@ export class Teach {
     this.stage.look([]);
     this.say({do: 'list'});
     const last = this.question ?? recall('taught');
+    this.recalled = this.question === undefined;
     if (last) this.open(last);
   }
 
@@ -84,7 +85,7 @@ export class Teach {
 
   say(message) {
     this.count += 1;
-    const about = ['list', 'correct'].includes(message.do) ? undefined : this.question;
+    const about = ['list', 'correct'].includes(message.do) ? undefined : this.question;  // slug or new text
     return this.sendCommand({do: 'teach', message: {...message, question: about,
       id: `${ME}-${this.count}`}});
   }
@@ -93,19 +94,22 @@ export class Teach {
 
   start(question) {
     if (!question) return;
+    this.recalled = false;
     this.name.value = '';
     this.open(question);
     if (!this.answers.length) this.word.focus();
   }
 
-  open(question) {
-    if (!question) return;
+  // A question that the node knows goes by its slug: one text may be taught for several cameras.
+  open(name) {
+    if (!name) return;
+    const known = this.find(name);
+    const question = known?.slug ?? name;
     if (question !== this.question) {
       this.detail = null;
       this.offered = null;
       this.answers = [];
       this.shots.clear();
-      const known = this.questions.find((each) => each.question === question);
       this.setRegion(known ? known.region : this.region ?? null);
     }
     this.question = question;
@@ -113,16 +117,25 @@ export class Teach {
     this.rest.hidden = false;
     this.drawChoice();
     this.draw();
-    if (this.questions.some((each) => each.question === question)) this.say({do: 'show'});
+    if (known?.camera && known.camera !== this.stage.camera && this.stage.names().includes(known.camera)) this.stage.choose(known.camera);
+    if (known) this.say({do: 'show'});
+  }
+
+  find(name) {
+    const named = this.questions.filter((each) => each.question === name);
+    return this.questions.find((each) => each.slug === name)
+      ?? named.find((each) => each.camera === this.stage.camera) ?? named.find((each) => !each.camera) ?? named[0];
   }
 
   drawChoice() {
-    const names = [...new Set([...this.questions.map((each) => each.question),
+    const names = [...new Set([...this.questions.map((each) => each.slug),
       ...(this.question ? [this.question] : [])])];
     fill(this.choice, h('option', {value: ''}, names.length ? 'choose …' : 'nothing yet'), names.map((name) => {
-      const known = this.questions.find((each) => each.question === name);
+      const known = this.find(name);
       const state = known ? (known.broken ? ' (broken)' : known.active ? ' (on)' : '') : ' (new)';
-      return h('option', {value: name, selected: name === this.question}, name + state);
+      const text = known?.question || (name === this.detail?.slug ? this.detail.question : name);
+      const camera = known?.camera ? ` · ${known.camera}` : '';
+      return h('option', {value: name, selected: name === this.question}, text + camera + state);
     }));
     this.choice.value = this.question ?? '';
   }
@@ -144,8 +157,12 @@ export class Teach {
   }
 
   forget() {
-    if (!this.question || !window.confirm(`Forget “${this.question}” with all its shots?`)) return;
+    if (!this.question || !window.confirm(`Forget “${this.find(this.question)?.question ?? this.question}” with all its shots?`)) return;
     this.say({do: 'forget'});
+    this.close();
+  }
+
+  close() {
     keep('taught', '');
     this.question = undefined;
     this.rest.hidden = true;
@@ -164,6 +181,12 @@ export class Teach {
   shoot(index) {
     const answer = this.answers[index];
     if (!answer || !this.question) return;
+    const own = this.find(this.question)?.camera;
+    if (own && own !== this.stage.camera) {
+      notice(`This question is about the camera ${own}: choose it above the picture.`, 'bad');
+      this.release();
+      return;
+    }
     const camera = this.stage.camera ? {camera: this.stage.camera} : {};
     const box = this.region ?? (this.unboxed ? WHOLE : null);
     const region = box ? {region: box.map((share) => Number(share.toFixed(4)))} : {};
@@ -191,7 +214,8 @@ export class Teach {
     if (detail.do === 'list') {
       this.questions = detail.questions;
       this.onQuestions(detail.questions);
-      const unasked = this.question && !this.detail && this.questions.some((each) => each.question === this.question);
+      if (this.recalled && this.question && !this.detail && !this.find(this.question)) this.close();
+      const unasked = this.question && !this.detail && this.find(this.question);
       this.drawChoice();
       if (unasked) this.say({do: 'show'});
       return;
@@ -203,6 +227,10 @@ export class Teach {
     }
     if (['forget', 'switch_on', 'switch_off', 'rollback', 'add', 'fit', 'correct'].includes(detail.do)) this.listSoon();
     if (!this.question || ![detail.question, detail.slug].includes(this.question)) return;
+    if (own && detail.do === 'add' && detail.slug) {
+      this.question = detail.slug;
+      keep('taught', detail.slug);
+    }
     if (detail.do === 'try') { this.onTrial(detail); return; }
     if (['bad_message', 'refused'].includes(detail.status) && !detail.answers.length) return;
     this.detail = detail;
@@ -286,7 +314,11 @@ export class Teach {
 
   shadow() {
     if (!this.shadowBox.checked || find('teach').hidden || document.hidden || !this.question) return;
-    if (this.say({do: 'try'})) this.sendCommand({do: 'ask', id: `shadow-${ME}`, question: this.question, camera: this.stage.camera});
+    const known = this.find(this.question);
+    const camera = known?.camera || this.stage.camera;
+    if (this.say({do: 'try', ...(camera ? {camera} : {})})) {
+      this.sendCommand({do: 'ask', id: `shadow-${ME}`, question: known?.question ?? this.question, camera});
+    }
   }
 
   onTrial({tried, status, reason}) {
