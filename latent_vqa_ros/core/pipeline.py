@@ -173,6 +173,11 @@ class Pipeline:
             found.update(status=refused.status, reason=refused.reason)
         return self._detail(request, found, latency, start)
 
+    def forget(self) -> None:
+        """Let go of all frames and of the taught questions."""
+        self._encoded.clear()
+        self.taught = None
+
     def shows_colours(self, camera: str) -> bool:
         """Return whether the camera's last frame that was answered about is not grey.
 

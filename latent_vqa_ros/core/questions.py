@@ -15,6 +15,7 @@ from typing import Any
 
 ALL = 'all'
 _SURROGATE = re.compile('[\ud800-\udfff]')
+_KEYS = 'question', 'camera', 'id'
 _SHOWN = 200  # characters of a broken question that are repeated in its answer
 _JSON = 1 << 16  # characters of JSON that are read beside a question of the greatest length
 
@@ -48,12 +49,16 @@ def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Requ
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return [_broken(text, 'broken JSON; write {"id": 1, "question": "…", "camera": "…"}')]
-    question, camera, id_ = (plain(value.get(key)) for key in ('question', 'camera', 'id'))
+    question, camera, id_ = (plain(value.get(key)) for key in _KEYS)
     if not (id_ is None or isinstance(id_, (str, int))
             or isinstance(id_, float) and math.isfinite(id_)):
         return [_broken(text, 'the id must be a string or a number')]
     if not isinstance(question, str):
         return [replace(_broken(text, 'the JSON has no text under "question"'), id=id_)]
+    unknown = sorted(set(value) - set(_KEYS))
+    if unknown:
+        return [Request(question[:_SHOWN], id=id_, error=f'unknown key '
+                        f'{plain(unknown[0])[:40]!r} in the JSON; known: {", ".join(_KEYS)}')]
     if camera is not None and not isinstance(camera, str):
         return [Request(question[:_SHOWN], id=id_, error='the camera must be a string')]
     return _address(Request(question.strip(), id=id_), camera or None, cameras, max_length)

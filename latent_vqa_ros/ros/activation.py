@@ -100,7 +100,7 @@ class Activation:
     def _teaching(self, encoder: RegionEncoder, settings: Settings) -> Teaching | None:
         try:
             return Teaching(encoder, settings, self._outputs.publish_lesson, self._outputs.fail)
-        except TeachError as error:  # no reason not to answer
+        except (TeachError, OSError) as error:  # no reason not to answer
             self._node.get_logger().warning(f'nothing can be taught: taught_folder: {error}')
             return None
 
@@ -156,6 +156,7 @@ class Activation:
         if left or lessons:
             self._outputs.wait_until_received()
         self.source.close()
+        self._answerer.forget()
 
     def _ask_standing(self) -> None:
         """Queue a round of the standing questions unless the last one is not done yet."""
@@ -185,7 +186,8 @@ class Activation:
         elif isinstance(item, (Due, Check)):
             self.conditions.look(item)
         elif isinstance(item, Look):
-            self._draw(NO_QUESTION, self.source.newest(item.camera))
+            if not self._drawn:  # a round may have drawn since it was queued
+                self._draw(NO_QUESTION, self.source.newest(item.camera))
         elif not self._enabled():  # since it was asked
             self._outputs.publish(self._bare(item, DISABLED))
         else:
@@ -237,13 +239,23 @@ class Activation:
             else:
                 frame = Absent(REFUSED, _not_one(message, kept, settings))
         elif message.do in WITH_FRAME:
-            camera = message.camera or settings.camera_names[0]
+            camera = message.camera or self._own_camera(message) or settings.camera_names[0]
             if camera not in settings.camera_names:
                 frame = Absent(REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
                     name or '(unnamed)' for name in settings.camera_names))
             else:
                 frame = self._taken(camera, settings)
         self.teaching.do(message, frame, question)
+
+    def _own_camera(self, message: Message) -> str:
+        """Return the camera of the question that a message means, '' where any will do."""
+        assert self.teaching is not None
+        try:
+            known = self.teaching.taught.folder.find(message.question)
+        except TeachError:
+            return ''
+        return known.question.camera if message.do == 'try' or (
+            known.slug == message.question) else ''
 
     def _taken(self, camera: str, settings: Settings) -> Frame | Absent:
         try:
@@ -254,7 +266,7 @@ class Activation:
 
     def _draw(self, detail: Detail, frame: Frame | None) -> None:
         """Publish the picture after the detail, while somebody looks and no question waits."""
-        if frame is None or self.worker.waiting:
+        if frame is None or self.worker.waits(lambda item: isinstance(item, Asked)):
             return
         try:
             if self._outputs.picture_wanted:

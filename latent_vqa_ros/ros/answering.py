@@ -57,6 +57,10 @@ class Answerer:
         pipeline = self._models.pick(settings.model)
         return pipeline.bundle.manifest.answers if pipeline else ()
 
+    def forget(self) -> None:
+        """Let the models keep no frame and no taught question."""
+        self._models.forget()
+
     def remember(self, detail: Detail, frame: Frame | None, settings: Settings) -> None:
         """Keep what a detail was about, before it is published, so that it can be corrected."""
         if self._teaching:

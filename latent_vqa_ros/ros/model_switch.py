@@ -46,6 +46,12 @@ class ModelSwitch:
                 self._current, self._staged = self._staged[1], None
             return self._current
 
+    def forget(self) -> None:
+        """Let the pipeline keep no frame and no taught question."""
+        with self._lock:
+            if self._current:
+                self._current.forget()
+
     def in_use(self, model: str) -> Pipeline:
         """Return what ``pick`` does; RuntimeError where that is none."""
         pipeline = self.pick(model)

@@ -58,6 +58,11 @@ class Worker(Generic[T]):
         with self._changed:
             return any(map(fits, (self._in_hand, *self._waiting)))
 
+    def waits(self, fits: Callable[[Any], bool]) -> bool:
+        """Return whether an item that fits waits; the one in hand does not."""
+        with self._changed:
+            return any(map(fits, self._waiting))
+
     def items(self) -> list[T]:
         """Return the item in hand, if any, and those that wait."""
         with self._changed:

@@ -88,7 +88,7 @@ class Folder:
         except OSError as error:
             raise TeachError(f'{self.path}: {error.strerror}') from None
         return [self.path / name for name in names[:2 * MAX_QUESTIONS]
-                 if (self.path / name / QUESTION).exists()]
+                if _is_there(self.path / name / QUESTION)]
 
     def find(self, text: str, camera: str | None = None) -> Known:
         """Return the question with this text, wording or slug; TeachError where there is none.
@@ -229,6 +229,14 @@ class Folder:
                 break
             path = self.path / f'{question.slug}-{number}'
         return Known(path, question)
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether a file is there, perhaps behind a door that is closed to us."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True  # who reads it says what is wrong
 
 
 def _of_slug(all_known: Sequence[Known], question: Question) -> Known | None:

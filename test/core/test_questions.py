@@ -59,6 +59,9 @@ def test_a_question_to_nobody_is_not_repeated_in_full():
 def test_json_carries_id_and_camera():
     request = only('{"id": "a7", "question": "is it red?", "camera": "rear"}', CAMERAS)
     assert (request.id, request.question, request.camera) == ('a7', 'is it red?', 'rear')
+    request = only('{"id": 7, "question": "is it red?", "Camera": "rear"}', CAMERAS)
+    assert (request.id, request.question) == (7, 'is it red?')
+    assert "unknown key 'Camera' in the JSON; known: question, camera, id" in request.error
     every = parse('{"id": 3, "question": "is it red?", "camera": "all"}', CAMERAS)
     assert [(r.id, r.camera) for r in every] == [(3, 'front'), (3, 'rear')]
 
@@ -69,7 +72,7 @@ def test_json_carries_id_and_camera():
     ('{"question": 5}', '"question"'), ('{"question": "x", "camera": 5}', 'camera'),
     ('{"question": "x", "camera": "left"}', "'left'"), ('{"question": "x", "id": []}', 'id'),
     ('{"question": "x", "id": NaN}', 'broken JSON'), ('{"question": "x", "id": 1e999}', 'id'),
-    ('{"question": " "}', 'empty'),
+    ('{"question": " "}', 'empty'), ('{"question": "x", "cam": "rear"}', "unknown key 'cam'"),
     ('{"question": "is it red", "question": "is it blue"}', 'broken JSON'),
     ('{"question": "x", "camera": "front", "camera": "rear"}', 'broken JSON'),
     ('x' * 65, '65 characters'), ('x' * 100_000, '100000 characters'),

@@ -49,11 +49,12 @@ class Pupil:
         """Return what the diagnostics say of teaching, '' before they came."""
         return getattr(self.robot.diagnostics.get('teaching'), 'message', '')
 
-    def look(self, answer, seed, at):
+    def look(self, answer, seed, at, camera=''):
         """See another picture of the lid, stamped ``at`` seconds."""
         pixels = draw(answer, seed)
         self.robot.show(image(at * SECOND, height=240, width=320, step=960,
-                              data=pixels[:, :, ::-1].tobytes()))
+                              data=pixels[:, :, ::-1].tobytes()), camera,
+                        f'{camera}/image_raw' if camera else 'image_raw')
 
     def show(self, shots=12, moments=3):
         """Show so many of each answer, in so many moments; return the last document."""

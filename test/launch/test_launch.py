@@ -222,7 +222,7 @@ def test_an_argument_that_is_not_declared_is_refused_in_one_line(launch):
 
 @needs_launch
 def test_an_including_file_may_have_arguments_of_its_own(launch, asker, bundle_path, tmp_path):
-    bringup = tmp_path / 'bringup.launch.py'
+    bringup = tmp_path / 'vqa.launch.py'  # of the same name
     bringup.write_text(f"""
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription

@@ -50,6 +50,16 @@ def test_a_node_that_does_not_answer_says_inactive_and_what_it_waits_for(robot):
     until(lambda: own_topics(node) == unconfigured, 'everything to be given back')
 
 
+def test_deactivating_lets_the_frames_go(robot):
+    node = robot(min_confidence=0.0)
+    node.show_now()
+    assert node.ask()['status'] == 'ok'
+    seen = weakref.ref(node.vqa.activation.source.newest(''))
+    assert seen() is not None
+    assert node.transition('deactivate')
+    until(lambda: gc.collect() >= 0 and seen() is None, 'the frame to be gone')
+
+
 def test_cleanup_gives_the_model_back_and_what_encodes_taught_regions(robot, tmp_path):
     node = robot(taught_folder=str(tmp_path))
     backend, encoder = map(weakref.ref, (node.vqa.pipeline.backend, node.vqa._encoder))

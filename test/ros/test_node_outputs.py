@@ -60,6 +60,17 @@ def test_before_the_first_question_nothing_is_drawn_for_nobody(seeing, monkeypat
     assert drawn == []
 
 
+def test_answers_of_standing_questions_are_shown_though_nobody_asks(robot):
+    node = robot(min_confidence=0.0, max_image_age=0.0, standing_questions=[QUESTION])
+    node.show(image(stamp_ns=1_000_000_007, frame_id='lens', size=320))
+    pictures = watch(node)
+
+    def has_a_strip():
+        bottom = np.frombuffer(pictures[-1].data, np.uint8).reshape(320, 320, 3)[-1, 0]
+        return tuple(bottom) != (250, 245, 240)
+    until(lambda: pictures and has_a_strip(), 'a picture with an answer')
+
+
 def ask_until_drawn(node, pictures, **question) -> Image:
     """Ask until a picture arrived, as best effort loses some; return it."""
     before = len(pictures)

@@ -77,6 +77,20 @@ def test_of_a_taught_question_the_picture_has_no_darker_part_and_of_the_models_i
               and pictures and side_is(expected_hwc), f'the picture of {question!r}')
 
 
+def test_a_trial_looks_through_the_camera_of_its_question(robot, tmp_path):
+    pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
+                        cameras=['front', 'back']))
+    for number in range(8):
+        answer = ('yes', 'no')[number % 2]
+        pupil.look(answer, number, 1 + number, 'back')
+        assert pupil.say(do='add', question=LID, answer=answer, camera='back')['camera'] == 'back'
+    pupil.say(do='fit', question=LID, force=True)
+    pupil.look('no', 98, 20, 'front')
+    pupil.look('yes', 99, 20, 'back')
+    assert pupil.say(do='try', question=LID)['tried']['top'][0][0] == 'yes'
+    assert pupil.say(do='try', question=LID, camera='front')['tried']['top'][0][0] == 'no'
+
+
 def test_a_correction_by_id_counts_at_once(taught):
     taught.look('striped', 1, 3000)
     detail = taught.robot.ask(LID)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,22 @@ def test_a_text_of_several_cameras_is_found_by_folder_alone(tmp_path):
         here.find(LID.text)
     assert here.find('is-the-lid-open-2').question.camera == 'back'
     assert here.find(LID.text, 'front').slug == 'is-the-lid-open'
+
+
+def test_a_folder_that_may_not_be_entered_is_named_and_the_others_go_on(tmp_path, monkeypatch):
+    here = Folder(tmp_path)
+    here.add(LID, 'yes', jpeg(1), 5)
+    (tmp_path / 'closed').mkdir()
+    for name in ('exists', 'open'):  # root may enter any
+        def enter(path, *more, before=getattr(Path, name)):
+            if 'closed' in path.parts:
+                raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+            return before(path, *more)
+        monkeypatch.setattr(Path, name, enter)
+    broken, found = here.known()
+    assert 'closed' in broken.broken
+    assert (found.slug, found.broken) == ('is-the-lid-open', '')
+    assert here.add(LID, 'no', jpeg(2), 6)[0].slug == 'is-the-lid-open'
 
 
 def test_the_number_of_questions_is_limited(monkeypatch, tmp_path):
