@@ -9,6 +9,7 @@ was typed.
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -62,9 +63,9 @@ def generate_launch_description() -> LaunchDescription:
 
 def _refuse_undeclared(argv: list[str]) -> None:
     """Raise where somebody typed an argument for this file that it does not have."""
-    typed = [(before, word) for before, word in zip(argv, argv[1:]) if Path(word).name == FILE]
-    if not any(before == PACKAGE or Path(word).resolve() == Path(__file__).resolve()
-               for before, word in typed):
+    if not any(Path(word).name == FILE and (
+            before == PACKAGE or Path(word).resolve() == Path(__file__).resolve())
+               for before, word in pairwise(argv)):
         return  # another file includes this one, and may have arguments of its own
     given = [word.partition(':=')[0] for word in argv if ':=' in word]
     unknown = sorted(set(given) - {*PARAMETERS, *OTHERS})

@@ -140,12 +140,15 @@ def test_a_folder_that_may_not_be_entered_is_named_and_the_others_go_on(tmp_path
     here = Folder(tmp_path)
     here.add(LID, 'yes', jpeg(1), 5)
     (tmp_path / 'closed').mkdir()
-    for name in ('exists', 'open'):  # root may enter any
-        def enter(path, *more, before=getattr(Path, name)):
+
+    def closed(before):  # root may enter any
+        def enter(path, *more):
             if 'closed' in path.parts:
                 raise PermissionError(errno.EACCES, 'Permission denied', str(path))
             return before(path, *more)
-        monkeypatch.setattr(Path, name, enter)
+        return enter
+    for name in ('exists', 'open'):
+        monkeypatch.setattr(Path, name, closed(getattr(Path, name)))
     broken, found = here.known()
     assert 'closed' in broken.broken
     assert (found.slug, found.broken) == ('is-the-lid-open', '')
