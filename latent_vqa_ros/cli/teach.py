@@ -9,8 +9,8 @@ examples:
 
 Ten shots of each answer from three moments are needed. Pictures that one command adds are one
 moment, and so are those of the next command where no other answer was added between; unless
---apart says that each was taken apart from the others, or --moment names it. Frames of a bag belong to
-moments by their time. fit prints what the head is worth in moments that were left out, writes a
+--apart says that each was taken apart from the others, or --moment names it. Frames of a bag
+belong to moments by their time. fit prints what the head is worth in moments that were left out, writes a
 sheet of the shots, and switches the question on if that suffices (--force: in any case). A node
 that has the same folder answers at once. docs/teaching.md has the whole.
 """
@@ -158,8 +158,9 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
                          + (f' can be read: {unread[0]}' if unread else ''))
     if document['status'] == 'ok':
         document['reason'] = '; '.join(filter(None, [
-            there and f'{there} of the pictures were shots already',
-            unread and f'{len(unread)} frames cannot be read and were left out: {unread[0]}']))
+            f'{there} of the pictures were shots already' if there else '',
+            f'{len(unread)} frames cannot be read and were left out: {unread[0]}' if unread
+            else '']))
     return document
 
 

@@ -9,7 +9,7 @@ cameras, nor clocks.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.statuses import Status
@@ -19,7 +19,17 @@ def verdict(detail: Detail, expected: Collection[str]) -> bool | None:
     """Return whether the answer is an expected word, in any case; None where there is none."""
     if detail.status is not Status.OK or detail.answer is None:
         return None
-    return detail.answer.casefold() in {word.strip().casefold() for word in expected}
+    return any_expected((detail.answer,), expected)
+
+
+def any_expected(answers: Iterable[str], expected: Collection[str]) -> bool:
+    """Return whether one of these answers is an expected word, in any case."""
+    wanted = {_plain(word) for word in expected}
+    return any(_plain(answer) in wanted for answer in answers)
+
+
+def _plain(word: str) -> str:
+    return word.strip().casefold()
 
 
 class Hysteresis:

@@ -57,8 +57,8 @@ class Frame:
     after the resize, None where they are (as ``image_formats.raw_to_view``); or ImageError.
     ``stamp_ns`` and ``received_ns`` are nanoseconds of the node's clock. 0 means that the camera
     sets no stamp, or that the arrival is not known; without a stamp the age counts from the
-    arrival. ``arrived_s`` is the arrival by time.monotonic(), which nobody can set back; it is
-    None under simulated time.
+    arrival. ``arrived_s`` is the arrival by time.monotonic(), which nobody can set back;
+    ``waited_s`` is None where it does not count, as under simulated time.
     """
 
     decode: Callable[[], Pixels]

@@ -2,12 +2,13 @@
 
     topics = Topics(node, names, check)                  # stand as long as the node
     conditions = Conditions(node, topics, source, answerer, worker, enabled)
-    outcome = conditions.check('tray_empty')             # a Future of the detail
+    outcome = conditions.check('tray_empty')             # a Future of an Outcome
 
 ``conditions/NAME`` is published at the condition's rate while its state is known;
 ``when_unknown`` says what else. A frame counts towards ``hold`` once: asked about again it says
-nothing new. Callbacks put items into the worker's queue; ``look``
-runs in the worker's thread. Refuses to know how an answer is found.
+nothing new. An answer is judged by the words that were expected when it was asked for. Callbacks
+put items into the worker's queue; ``look`` runs in the worker's thread. Refuses to know how an
+answer is found.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -28,7 +29,7 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from latent_vqa_ros.core.answer import Detail
-from latent_vqa_ros.core.conditions import Hysteresis, verdict
+from latent_vqa_ros.core.conditions import Hysteresis, any_expected, verdict
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
@@ -54,12 +55,20 @@ class Due:
     name: str
 
 
+class Outcome(NamedTuple):
+    """What a check has found; ``holds`` is None where that is unknown."""
+
+    detail: Detail
+    holds: bool | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Check:
     """Somebody waits for an answer about the present frame: an item of the worker's queue."""
 
     name: str
-    outcome: Future
+    condition: ConditionSettings  # as it was at the call
+    outcome: Future  # of an Outcome
 
 
 @dataclass(eq=False)
@@ -77,9 +86,9 @@ class Topics:
     """The topics and the service of each condition; ``publish`` may be called from any thread."""
 
     def __init__(self, node: Node, names: Sequence[str],
-                 check: Callable[[str], Awaitable[Detail]]) -> None:
+                 check: Callable[[str], Awaitable[Outcome]]) -> None:
         """``check`` is awaited for each call of a service, with the condition's name."""
-        self._node, self._check = node, check
+        self._check = check
         self._bools = {name: node.create_publisher(Bool, f'conditions/{name}', 10)
                        for name in names}
         self._details = {name: node.create_publisher(String, f'conditions/{name}/detail', 10)
@@ -101,9 +110,8 @@ class Topics:
             self._bools[name].publish(Bool(data=state))
 
     async def _on_check(self, name: str, request: Any, response: Any) -> Any:
-        detail = await self._check(name)
-        expected = parameters.read_condition(self._node, name).expected
-        response.success = verdict(detail, expected) is True
+        detail, holds = await self._check(name)
+        response.success = holds is True
         response.message = (f'{detail.answer} ({detail.confidence:.3f})'
                             if detail.status is Status.OK and detail.confidence is not None
                             else f'{detail.status.value}: {detail.reason}')
@@ -143,21 +151,26 @@ class Conditions:
         timers.set_period(self._timers[name], 1 / rate_hz)
 
     def check(self, name: str) -> Future:
-        """Return a future of the detail about a frame stamped after now."""
+        """Return a future of the Outcome about a frame stamped after now."""
         outcome = Future(executor=self._node.executor)
         outcome.add_done_callback(lambda _: None)  # a task, which wakes the executor
-        request = self._request(name, self._settings)
+        check = Check(name, parameters.read_condition(self._node, name), outcome)
+        if not self._enabled():
+            self.refuse(check, Status.INACTIVE, DISABLED)
+        elif len(self._waiting) >= MAX_CHECKS:
+            self.refuse(check, Status.OVERLOADED, f'{MAX_CHECKS} checks wait already')
+        else:
+            self._wait(check)
+        return outcome
+
+    def _wait(self, check: Check) -> None:
+        """Let a check wait for its frame."""
+        camera = _request(check.name, check.condition, self._settings).camera
         now_ns = int(self._node.get_clock().now().nanoseconds)
-        if len(self._waiting) >= MAX_CHECKS:
-            outcome.set_result(without_answer(
-                request, Status.OVERLOADED, f'{MAX_CHECKS} checks wait already', None))
-            return outcome
-        self._waiting.append(_Waiting(Check(name, outcome), request.camera,
-                                      self._newest(request.camera), now_ns,
+        self._waiting.append(_Waiting(check, camera, self._newest(camera), now_ns,
                                       time.monotonic() + CHECK_LIMIT))
         if self._poll is None:
             self._poll = timers.every(self._node, POLL, self._send_on)
-        return outcome
 
     def close(self) -> None:
         """Stop to look; who still waits for a check hears that the node was deactivated."""
@@ -167,31 +180,30 @@ class Conditions:
             self.refuse(waiting.check)
         self._waiting.clear()
 
-    def refuse(self, check: Check) -> None:
+    def refuse(self, check: Check, status: Status = Status.INACTIVE,
+               reason: str = 'the node was deactivated') -> None:
         """Answer a check that will not be made."""
-        check.outcome.set_result(without_answer(
-            self._request(check.name, self._settings), Status.INACTIVE,
-            'the node was deactivated', None))
+        request = _request(check.name, check.condition, self._settings)
+        check.outcome.set_result(Outcome(without_answer(request, status, reason, None)))
 
     def _due(self, name: str) -> None:
         if not self._worker.holds(lambda item: item == Due(name)):
             self._worker.put([Due(name)], len(self.memories))
 
     def _send_on(self) -> None:
-        """Send on the checks whose frame has come, and those that have waited too long."""
+        """Send on the checks whose frame has come; refuse those that wait in vain."""
         for waiting in tuple(self._waiting):
-            late = time.monotonic() >= waiting.until_s
-            if not self._has_come(waiting) and not late:
+            check = waiting.check
+            if not self._enabled():  # since the call
+                self.refuse(check, Status.INACTIVE, DISABLED)
+            elif time.monotonic() >= waiting.until_s:
+                self.refuse(check, Status.STALE_IMAGE if waiting.before else Status.NO_IMAGE,
+                            f'no image stamped after the call came within {CHECK_LIMIT:g} s')
+            elif not self._has_come(waiting):
                 continue
+            elif not self._worker.put([check], MAX_CHECKS):
+                self.refuse(check, Status.OVERLOADED, f'{MAX_CHECKS} checks wait already')
             self._waiting.remove(waiting)
-            status, reason = Status.OVERLOADED, f'{MAX_CHECKS} checks wait already'
-            if late:
-                status = Status.NO_IMAGE if waiting.before is None else Status.STALE_IMAGE
-                reason = f'no image stamped after the call came within {CHECK_LIMIT:g} s'
-            elif self._worker.put([waiting.check], MAX_CHECKS):
-                continue
-            waiting.check.outcome.set_result(without_answer(
-                self._request(waiting.check.name, self._settings), status, reason, None))
         if not self._waiting and self._poll:
             self._node.destroy_timer(self._poll)
             self._poll = None
@@ -231,40 +243,41 @@ class Conditions:
 
     def look(self, item: Due | Check) -> None:
         """Look at a condition; publish its state, or answer the one who waits."""
+        settings = self._settings
         if isinstance(item, Check):
-            detail, _ = self._ask(item.name)
-            item.outcome.set_result(detail)
+            detail, _ = self._ask(item.name, item.condition, settings)
+            item.outcome.set_result(Outcome(detail, verdict(detail, item.condition.expected)))
             return
-        detail, frame = self._ask(item.name)
-        condition = parameters.read_condition(self._node, item.name)
+        condition = parameters.read_condition(self._node, item.name)  # once: it may change
+        detail, frame = self._ask(item.name, condition, settings)
         about = condition.question, condition.expected, condition.camera
         if self.memories[item.name].about != about:  # the state was one of something else
-            self.memories[item.name] = _Memory(about, never=self._never(condition, detail))
+            self.memories[item.name] = _Memory(about)
         memory = self.memories[item.name]
         result = verdict(detail, condition.expected)
         if (detail.status in WITHOUT_FRAME or frame is not memory.frame
                 or result is not memory.result):
             memory.holds.feed(result, condition.hold)
+        if detail.model[0]:  # else nobody knows who would answer
+            memory.never = self._never(condition.expected, detail, settings)
         memory.frame, memory.detail, memory.result = frame, detail, result
-        self._answerer.remember(detail, frame, self._settings)
+        self._answerer.remember(detail, frame, settings)
         self._topics.publish(item.name, condition, memory.holds.state, detail, result,
                              memory.holds.in_a_row)
 
-    def _never(self, condition: ConditionSettings, detail: Detail) -> str:
+    def _never(self, expected: Sequence[str], detail: Detail, settings: Settings) -> str:
         """Return the expected words where none of them is an answer of the bundle, else ''."""
-        known = () if detail.model[0].startswith('taught/') else self._answerer.answers(
-            self._settings)
-        return '' if not known or set(condition.expected) & set(known) else ', '.join(
-            map(repr, condition.expected))
+        taught = detail.model[0].startswith('taught/')
+        known = () if taught else self._answerer.answers(settings)
+        return '' if not known or any_expected(known, expected) else ', '.join(map(repr, expected))
 
-    def _ask(self, name: str) -> tuple[Detail, Frame | None]:
-        settings = self._settings
-        request = self._request(name, settings)
+    def _ask(self, name: str, condition: ConditionSettings,
+             settings: Settings) -> tuple[Detail, Frame | None]:
+        request = _request(name, condition, settings)
         if not self._enabled():
             return without_answer(request, Status.INACTIVE, DISABLED, None), None
-        limit = parameters.read_condition(self._node, name).min_confidence
-        if limit >= 0:
-            settings = replace(settings, min_confidence=limit)
+        if condition.min_confidence >= 0:
+            settings = replace(settings, min_confidence=condition.min_confidence)
         return self._answerer.answer(request, settings)
 
     # any thread
@@ -273,7 +286,7 @@ class Conditions:
     def _settings(self) -> Settings:
         return parameters.read(self._node)
 
-    def _request(self, name: str, settings: Settings) -> Request:
-        condition = parameters.read_condition(self._node, name)
-        return Request(condition.question, condition.camera or settings.camera_names[0],
-                       id=f'condition {name}')
+
+def _request(name: str, condition: ConditionSettings, settings: Settings) -> Request:
+    return Request(condition.question, condition.camera or settings.camera_names[0],
+                   id=f'condition {name}')

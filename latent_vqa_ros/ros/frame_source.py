@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import CallbackGroup
@@ -83,13 +83,27 @@ class NeverExecuted(CallbackGroup):
         """Nothing was begun."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Taken(Frame):
+    """A frame that always knows its arrival; that counts while no simulated time runs.
+
+    So it need not be made anew when /clock ends: it is encoded once, a condition counts it once.
+    """
+
+    simulated: Callable[[], bool] = field(kw_only=True)
+
+    @property
+    def waited_s(self) -> float | None:
+        """How long ago it arrived, by the wall; None while simulated time runs."""
+        return None if self.simulated() else super().waited_s
+
+
 @dataclass
 class _Camera:
     topic: str
     subscription: Subscription
     frame: Frame | None = None
     refused: str = ''  # the QoS policy of a publisher that does not match
-    arrived_s: float | None = None  # monotonic; of the newest frame
     trusted_until_s: float = 0.0  # monotonic; until then messages are taken for readable
 
 
@@ -165,9 +179,6 @@ class FrameSource:
         with self._lock:
             entry = self._cameras[camera]
             entry.frame = self._take(camera, entry) or entry.frame
-            if entry.frame and entry.frame.arrived_s is None and not self._simulated:
-                # the clock has gone: time stands, and a dead camera would stay fresh for ever
-                entry.frame = replace(entry.frame, arrived_s=entry.arrived_s)
             return entry.frame
 
     @property
@@ -176,8 +187,8 @@ class FrameSource:
         clock: Any = self._node.get_clock()
         return bool(clock.ros_time_is_active and not self._node.count_publishers('/clock'))
 
-    @property
     def _simulated(self) -> bool:
+        """Return whether simulated time runs; without a clock a dead camera would stay fresh."""
         clock: Any = self._node.get_clock()
         return bool(clock.ros_time_is_active) and not self.clock_is_missing
 
@@ -202,14 +213,13 @@ class FrameSource:
                decode: Callable[[], Pixels], nbytes: int = 0) -> Frame:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
         waited_ns = max(0, time.time_ns() - arrived_ns) if arrived_ns > 0 else 0  # of the wall
-        arrived_s: float | None = time.monotonic() - waited_ns / NANO
-        self._cameras[camera].arrived_s = arrived_s
+        arrived_s = time.monotonic() - waited_ns / NANO
         now_ns: int = self._node.get_clock().now().nanoseconds
-        if self._simulated:  # it knows nothing of the wall's time
-            waited_ns, arrived_s = 0, None
-        return Frame(decode=decode, stamp_ns=header.stamp.sec * NANO + header.stamp.nanosec,
-                     received_ns=now_ns - waited_ns, frame_id=header.frame_id,
-                     camera=camera, arrived_s=arrived_s, nbytes=nbytes)
+        if self._simulated():  # it knows nothing of the wall's time
+            waited_ns = 0
+        return _Taken(decode=decode, stamp_ns=header.stamp.sec * NANO + header.stamp.nanosec,
+                      received_ns=now_ns - waited_ns, frame_id=header.frame_id, camera=camera,
+                      arrived_s=arrived_s, nbytes=nbytes, simulated=self._simulated)
 
     def publishers(self, camera: str) -> int:
         """Return how many publish the camera's topic."""

@@ -39,7 +39,7 @@ from latent_vqa_ros.ros import (
 )
 from latent_vqa_ros.ros.activation import Activation, Refusal
 from latent_vqa_ros.ros.answering import without_answer
-from latent_vqa_ros.ros.conditions import Topics
+from latent_vqa_ros.ros.conditions import Outcome, Topics
 from latent_vqa_ros.ros.conversions import working_cv_bridge
 from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.publishers import BURST, Publishers
@@ -175,11 +175,11 @@ class VqaNode(LifecycleNode):
             for request in requests:
                 self.outputs.publish(without_answer(request, *refusal, self.pipeline))
 
-    async def _check(self, condition: str) -> Detail:
-        """Return the detail about a frame stamped after now."""
+    async def _check(self, condition: str) -> Outcome:
+        """Return what a condition is on a frame stamped after now."""
         if self.activation:
             return await self.activation.conditions.check(condition)  # type: ignore[no-any-return]
-        return Detail(Status.INACTIVE, '', reason=self._why_inactive())
+        return Outcome(Detail(Status.INACTIVE, '', reason=self._why_inactive()))
 
     def _on_teach(self, message: String) -> None:
         try:

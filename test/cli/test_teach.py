@@ -6,7 +6,7 @@ import cv2
 import pytest
 from teach.conftest import QUESTION, draw
 
-from latent_vqa_ros.bags import answer
+from latent_vqa_ros.bags import answer as bag_answers
 from latent_vqa_ros.cli.main import main
 from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
@@ -201,14 +201,14 @@ def test_a_fit_is_told_though_its_sheet_cannot_be_written(shown, capsys):
 
 def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
         tmp_path, capsys, monkeypatch):
-    make_frame, seen = answer.make_frame, []
+    make_frame, seen = bag_answers.make_frame, []
 
     def second_is_half(bag, record):
         seen.append(record)
         return Frame(lambda: compressed_to_rgb(b'half')) if len(seen) == 2 else make_frame(
             bag, record)
 
-    monkeypatch.setattr(answer, 'make_frame', second_is_half)
+    monkeypatch.setattr(bag_answers, 'make_frame', second_is_half)
     document = teach(capsys, tmp_path, 'add', '--question', QUESTION, '--answer', 'yes',
                      '--bag', BAG, '--to', '3')
     assert document['status'] == 'ok'

@@ -11,7 +11,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import Spinner, header, image, until
+from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 
 from latent_vqa_ros.core.image_formats import finish_rgb
@@ -76,6 +78,25 @@ def test_the_newest_frame_wins_and_is_the_same_object_until_a_newer_one_comes(no
     assert first.frame_id == 'first'
     assert newest.received_ns > 0
     assert 0 < newest.arrived_s <= time.monotonic()
+
+
+def test_a_frame_stays_the_same_object_whether_a_clock_runs_or_not(node, source):
+    node.set_parameters([Parameter('use_sim_time', value=True)])
+    frames, clock = source(), node.create_publisher(Clock, '/clock', 1)
+    publisher = node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+    until(lambda: node.get_clock().ros_time_is_active and not frames.clock_is_missing)
+    publish_until_seen(frames, publisher, image(stamp_ns=1))
+    time.sleep(0.2)  # what was published since has arrived, too
+    frame = frames.newest('')
+    assert frame.waited_s is None
+    node.executor.create_task(lambda: node.destroy_publisher(clock))
+    until(lambda: frames.clock_is_missing, 'the end of the clock')
+    assert frames.newest('') is frame
+    assert frame.waited_s > 0
+    node.create_publisher(Clock, '/clock', 1)
+    until(lambda: not frames.clock_is_missing, 'another clock')
+    assert frames.newest('') is frame
+    assert frame.waited_s is None
 
 
 def test_the_executor_never_takes_a_frame(node, source):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import pytest
+import yaml
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import QUESTION, image, until
+from helpers.pupil import LID, Pupil
+from rclpy.parameter import Parameter
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
+
+from latent_vqa_ros.ros import conditions
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
 CONDITION = {'conditions': ['red'], 'red.question': QUESTION, 'red.expected': 'red',
@@ -34,6 +40,22 @@ class Tree:
         """Call the service; return its future."""
         assert self.client.wait_for_service(timeout_sec=10.0)
         return self.client.call_async(Trigger.Request())
+
+    def diagnosed(self, start: str):
+        """Return the condition's status once its message starts so."""
+        said = self.robot.diagnostics
+        until(lambda: 'condition red' in said and said['condition red'].message.startswith(start),
+              f'diagnostics that say {start!r}')
+        return said['condition red']
+
+
+def renamed(bundle, folder, word: str, other: str) -> str:
+    """Return a copy of a bundle that has another answer in place of one."""
+    shutil.copytree(bundle, folder)
+    manifest = yaml.safe_load((folder / 'manifest.yaml').read_text())
+    manifest['answers'] = [other if each == word else each for each in manifest['answers']]
+    (folder / 'manifest.yaml').write_text(yaml.safe_dump(manifest, sort_keys=False))
+    return str(folder)
 
 
 @pytest.fixture
@@ -134,7 +156,6 @@ def test_questions_are_answered_while_a_check_waits(tree):
 
 
 def test_a_check_without_a_frame_says_so(tree, monkeypatch):
-    from latent_vqa_ros.ros import conditions
     monkeypatch.setattr(conditions, 'CHECK_LIMIT', 0.2)
     seeing = tree()
     outcome = seeing.check()
@@ -151,6 +172,31 @@ def test_a_check_of_a_node_that_is_not_active_is_refused(tree):
     assert outcome.result().message.startswith('inactive: ')
 
 
+def test_checks_of_a_disabled_node_are_refused_without_a_wait(tree, monkeypatch):
+    monkeypatch.setattr(conditions, 'CHECK_LIMIT', 1e6)
+    seeing = tree(max_image_age=0.0)
+    waiting = seeing.check()
+    until(lambda: seeing.robot.vqa.activation.conditions._waiting, 'the check to wait')
+    seeing.robot.enable(False)
+    for outcome in (waiting, seeing.check()):
+        said = until(outcome.done, 'the refusal') and outcome.result()
+        assert (said.success, said.message) == (False, 'inactive: disabled through ~/enable')
+
+
+def test_a_check_is_judged_by_what_was_expected_when_it_was_called(tree, monkeypatch):
+    seeing = tree(max_image_age=0.0, **{'red.rate': 0.001})
+    begun, gate = seeing.robot.hold(monkeypatch)
+    outcome = seeing.check()
+    until(lambda: seeing.robot.vqa.activation.conditions._waiting, 'the check to wait')
+    assert seeing.robot.set(**{'red.expected': ['green']})[0].successful
+    seeing.robot.show_now(colour=RED)
+    assert begun.wait(20)
+    assert seeing.robot.set(**{'red.expected': ['blue']})[0].successful
+    gate.set()
+    until(outcome.done, 'the answer')
+    assert outcome.result().success
+
+
 def test_a_disabled_node_knows_nothing(tree):
     seeing = tree(max_image_age=0.0, **{'red.when_unknown': 'false'})
     seeing.robot.show_now(colour=RED)
@@ -160,11 +206,11 @@ def test_a_disabled_node_knows_nothing(tree):
     assert seeing.details[-1]['status'] == 'inactive'
 
 
-def test_diagnostics_tell_the_state(tree):
-    seeing = tree(max_image_age=0.0)
+@pytest.mark.parametrize('expected', ['red', ' Red'])
+def test_diagnostics_tell_the_state(tree, expected):
+    seeing = tree(max_image_age=0.0, **{'red.expected': expected})
     seeing.robot.show_now(colour=RED)
-    until(lambda: seeing.robot.diagnostics.get('condition red')
-          and seeing.robot.diagnostics['condition red'].message == 'holds', 'the state')
+    assert seeing.diagnosed('holds').level == b'\x00'
 
 
 @pytest.mark.parametrize(('given', 'reason'), [
@@ -191,6 +237,21 @@ def test_a_condition_is_changed_while_running(tree):
     until(lambda: True in seeing.states, 'a state')
     assert seeing.robot.set(**{'red.expected': ['blue'], 'red.rate': 20.0})[0].successful
     until(lambda: seeing.states[-1] is False, 'the change')
+
+
+def test_an_answer_is_judged_by_the_words_that_belong_to_its_question(tree, monkeypatch):
+    seeing = tree(max_image_age=0.0)
+    seeing.robot.show_now(colour=RED)
+    begun, gate = seeing.robot.hold(monkeypatch)
+    assert begun.wait(20)
+    shape = 'what shape is in the image?'
+    assert seeing.robot.vqa.set_parameters_atomically([
+        Parameter('red.question', value=shape), Parameter('red.expected', value=['circle']),
+    ]).successful
+    gate.set()
+    until(lambda: seeing.details[-1]['question'] == shape, 'a look with the new question')
+    assert {detail['condition']['result'] for detail in seeing.details
+            if detail['question'] == QUESTION and detail['answer'] == 'red'} == {True}
 
 
 def hold_red(seeing):
@@ -221,14 +282,38 @@ def test_other_expected_words_begin_anew(tree):
 def test_a_word_that_the_model_never_says_is_warned_of(tree):
     seeing = tree(max_image_age=0.0, **{'red.expected': 'rad'})
     seeing.robot.show_now(colour=RED)
-    found = until(lambda: seeing.robot.diagnostics.get('condition red') and (
-        seeing.robot.diagnostics['condition red'].message.startswith("expects 'rad'")
-        and seeing.robot.diagnostics['condition red']), 'the warning')
-    assert found.level == b'\x01'
+    assert seeing.diagnosed("expects 'rad'").level == b'\x01'
+
+
+def test_the_warning_of_a_word_is_about_the_model_in_use(tree, bundle_path, tmp_path):
+    other = renamed(bundle_path, tmp_path / 'other', 'red', 'crimson')
+    seeing = tree(max_image_age=0.0, diagnostics_period=0.1)
+    seeing.robot.show_now(colour=RED)
+    seeing.diagnosed('holds')
+    for model, said in ((other, "expects 'red'"), (str(bundle_path), 'holds')):
+        assert seeing.robot.set(model=model)[0].successful
+        seeing.diagnosed(said)
+
+
+def test_a_word_that_is_taught_later_is_warned_of_only_until_then(tree, bundle_path, tmp_path):
+    model = renamed(bundle_path, tmp_path / 'other', 'yes', 'aye')
+    seeing = tree(max_image_age=0.0, diagnostics_period=0.1, model=model,
+                  taught_folder=str(tmp_path / 'taught'),
+                  **{'red.question': LID, 'red.expected': 'yes'})
+    seeing.diagnosed("expects 'yes'")
+    pupil = Pupil(seeing.robot)
+    pupil.show()
+    assert pupil.say(do='fit', question=LID)['active'] == 1
+    pupil.look('yes', 7777, 1000)
+    seeing.diagnosed('holds')
+    seeing.robot.enable(False)  # no model is known at the first look for other words
+    assert seeing.robot.set(**{'red.expected': ['yes', 'ja']})[0].successful
+    seeing.diagnosed('unknown: inactive')
+    seeing.robot.enable(True)
+    seeing.diagnosed('holds')
 
 
 def test_more_checks_than_may_wait_are_refused_and_the_others_answered(tree, monkeypatch):
-    from latent_vqa_ros.ros import conditions
     monkeypatch.setattr(conditions, 'MAX_CHECKS', 3)
     seeing = tree(max_image_age=0.0, **{'red.rate': 0.001})
     begun, gate = seeing.robot.hold(monkeypatch)
@@ -246,25 +331,3 @@ def test_more_checks_than_may_wait_are_refused_and_the_others_answered(tree, mon
         outcome.done() for outcome in outcomes), 'all answers')
     said = [outcome.result().message.partition(' ')[0] for outcome in outcomes]
     assert set(said) == {'red', 'overloaded:'}
-
-
-def test_a_check_outlives_a_clock_that_jumps_back(robot):
-    from rclpy.parameter import Parameter
-    from rosgraph_msgs.msg import Clock
-    seeing = Tree(robot(min_confidence=0.0, max_image_age=0.0, **{**CONDITION, 'red.rate': 0.001}))
-    assert seeing.robot.vqa.set_parameters([Parameter('use_sim_time', value=True)])[0].successful
-
-    def at(seconds):
-        message = Clock()
-        message.clock.sec = seconds
-        seeing.robot.publish(message, '/clock')
-
-    until(lambda: at(100) or seeing.robot.vqa.get_clock().now().nanoseconds == 100 * 10**9)
-    outcome = seeing.check()
-    time.sleep(0.3)
-    until(lambda: at(2) or seeing.robot.vqa.get_clock().now().nanoseconds == 2 * 10**9)
-    time.sleep(0.2)
-    at(3)
-    seeing.robot.show(image(3 * 10**9, colour=RED))
-    until(outcome.done, 'the answer')
-    assert outcome.result().success

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
+from functools import partial
 
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from builtin_interfaces.msg import Time
-from helpers.node_harness import image, until
+from helpers.node_harness import QUESTION, image, until
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 SECOND = 10**9
+CONDITION = {'conditions': ['red'], 'red.question': QUESTION, 'red.expected': 'red'}
 OK, WARN, STALE = b'\x00', b'\x01', b'\x03'
 
 
@@ -22,18 +27,19 @@ def await_level(node, level):
     return node.diagnostics['camera']
 
 
+def set_clock(node, seconds: float) -> None:
+    """Publish a time until the node has it."""
+    sec, rest = divmod(round(seconds * SECOND), SECOND)
+    message = Clock(clock=Time(sec=sec, nanosec=rest))
+    until(lambda: node.publish(message, '/clock') or node.now_ns() == sec * SECOND + rest)
+
+
 @pytest.fixture
 def simulated(robot):
     """Return an active node whose clock is at 1000 s, and a function that sets it."""
     node = robot(use_sim_time=True, min_confidence=0.0, max_image_age=5.0, diagnostics_period=0.1)
-
-    def clock_at(seconds: float) -> None:
-        sec, rest = divmod(round(seconds * SECOND), SECOND)
-        message = Clock(clock=Time(sec=sec, nanosec=rest))
-        until(lambda: node.publish(message, '/clock') or node.now_ns() == sec * SECOND + rest)
-
-    clock_at(1000)
-    return node, clock_at
+    set_clock(node, 1000)
+    return node, partial(set_clock, node)
 
 
 def test_a_stamp_in_the_future_is_told(robot):
@@ -118,6 +124,48 @@ def test_a_dead_camera_goes_stale_after_the_clock_has_died(simulated):
     node.stop_publishing('/clock')
     until(lambda: node.ask()['status'] == 'stale_image', 'the frame to be stale')
     assert node.ask()['reason'].endswith('does the camera still run?')
+
+
+def test_a_frame_is_counted_and_encoded_once_though_the_clock_dies(robot):
+    node = robot(use_sim_time=True, min_confidence=0.0, max_image_age=0.0,
+                 **{**CONDITION, 'red.hold': 1000, 'red.rate': 50.0})
+    looks = []
+    node.node.create_subscription(String, 'conditions/red/detail',
+                                  lambda message: looks.append(json.loads(message.data)), 1000)
+
+    def found():
+        """Return the results in a row and how often a frame was encoded, after some looks."""
+        seen = len(looks)
+        until(lambda: looks[seen + 10:], 'ten more looks')
+        return looks[-1]['condition']['in_a_row'], sum(
+            look['status'] == 'ok' and not look['encoding_reused'] for look in looks)
+
+    found()
+    set_clock(node, 1000)
+    node.show(image(stamp_ns=1000 * SECOND))
+    until(lambda: looks[-1]['status'] == 'ok', 'a look at the frame')
+    found()  # what was published twice has arrived
+    before = found()
+    node.stop_publishing('/clock')
+    until(lambda: node.vqa.activation.source.clock_is_missing, 'the end of the clock')
+    assert found() == before
+    assert looks[-1]['status'] == 'ok'
+
+
+def test_a_check_outlives_a_clock_that_jumps_back(robot):
+    node = robot(use_sim_time=True, min_confidence=0.0, max_image_age=0.0,
+                 **{**CONDITION, 'red.rate': 0.001})
+    client = node.node.create_client(Trigger, 'vqa/check/red')
+    assert client.wait_for_service(timeout_sec=10.0)
+    set_clock(node, 100)
+    outcome = client.call_async(Trigger.Request())
+    until(lambda: node.vqa.activation.conditions._waiting, 'the check to wait')
+    set_clock(node, 2)
+    time.sleep(0.2)
+    set_clock(node, 3)
+    node.show(image(3 * SECOND))
+    until(outcome.done, 'the answer')
+    assert outcome.result().success
 
 
 def test_an_old_stamp_says_that_the_clock_may_be_the_wrong_one(robot):
