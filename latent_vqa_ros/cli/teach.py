@@ -10,9 +10,9 @@ examples:
 Ten shots of each answer from three moments are needed. Pictures that one command adds are one
 moment, and so are those of the next command where no other answer was added between; unless
 --apart says that each was taken apart from the others, or --moment names it. Frames of a bag
-belong to moments by their time. fit prints what the head is worth in moments that were left out, writes a
-sheet of the shots, and switches the question on if that suffices (--force: in any case). A node
-that has the same folder answers at once. docs/teaching.md has the whole.
+belong to moments by their time. fit prints what the head is worth in moments that were left
+out, writes a sheet of the shots, and switches the question on if that suffices (--force: in any
+case). A node that has the same folder answers at once. docs/teaching.md has the whole.
 """
 
 from __future__ import annotations
