@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from latent_vqa_ros.web.stills import Reel
 
 PORT = 8080
+LAST_PORT = 65535
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,11 +34,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--folder', metavar='DIR', type=Path, help='show the pictures of a folder')
     parser.add_argument('--host', default='127.0.0.1', metavar='ADDRESS',
                         help='address to listen on (default %(default)s); another needs a token')
-    parser.add_argument('--port', default=PORT, type=whole, metavar='N',
+    parser.add_argument('--port', default=PORT, type=port, metavar='N',
                         help='port to listen on (default %(default)s); 0: any')
     parser.add_argument('--token', default='', metavar='TEXT',
                         help='what a browser must show once, at least 16 characters')
     parser.set_defaults(run=run)
+
+
+def port(text: str) -> int:
+    """Read the number of a port; 0: any."""
+    value = whole(text)
+    if value > LAST_PORT:
+        raise argparse.ArgumentTypeError(f'expected a port from 0 to {LAST_PORT}, not {text!r}')
+    return value
 
 
 def run(args: argparse.Namespace) -> int:

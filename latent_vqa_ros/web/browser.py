@@ -67,6 +67,7 @@ class Browser:
         self._events: deque[Event] = deque(maxlen=WAITING)
         self._news = asyncio.Event()
         self._camera: str | None = None
+        self._last: Frame | None = None  # what was sent last of that camera
         self._width = 640
         self._watching = asyncio.Event()
         self._drawn = asyncio.Event()
@@ -112,20 +113,21 @@ class Browser:
                 await self._send(self._events.popleft())
 
     async def _send(self, event: Event) -> None:
-        await asyncio.wait_for(
-            self._socket.send_str(json.dumps(event, ensure_ascii=False)), PATIENCE)
+        if event['kind'] == 'hello':
+            event = event | {'now': time.time()}
+        # As ASCII: a lone surrogate, of a file's name or a topic, has no UTF-8.
+        await asyncio.wait_for(self._socket.send_str(json.dumps(event)), PATIENCE)
 
     async def _show(self) -> None:
-        last: Frame | None = None
         while True:
             await self._watching.wait()
             await self._drawn.wait()
             begun, camera = time.monotonic(), self._camera
             frame = None if camera is None else self._source.newest(camera)
-            if frame is None or frame is last:
+            if frame is None or frame is self._last:
                 await asyncio.sleep(POLL)
                 continue
-            last = frame
+            self._last = frame
             message = await self._pictures.make(frame, self._width)
             self._drawn.clear()
             await asyncio.wait_for(self._socket.send_bytes(message), PATIENCE)
@@ -184,6 +186,7 @@ class Browser:
         if camera == self._camera:
             return
         before, self._camera = self._camera, camera
+        self._last = None  # the browser has forgotten it; a still picture is sent again
         if camera is not None:
             self._viewers.add(camera)
         if before is not None:

@@ -15,6 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -29,6 +30,9 @@ from latent_vqa_ros.web.source import Source
 STATIC = Path(__file__).parent / 'static'
 LARGEST_PICTURE = 20_000_000  # bytes of an upload
 UPLOAD_SECONDS = 30.0  # that an upload may take
+LONGEST_FORM = 4096  # bytes of the form with the token: anybody may send it
+MOST_FIELDS = 8  # of that form
+FORM = 'application/x-www-form-urlencoded'
 KEEP_ALIVE = 30.0  # s
 LINGER = 0.0  # s that the rest of a refused upload is read and dropped
 HEARTBEAT = 20.0  # s between two pings of a WebSocket
@@ -82,8 +86,16 @@ class Page:
         return self._files[INDEX].response(request)
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        form = await asyncio.wait_for(request.post(), UPLOAD_SECONDS)
-        return (self._safety.admit(str(form.get('token', '')).strip())
+        if request.content_type != FORM:
+            raise web.HTTPUnsupportedMediaType
+        try:
+            body = await asyncio.wait_for(_read(request, LONGEST_FORM), UPLOAD_SECONDS)
+            form = dict(parse_qsl(body.decode('utf-8', 'replace'), max_num_fields=MOST_FIELDS))
+        except (TimeoutError, asyncio.TimeoutError):
+            raise web.HTTPRequestTimeout from None
+        except ValueError:  # too many fields
+            raise web.HTTPBadRequest from None
+        return (self._safety.admit(form.get('token', '').strip())
                 or self._files[DOOR].response(request, 401))
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
@@ -145,6 +157,18 @@ class _File:
         headers = {'Content-Encoding': 'gzip'} if packed else {}
         return web.Response(body=self.small if packed else self.body, headers=headers,
                             content_type=self.type, charset='utf-8', status=status)
+
+
+async def _read(request: web.Request, most: int) -> bytes:
+    """Return a request's body; HTTPRequestEntityTooLarge before more than ``most`` is kept."""
+    size, body = request.content_length or 0, b''
+    while size <= most:
+        chunk = await request.content.readany()
+        if not chunk:
+            return body
+        body += chunk
+        size = max(size, len(body))
+    raise web.HTTPRequestEntityTooLarge(most, size)
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

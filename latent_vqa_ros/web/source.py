@@ -2,7 +2,8 @@
 
 ``Source`` is all that the server knows of either. An event is a dict with ``kind``:
 
-    hello       page, cameras, questions, answers, limit (a confidence), can (teach, state, reels)
+    hello       page, cameras, questions, answers, limit (a confidence), can (teach, state, reels);
+                to a browser also ``now``: this machine's clock, which each ``at`` is of
     detail      detail (a document of answer/detail), at (s, wall clock)
     teach       detail (a document of teach/detail), at
     diagnostics statuses [{name, level, message, values}]

@@ -22,7 +22,7 @@ from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.preprocess import source_box
-from latent_vqa_ros.core.questions import parse
+from latent_vqa_ros.core.questions import parse, plain
 from latent_vqa_ros.web.source import Command, Event, Story, Tell
 
 UPLOADS = 'uploaded pictures'
@@ -190,7 +190,7 @@ def folder_reel(folder: Path) -> Reel:
                    if path.suffix.lower() in SUFFIXES and path.is_file())[:MOST_FILES]
     if not paths:
         raise OSError(f'{folder}: has no .jpg and no .png pictures')
-    camera = folder.resolve().name or 'pictures'
+    camera = plain(folder.resolve().name) or 'pictures'  # as a browser says it
     frames = [picture_frame(lambda path=path: read_bounded(path), camera)  # type: ignore[misc]
               for path in paths]
     return Reel(camera, frames, [STILL_S * index for index in range(len(paths))],

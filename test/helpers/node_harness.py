@@ -117,6 +117,10 @@ class Asker:
             self.publishers[key] = self.node.create_publisher(key[0], topic, qos)
         self.publishers[key].publish(message)
 
+    def tell(self, topic: str, document: dict) -> None:
+        """Publish a document as JSON in a String."""
+        self.publish(String(data=json.dumps(document)), topic, 1000)
+
     def stop_publishing(self, topic: str) -> None:
         """Destroy the publishers of a topic, as a camera that goes."""
         for key in [key for key in self.publishers if key[1] == topic]:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from helpers.page import EPISODE, LIMIT, NAMESPACE, ROOT, serving
-from helpers.screen import chromium
+from helpers.screen import Screen, chromium
 
 HERE = ['--ros-args', '-r', f'__ns:={NAMESPACE}', '-r', 'image_raw:=/camera/image_raw']
 CAMERA = ['-r', 'image_raw/compressed:=/camera/image_raw/compressed']
@@ -100,3 +100,21 @@ def page(ros, machine):
     with serving(log, *HERE, *machine.page_arguments, '-p', 'port:=0',
                  module='latent_vqa_ros.ros.page_main', env=machine.environment) as page:
         yield page
+
+
+@pytest.fixture(scope='module')
+def asker(ros, machine):
+    """Return somebody who hears what the node says."""
+    from helpers.node_harness import Asker
+
+    asker = Asker(NAMESPACE)
+    asker.greet()
+    yield asker
+    asker.close()
+
+
+@pytest.fixture
+def screen(browser, page):
+    screen = Screen(browser, page.url)
+    yield screen
+    assert screen.complaints() == []

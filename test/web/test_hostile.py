@@ -69,6 +69,27 @@ def test_the_right_token_is_shown_once_and_stands_in_no_log_and_no_cookie(locked
     assert TOKEN not in locked.log.read_text()
 
 
+FORM = 'application/x-www-form-urlencoded'
+
+
+@pytest.mark.parametrize(('body', 'kind', 'status'), [
+    (f'token={TOKEN}', FORM, 303), ('token=wrong', FORM, 401), ('', FORM, 401),
+    (f'token={TOKEN}', 'multipart/form-data; boundary=x', 415), (f'token={TOKEN}', '', 415),
+    (f'token={TOKEN}' + '&x=y' * 20, FORM, 400), (f'token={TOKEN}&x=' + 'y' * 5000, FORM, 413)])
+def test_the_form_of_the_token_is_short_and_of_one_kind(locked, body, kind, status):
+    assert locked.request('POST', '/token', body.encode(), Content_Type=kind,
+                          Origin=f'http://{locked.host}')[0] == status
+
+
+@pytest.mark.parametrize(('head', 'begun'), [
+    ('Content-Length: 20000000', b''), ('Transfer-Encoding: chunked', b'2000\r\n' + b'x' * 8192)])
+def test_a_form_that_is_too_long_is_refused_before_it_has_come(locked, head, begun):
+    with locked.connect() as wire:
+        wire.sendall(f'POST /token HTTP/1.1\r\nHost: {locked.host}\r\nContent-Type: {FORM}\r\n'
+                     f'Origin: http://{locked.host}\r\n{head}\r\n\r\n'.encode() + begun)
+        assert read_response(wire)[0] == 413
+
+
 def test_an_upload_of_a_gigabyte_is_refused_before_it_is_read(page):
     with page.connect() as wire:
         wire.sendall(f'POST /picture HTTP/1.1\r\nHost: {page.host}\r\nOrigin: http://{page.host}'

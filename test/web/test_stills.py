@@ -1,5 +1,7 @@
 """Without ROS: a bag with its time line, a folder, uploads, over a real server."""
 
+import os
+import time
 from contextlib import suppress
 
 import cv2
@@ -7,12 +9,19 @@ import numpy as np
 import pytest
 from helpers.page import EPISODE, serving
 
+from latent_vqa_ros.cli import main as cli
+from latent_vqa_ros.web.stills import folder_reel
+
+ODD = os.fsdecode(b'caf\xe9.png')  # a name that is not UTF-8
+
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('photos')
-    for name, colour in (('b.png', (0, 0, 255)), ('a.jpg', (255, 0, 0))):
-        cv2.imwrite(str(folder / name), np.full((60, 80, 3), colour, np.uint8))
+    for name, colour in (('b.png', (0, 0, 255)), ('a.jpg', (255, 0, 0)),
+                         (ODD, (0, 255, 0))):
+        pixels = np.full((60, 80, 3), colour, np.uint8)
+        (folder / name).write_bytes(cv2.imencode(name[-4:], pixels)[1].tobytes())
     (folder / 'notes.txt').write_text('no picture')
     return folder
 
@@ -65,12 +74,48 @@ def test_a_place_in_the_bag_answers_the_same_each_time(link):
 
 def test_a_folder_shows_its_pictures_in_order_by_place_not_by_path(link, folder):
     reel = link.until('reel', camera=folder.name)
-    assert (reel['count'], reel['label']) == (2, 'a.jpg')
+    assert (reel['count'], reel['label']) == (3, 'a.jpg')
     link.say({'do': 'seek', 'camera': folder.name, 'value': 1.0})
     assert link.until('reel', camera=folder.name)['label'] == 'b.png'
     link.say({'do': 'watch', 'camera': '../../etc/passwd', 'width': 80})
     link.say({'do': 'seek', 'camera': '../../etc/passwd', 'value': 0.0})
     assert 'vqa_web' in link.until('notice')['text']
+
+
+def test_a_name_that_is_not_utf8_does_not_end_the_link(link, folder):
+    link.say({'do': 'seek', 'camera': folder.name, 'value': 2.0})
+    assert link.until('reel', camera=folder.name, position=2.0)['label'] == ODD
+    link.say({'do': 'seek', 'camera': folder.name, 'value': 0.0})
+    assert link.until('reel', camera=folder.name, position=0.0)['label'] == 'a.jpg'
+
+
+def test_a_folder_whose_name_is_not_utf8_is_called_as_a_browser_can_say_it(tmp_path):
+    folder = tmp_path / os.fsdecode(b'f\xfcr')
+    folder.mkdir()
+    (folder / 'a.png').write_bytes(b'')
+    assert folder_reel(folder).camera == 'f\ufffdr'
+
+
+def test_a_still_picture_comes_again_to_who_looks_away_and_back(link, folder):
+    for camera in (folder.name, None, folder.name, 'camera', folder.name):
+        link.say({'do': 'watch', 'camera': camera, 'width': 80})
+        link.say({'do': 'drawn'})
+        while camera and link.until('picture')['head']['camera'] != camera:
+            link.say({'do': 'drawn'})
+
+
+def test_hello_says_what_time_it_is_here(page):
+    before = time.time()
+    with page.link() as link:
+        assert before <= link.until('hello')['now'] <= time.time()
+
+
+@pytest.mark.parametrize('port', ['65536', '80800'])
+def test_a_port_that_there_cannot_be_is_bad_usage(port, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(['web', '--port', port])
+    assert stop.value.code == 2
+    assert f'a port from 0 to 65535, not {port!r}' in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_an_upload_is_shown_and_can_be_asked_about(page, link):

@@ -6,7 +6,8 @@ import {asWritten, cameraName, nearest, said, taughtSaid} from './words.js';
 
 const SUGGESTIONS = 7;
 const AGAIN = 150;  // ms between two questions
-const MOST_MINE = 50;  // questions whose answer is still shown, however late
+const MOST_MINE = 50;  // questions whose answer is still shown, however late; corrections, too
+const TAUGHT = 0.9;  // the confidence that a taught answer needs: CONFIDENCE in teach/judge.py
 const PATIENCE = 6000;  // ms until a question without an answer is given up
 
 export class Ask {
@@ -17,11 +18,13 @@ export class Ask {
     this.taught = new Map();  // question → its answers
     this.answers = [];
     this.limit = null;
+    this.least = -1;  // the node's own min_confidence; -1: none
     this.canTeach = false;
     this.shown = null;
     this.newer = null;  // what came while ``shown`` is being corrected
     this.mine = new Set();  // ids of questions from here that have no answer yet
     this.awaited = null;  // the id of the last of them, until it is given up
+    this.corrections = new Set();  // ids of corrections from here that have no reply yet
     this.picked = -1;
     this.build(find('look'));
     this.story = new Story(this.storyLines, (detail) => this.show(detail));
@@ -54,6 +57,10 @@ export class Ask {
     this.answers = hello.answers;
     this.limit = hello.limit;
     this.canTeach = hello.can.teach;
+  }
+
+  onParameters(rows) {
+    this.least = rows.find((row) => row.name === 'min_confidence')?.value ?? -1;
   }
 
   // Taught questions stand first among the known ones.
@@ -115,12 +122,11 @@ export class Ask {
     this.last = question;
     keep('question', question);
     this.fold();
-    const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+    const id = newId('page');
     const sent = this.send({do: 'ask', id, question, camera: this.stage.camera});
     if (!sent) return;
     this.card.setAttribute('aria-busy', 'true');
-    this.mine.add(id);
-    if (this.mine.size > MOST_MINE) this.mine.delete(this.mine.values().next().value);
+    remember(this.mine, id);
     this.awaited = id;
     clearTimeout(this.patience);
     this.patience = setTimeout(() => this.giveUp(question), PATIENCE);
@@ -152,7 +158,7 @@ export class Ask {
     if (own && detail.id === this.awaited) this.endWaiting();
     const follows = this.shown && this.shown.question === detail.question && this.shown.camera === detail.camera;
     if (follows && !own && !this.right.hidden) this.newer = detail;  // this answer is being corrected
-    else if (own || old || !this.shown || follows) this.show(detail);
+    else if (own || (old && this.right.hidden) || !this.shown || follows) this.show(detail);
     this.story.draw();
   }
 
@@ -178,7 +184,7 @@ export class Ask {
   bar(detail) {
     const sure = percent(detail.confidence);
     const text = detail.status === 'ok' ? `${sure} sure` : `guess: ${detail.answer}, ${sure} sure`;
-    const limit = detail.model.name.startsWith('taught/') ? 0.8 : this.limit;
+    const limit = detail.model.name.startsWith('taught/') ? Math.max(TAUGHT, this.least) : this.limit;
     return h('div', {class: 'confidence'},
       h('div', {class: 'track', role: 'img',
         'aria-label': limit === null ? text : `${text}; an answer needs ${percent(limit)}`},
@@ -229,9 +235,11 @@ export class Ask {
   }
 
   correct(answer) {
-    const sent = this.send({do: 'teach', message: {do: 'correct', about: this.shown.id, answer,
-      id: `correct-${this.shown.id}`}});
-    if (sent) this.endCorrecting();
+    const id = newId('correct');
+    const {id: about, camera} = this.shown;  // one id may be asked of several cameras
+    if (!this.send({do: 'teach', message: {do: 'correct', about, camera, answer, id}})) return;
+    remember(this.corrections, id);
+    this.endCorrecting();
   }
 
   endCorrecting() {
@@ -241,12 +249,19 @@ export class Ask {
 
   // What became of a correction: said once, to the browser that made it.
   onTeach(detail) {
-    if (!String(detail.id ?? '').startsWith('correct-page-')) return;
+    if (!this.corrections.delete(detail.id)) return;
     const shots = Object.entries(detail.shots).map(([word, n]) => `${n} × ${word}`).join(', ');
     const text = detail.status === 'ok' || detail.status === 'not_trusted'
       ? `Noted: ${shots}. ${detail.next?.say ? `Next: ${detail.next.say}.` : ''}` : `${taughtSaid(detail.status)}: ${detail.reason}.`;
     notice(text, detail.status === 'ok' || detail.status === 'not_trusted' ? 'ok' : 'bad');
   }
+}
+
+const newId = (kind) => `${kind}-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+
+function remember(ids, id) {
+  ids.add(id);
+  if (ids.size > MOST_MINE) ids.delete(ids.values().next().value);
 }
 
 // The right answer is among those taught, those that the model weighed, the opposite, any other.

@@ -56,9 +56,27 @@ window.addEventListener('hashchange', () => show(location.hash.slice(1)));
 
 // what the server tells
 
+const MOST_TOLD = 300;  // details of a camera, as many as the server remembers
+const told = new Map();  // camera → which of its details are known
+let ahead = 0;  // s that the server's clock is ahead of this one, as the last hello said
+
+// When something was, by this clock: the server's may be wrong, or this one.
+const here = (at) => Math.min(at - ahead, Date.now() / 1000);
+
+// Whether a detail came before: on each new link the server tells again what it remembers.
+function cameBefore({id, camera, question}, at) {
+  const known = told.get(camera) ?? new Set();
+  const name = JSON.stringify([at, id, question]);
+  if (known.has(name)) return true;
+  told.set(camera, known.add(name));
+  if (known.size > MOST_TOLD) known.delete(known.values().next().value);
+  return false;
+}
+
 const TAKE = {
   hello(event) {
     hello = event;
+    ahead = event.now - Date.now() / 1000;
     stage.know(event.cameras);
     ask.story.severalCameras = event.cameras.length > 1;
     ask.know(event);
@@ -66,14 +84,16 @@ const TAKE = {
     show(view ?? location.hash.slice(1));
   },
   detail({detail, at}) {
-    if (at >= opened) teach.onDetail(detail);
+    if (cameBefore(detail, at)) return;
+    const old = here(at) < opened;
+    if (!old) teach.onDetail(detail);
     if (String(detail.id ?? '').startsWith('shadow-')) teach.onShadow(detail);
-    else ask.onDetail(detail, at, at < opened);
+    else ask.onDetail(detail, here(at), old);
   },
   teach({detail}) { ask.onTeach(detail); teach.onTeach(detail); },
   diagnostics({statuses}) { state.onDiagnostics(statuses); light(); },
-  parameters({rows}) { state.onParameters(rows); },
-  condition(event) { state.onCondition(event); },
+  parameters({rows}) { state.onParameters(rows); ask.onParameters(rows); },
+  condition(event) { state.onCondition({...event, at: event.at === null ? null : here(event.at)}); },
   node({there}) { nodeThere = there; light(); if (there && view === 'teach') teach.enter(); },
   reel(event) { stage.onReel(event); },
   notice({text}) { notice(text, 'bad'); },
@@ -107,11 +127,14 @@ setInterval(light, 2000);
 
 // keys
 
+const digits = new Set();  // physical keys that are down and were digits then
+
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') { ask.endCorrecting(); return; }
   if (!keysAreOn() || !isFree(event) || event.repeat) return;
   const number = Number(event.key);
   if (number >= 1 && number <= 9) {
+    digits.add(event.code);
     if (view === 'teach') teach.hold(number - 1);
     else ask.pick(number - 1);
   } else if (event.key === ' ' && !event.target.closest('button, a, input, summary')) {
@@ -121,7 +144,10 @@ document.addEventListener('keydown', (event) => {
     KEYS[event.key.toLowerCase()]();
   }
 });
-document.addEventListener('keyup', (event) => { if (Number(event.key)) teach.release(); });
+// Where digits need Shift, the key that goes up may be another sign than the one that went down.
+document.addEventListener('keyup', (event) => {
+  if (digits.delete(event.code) || event.key === 'Shift') teach.release();
+});
 window.addEventListener('blur', () => teach.release());
 
 const KEYS = {

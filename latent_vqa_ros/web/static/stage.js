@@ -11,6 +11,7 @@ const SEEN = 6000;  // ms that evidence stands on a picture that goes on
 const LONGEST_SIDE = 2560;  // pixels of a photo that is sent
 const LARGEST_PICTURE = 20e6;  // bytes, as the server takes them
 const LEAST_REGION = 0.02;  // share of a side
+const WAITING = 'Waiting for a picture …';
 
 export class Stage {
   constructor(send) {
@@ -63,9 +64,11 @@ export class Stage {
   }
 
   choose(name) {
+    if (name === this.camera) return;  // a still picture would not come again
     this.camera = name;
     this.head = null;
     this.evidence = [];
+    find('waiting').textContent = WAITING;
     find('waiting').hidden = false;
     find('age').hidden = true;
     this.watch();
@@ -100,6 +103,7 @@ export class Stage {
       const timer = setTimeout(done, 500);  // a hidden page draws nothing
       requestAnimationFrame(() => { clearTimeout(timer); done(); });
     });
+    if (head.camera !== this.camera) { image.close(); return; }  // another was chosen meanwhile
     if (this.canvas.width !== image.width || this.canvas.height !== image.height) {
       this.canvas.width = image.width;
       this.canvas.height = image.height;
@@ -112,7 +116,7 @@ export class Stage {
     this.drawnAt = Date.now();
     this.canvas.dataset.age = head.stamp_ms ? String(this.drawnAt - head.stamp_ms) : '';
     this.canvas.dataset.pictures = String(Number(this.canvas.dataset.pictures ?? 0) + 1);
-    if (first) find('waiting').hidden = true;
+    find('waiting').hidden = true;
     if (resized) this.draw();
   }
 
@@ -207,8 +211,10 @@ export class Stage {
 
   onReel(event) {
     this.reels.set(event.camera, {...event, at: performance.now()});
-    if (event.look) this.choose(event.camera);
-    else this.list();
+    if (event.look) {
+      this.look([]);  // that is about the upload before
+      this.choose(event.camera);
+    } else this.list();
     this.tick();
   }
 

@@ -1,0 +1,209 @@
+"""What a browser makes of events that are rare: replayed, refused, broken, of another clock."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from helpers.page import EPISODE, serving
+from helpers.screen import Screen
+
+from latent_vqa_ros.teach.judge import CONFIDENCE
+
+HOUR = 3600
+THINGS, TRAY, CUBE = 'how many things are there?', 'what is in the tray?', 'is there a cube?'
+# A browser with another clock, whose link can be told something, listened to and cut.
+SCRIPT = """
+const now = Date.now;
+Date.now = () => now() + AHEAD_MS;
+window.said = [];
+window.all = (selector) => [...document.querySelectorAll(selector)];
+window.WebSocket = class extends WebSocket {
+  constructor(...where) { super(...where); window.wire = this; }
+  send(text) { said.push(JSON.parse(text)); super.send(text); }
+};
+window.hear = (event) => wire.onmessage({data: JSON.stringify(event)});
+window.see = (head) => {
+  const text = new TextEncoder().encode(JSON.stringify(head));
+  const data = new ArrayBuffer(4 + text.length);
+  new DataView(data).setUint32(0, text.length);
+  new Uint8Array(data, 4).set(text);
+  wire.onmessage({data});
+};
+window.choose = (...names) => names.forEach((name) => all('#cameras button')
+  .find((each) => each.textContent === name).click());
+window.key = (kind, given) =>
+  document.body.dispatchEvent(new KeyboardEvent(kind, {bubbles: true, ...given}));
+window.runs = (question) => all('.story > li').find((line) =>
+  line.firstChild.textContent.startsWith(question))?.querySelectorAll('b').length ?? 0;
+"""
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    """Serve a bag and a folder of stills; what else a robot says, tests say in its place."""
+    folder = tmp_path_factory.mktemp('page') / 'stills'
+    folder.mkdir()
+    for name, grey in (('a.png', 60), ('b.png', 200)):
+        cv2.imwrite(str(folder / name), np.full((60, 80, 3), grey, np.uint8))
+    with serving(folder.parent / 'log', 'web', '--bag', str(EPISODE), '--folder', str(folder),
+                 '--port', '0') as page:
+        yield page
+
+
+@pytest.fixture
+def open_page(browser, page):
+    """Return a function that opens the page in a browser whose clock is so many s ahead."""
+    made = []
+
+    def opened(ahead_s=HOUR):
+        source = SCRIPT.replace('AHEAD_MS', str(1000 * ahead_s))
+        made.append(browser.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument',
+                                            {'source': source}))
+        return Screen(browser, page.url)
+    yield opened
+    for script in made:
+        browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)
+    assert [entry['message'] for entry in browser.get_log('browser')] == []
+
+
+@pytest.fixture
+def screen(open_page):
+    screen = open_page()
+    screen.run('hear(arguments[0])', {
+        'kind': 'hello', 'page': 'node', 'cameras': ['camera', 'stills'], 'questions': [],
+        'answers': ['yes', 'no'], 'words': [], 'limit': 0.5, 'now': time.time(),
+        'can': {'teach': True, 'state': True}, 'model': {'name': 'tabletop', 'version': '1'}})
+    return screen
+
+
+def detail(**more):
+    return {'id': None, 'question': 'asked elsewhere?', 'camera': 'camera', 'status': 'ok',
+            'reason': '', 'answer': 'yes', 'confidence': 0.8, 'top': [['yes', 0.8], ['no', 0.2]],
+            'stamp': None, 'image_age_ms': 1.0, 'latency_ms': {'total': 1.0}, 'evidence': [],
+            'model': {'name': 'tabletop', 'version': '1', 'sha256': ''}, **more}
+
+
+def show(screen, **more):
+    """Let somebody else ask, and choose that answer in the story."""
+    screen.run('hear(arguments[0]); document.querySelector(".story > li .strip button").click()',
+               {'kind': 'detail', 'detail': detail(**more), 'at': time.time()})
+
+
+@pytest.mark.parametrize('ahead_s', [HOUR, -HOUR])
+def test_what_comes_now_is_new_though_the_robots_clock_is_another(open_page, page, ahead_s):
+    with page.link() as other:
+        for question in (TRAY, CUBE):
+            other.ask(question, camera='camera')
+        screen = open_page(ahead_s)
+        screen.until(lambda: screen.text('.answer .asked') == CUBE, 'the last answer from before')
+        screen.ask(THINGS)
+        other.ask('is there a ball?', camera='camera')
+    screen.until(lambda: screen.run('return runs("is there a ball?")'), "the other's answer")
+    assert screen.text('.answer .asked') == THINGS
+    assert [text for text in screen.texts('.story small') if text.endswith('h')] == []
+
+
+def test_a_link_that_comes_back_tells_nothing_twice_and_disturbs_no_correction(open_page, page):
+    with page.link() as other:
+        other.say({'do': 'play', 'camera': 'camera', 'value': False})
+        for at_s in (2.0, 20.0):
+            other.say({'do': 'seek', 'camera': 'camera', 'value': at_s})
+            other.until('reel', position=at_s)
+            other.ask(TRAY, camera='camera')
+    screen = open_page()
+    screen.ask(THINGS)
+    before = screen.run('return runs(arguments[0])', TRAY)
+    screen.run('hear({...arguments[0], now: Date.now() / 1000 - arguments[1]})', {
+        'kind': 'hello', 'page': 'node', 'cameras': ['camera'], 'questions': [],
+        'answers': ['1', '2', '3'], 'words': [], 'limit': 0.5,
+        'can': {'teach': True, 'state': True}}, HOUR)
+    screen.press('w')
+    screen.until(lambda: screen.texts('.choices button'), 'the choices')
+    screen.run('hear(arguments[0])', {'kind': 'detail', 'detail': detail(), 'at': 1.0})
+    screen.run('wire.close()')
+    with page.link() as other:
+        other.ask('what is new?', camera='camera')
+    screen.until(lambda: screen.run('return runs("what is new?")'), 'what came meanwhile')
+    assert screen.run('return runs(arguments[0])', TRAY) == before >= 2
+    assert screen.text('.answer .asked') == THINGS
+    assert not screen.run('return document.querySelector(".right").hidden')
+
+
+def test_a_condition_is_as_old_as_the_robots_clock_says(screen):
+    condition = {'kind': 'condition', 'value': True, 'detail': None, 'question': 'is it on?',
+                 'expected': ['yes'], 'camera': '', 'rate': 0.001}  # silent after 3000 s
+    for name, age_s in (('fresh', 0), ('gone', HOUR)):
+        screen.run('hear(arguments[0])', {**condition, 'name': name, 'at': time.time() - age_s})
+    words = 'return all(".lamps .word").map((each) => each.textContent)'
+    assert screen.run(words) == ['yes', 'not known']
+
+
+def test_a_still_picture_stays_though_its_camera_is_chosen_again(screen):
+    for cameras in (['stills'], ['stills'], ['camera', 'stills']):
+        screen.run('choose(...arguments)', *cameras)
+        screen.until(lambda: screen.run('return document.getElementById("waiting").hidden'),
+                     'its picture')
+
+
+def test_a_picture_that_cannot_be_shown_is_forgotten_with_the_next(screen, page):
+    def waiting():
+        return screen.run('const waiting = document.getElementById("waiting");'
+                          'return waiting.hidden ? "" : waiting.textContent')
+
+    with page.link() as other:
+        other.say({'do': 'seek', 'camera': 'stills', 'value': 0.0})
+        other.until('reel', camera='stills', position=0.0)
+        screen.run('choose("stills")')
+        screen.until(lambda: not waiting(), 'a picture')
+        broken = {'camera': 'stills', 'error': 'half of it is missing'}
+        screen.run('see(arguments[0])', broken)
+        assert 'half of it is missing' in waiting()
+        other.say({'do': 'seek', 'camera': 'stills', 'value': 1.0})
+        screen.until(lambda: not waiting(), 'the next picture')
+    screen.run('see(arguments[0])', broken)
+    assert 'half of it is missing' in waiting()
+    screen.run('choose("camera")')
+    assert screen.run('return document.getElementById("waiting").textContent'
+                      ) == 'Waiting for a picture …'
+
+
+@pytest.mark.parametrize('up', [{'key': '&', 'code': 'Digit1'},
+                                {'key': 'Shift', 'code': 'ShiftLeft'}])
+def test_where_digits_need_shift_shots_end_whichever_key_goes_up_first(screen, up):
+    screen.teach('Is it on?', ('yes', 'no'))
+    held = 'return all("[data-answer].held").length'
+    screen.run('key("keydown", {key: "1", code: "Digit1", shiftKey: true})')
+    assert screen.run(held) == 1
+    screen.run('key("keyup", arguments[0])', up)
+    assert screen.run(held) == 0
+
+
+def test_a_taught_answer_needs_what_its_judge_says_or_more_where_the_node_does(screen):
+    row = {'name': 'min_confidence', 'description': '', 'read_only': False, 'live': True,
+           'number': True, 'choices': [], 'from': -1, 'to': 1}
+    for value, needed in ((-1.0, CONFIDENCE), (0.6, CONFIDENCE), (0.95, 0.95)):
+        screen.run('hear(arguments[0])',
+                   {'kind': 'parameters', 'rows': [{**row, 'value': value}]})
+        show(screen, model={'name': 'taught/x', 'version': '1', 'sha256': ''}, status='unsure')
+        assert screen.text('.confidence small').strip() == f'needs {100 * needed:.0f} %'
+
+
+def test_what_became_of_a_correction_is_said_to_whom_it_is_from_whoever_asked(screen):
+    show(screen, id=7, camera='attic')
+    screen.press('w')
+    screen.until(lambda: screen.texts('.choices button'), 'the choices')
+    screen.press('1')
+    said = screen.until(lambda: screen.run(
+        'return said.findLast((each) => each.message?.do === "correct")?.message'), 'the message')
+    assert (said['about'], said['camera'], said['answer']) == (7, 'attic', 'no')
+    reply = {'do': 'correct', 'question': None, 'slug': None, 'shots': {}, 'answers': [],
+             'status': 'refused', 'next': None}
+    notices = screen.run(
+        'for (const [id, reason] of arguments[1])'
+        '  hear({kind: "teach", detail: {...arguments[0], id, reason}});'
+        'return all(".notice").map((each) => each.textContent)',
+        reply, [['correct-page-1', 'of somebody else'], [said['id'], 'it is forgotten']])
+    assert [text for text in notices if 'Not done' in text] == ['Not done: it is forgotten.']
