@@ -75,7 +75,9 @@ FORM = 'application/x-www-form-urlencoded'
 @pytest.mark.parametrize(('body', 'kind', 'status'), [
     (f'token={TOKEN}', FORM, 303), ('token=wrong', FORM, 401), ('', FORM, 401),
     (f'token={TOKEN}', 'multipart/form-data; boundary=x', 415), (f'token={TOKEN}', '', 415),
-    (f'token={TOKEN}' + '&x=y' * 20, FORM, 400), (f'token={TOKEN}&x=' + 'y' * 5000, FORM, 413)])
+    ('&x=y' * 20 + '&%ff=\xff', FORM, 401),
+    (f'x=1&token=%{ord(TOKEN[0]):02x}{TOKEN[1:]}', FORM, 303),
+    (f'token={TOKEN}&x=' + 'y' * 5000, FORM, 413)])
 def test_the_form_of_the_token_is_short_and_of_one_kind(locked, body, kind, status):
     assert locked.request('POST', '/token', body.encode(), Content_Type=kind,
                           Origin=f'http://{locked.host}')[0] == status
