@@ -129,7 +129,7 @@ def _descriptor(row: Field[Any]) -> ParameterDescriptor:
         additional_constraints='; '.join(filter(None, [
             'one of ' + ', '.join(meta['choices']) if meta['choices'] else '',
             f'may be set {meta["when"]}' if meta['when'] == UNCONFIGURED else ''])),
-        dynamic_typing=isinstance(row.default, (float, tuple, str)))  # 2 for 2.0; false; []
+        dynamic_typing=isinstance(row.default, (float, tuple, str)))  # _wrong judges it
     if meta['between'] and isinstance(row.default, float):
         low, high = map(float, meta['between'])
         description.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]

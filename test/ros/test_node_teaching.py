@@ -298,26 +298,6 @@ def test_a_node_with_no_folder_teaches_nothing(robot):
     assert 'taught_folder' in pupil.say(do='list')['reason']
 
 
-def detail(id_, **fields):
-    return Detail(Status.OK, LID, id_, **fields)
-
-
-def test_frames_are_remembered_by_number_and_by_bytes(monkeypatch):
-    memory = teaching.Memory()
-    frames = [Frame(None, nbytes=10) for _ in range(4)]
-    for number, frame in enumerate(frames):
-        memory.keep(detail(number), frame, 3)
-        memory.keep(detail(f'again {number}'), frame, 3)
-    assert memory.about(0) == []
-    assert memory.about(1)[0].frame is frames[1]
-    assert memory.about('again 3')[0].frame is frames[3]
-    monkeypatch.setattr(teaching, 'MAX_REMEMBERED_BYTES', 20)
-    memory.keep(detail('x'), frames[3], 3)
-    assert memory.about(1) == []
-    memory.keep(detail('y'), frames[3], 0)
-    assert memory.about('y') == []
-
-
 def test_what_a_condition_saw_can_be_corrected(robot, tmp_path):
     pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
                         conditions=['lid'], **{'lid.question': LID}))
@@ -338,20 +318,6 @@ def test_one_id_of_several_cameras_is_corrected_where_it_is_told(robot, tmp_path
     assert said['status'] == 'refused'
     assert 'front, back' in said['reason']
     assert pupil.say(do='correct', about=1, answer='yes', camera='front')['camera'] == 'front'
-
-
-def test_the_least_sure_detail_of_each_taught_question_is_offered():
-    memory = teaching.Memory()
-    twice = Frame(None)
-    for number, (confidence, frame) in enumerate((
-            (0.9, Frame(None)), (0.6, twice), (0.8, Frame(None)), (0.7, twice))):
-        memory.keep(detail(number, confidence=confidence, model=('taught/lid', '1', '')),
-                    frame, 10)
-    memory.keep(detail(9, confidence=0.1, model=('tabletop', '1', '')), Frame(None), 10)
-    assert memory.least_sure() == {'lid': 1}
-    memory.label(memory.about(1)[0])
-    assert memory.least_sure() == {'lid': 2}  # 3 is about the frame of 1
-    assert memory.about(1)
 
 
 def test_products_of_numpy_have_no_helping_threads_in_the_node():

@@ -23,10 +23,6 @@ def jpeg(number):
     return b'\xff\xd8' + number.to_bytes(4, 'big') * 50
 
 
-def version(number):
-    return {'version.json': b'{}'}
-
-
 def test_what_was_added_is_there_after_reading_again(tmp_path):
     Folder(tmp_path).add(LID, 'yes', jpeg(1), 5)
     Folder(tmp_path).add(Question('IS THE LID OPEN', wordings=('lid open?',)), 'no', jpeg(2), 9)
@@ -162,31 +158,6 @@ def test_the_number_of_questions_is_limited(monkeypatch, tmp_path):
         Folder(tmp_path).add(Question('another?'), 'yes', jpeg(2), 5)
 
 
-def test_rollback_goes_through_all_versions_that_answered(tmp_path):
-    here = Folder(tmp_path)
-    found, _ = here.add(LID, 'yes', jpeg(1), 5)
-    for _ in range(3):
-        found = here.switch(*here.add_version(found, version))
-    here.switch(found, None)
-    assert [here.rollback(found).active.version for _ in range(3)] == [3, 2, 1]
-    with pytest.raises(TeachError, match='no version that answered before'):
-        here.rollback(found)
-
-
-def test_off_and_on_again_is_no_step_to_go_back(tmp_path):
-    here = Folder(tmp_path)
-    found, _ = here.add(LID, 'yes', jpeg(1), 5)
-    for _ in range(2):
-        found = here.switch(*here.add_version(found, version))
-    here.switch(found, None)
-    here.switch(found, 2)
-    assert here.rollback(found).active.version == 1
-    here.switch(found, None)
-    here.switch(found, 1)
-    with pytest.raises(TeachError, match='no version that answered before'):
-        here.rollback(found)
-
-
 def test_a_shot_goes_to_the_question_that_its_slug_names(tmp_path):
     here = Folder(tmp_path)
     here.add(LID, 'yes', jpeg(1), 5)
@@ -198,15 +169,6 @@ def test_a_shot_goes_to_the_question_that_its_slug_names(tmp_path):
     with pytest.raises(TeachError, match="taught for the camera 'back'"):
         here.add(Question('is-the-lid-open-2', 'front'), 'no', jpeg(5), 6)
     assert len(here.known()) == 2
-
-
-def test_old_versions_go_and_those_in_use_stay(tmp_path):
-    here = Folder(tmp_path)
-    found = here.switch(*here.add_version(here.add(LID, 'yes', jpeg(1), 5)[0], version))
-    for _ in range(30):
-        found, _ = here.add_version(found, version)
-    assert len(found.versions) <= 20
-    assert {1, 31} <= set(found.versions)
 
 
 @pytest.mark.parametrize('stray', [

@@ -196,7 +196,7 @@ def test_a_bundle_names_the_weights_that_others_made(small, tmp_path, tower, mad
 
 
 @pytest.mark.parametrize(('unfamiliar', 'made_with'), [
-    ('rooms', 'robosuite 1.5.2'), ('/home/me/kitchens', 'kitchens')])
+    ('rooms', 'robosuite 1.5.2'), ('pictures/kitchens', 'kitchens')])
 def test_a_bundle_names_the_pictures_that_taught_it_what_to_refuse(
         small, tmp_path, unfamiliar, made_with):
     recipe, _ = small
