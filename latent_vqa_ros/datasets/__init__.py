@@ -61,7 +61,7 @@ def version(name_or_path: str) -> int | None:
 
 
 def sources(name_or_path: str, own: tuple[str, str] = ('', '')) -> list[dict[str, str]]:
-    """Return name, licence and kind of what a simulated dataset, or `rooms`, shows undrawn."""
+    """Return name, licence and kind of what nobody drew in a simulated dataset or `rooms`."""
     if SIMULATED.get(name_or_path) != 'wide' and name_or_path != 'rooms':
         return []
     from latent_vqa_ros.simulation.world.wide.sources import Sources

@@ -239,7 +239,7 @@ class Activation:
             else:
                 frame = Absent(REFUSED, _not_one(message, kept, settings))
         elif message.do in WITH_FRAME:
-            camera = message.camera or self._own_camera(message) or settings.camera_names[0]
+            camera = message.camera or self._own_camera(message, settings)
             if camera not in settings.camera_names:
                 frame = Absent(REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
                     name or '(unnamed)' for name in settings.camera_names))
@@ -247,15 +247,21 @@ class Activation:
                 frame = self._taken(camera, settings)
         self.teaching.do(message, frame, question)
 
-    def _own_camera(self, message: Message) -> str:
-        """Return the camera of the question that a message means, '' where any will do."""
+    def _own_camera(self, message: Message, settings: Settings) -> str:
+        """Return the camera of the question that a message means, or else the first.
+
+        The folder is read only where there is a choice: answers wait for it.
+        """
         assert self.teaching is not None
+        first, *others = settings.camera_names
+        if not others:
+            return first
         try:
             known = self.teaching.taught.folder.find(message.question)
         except TeachError:
-            return ''
-        return known.question.camera if message.do == 'try' or (
-            known.slug == message.question) else ''
+            return first
+        meant = message.do == 'try' or known.slug == message.question
+        return known.question.camera if meant and known.question.camera in others else first
 
     def _taken(self, camera: str, settings: Settings) -> Frame | Absent:
         try:
