@@ -6,8 +6,9 @@
 Trains config/train/tabletop_1.yaml with fewer scenes and epochs: `efficientnet_lite0` as that
 recipe says, from ImageNet's weights and at a third of the learning rate; `conv_stem` from random
 weights at the whole rate; all else is equal. Then the int8 graphs answer the test splits of both
-worlds and a folder of photographs in the folder format. Runs are kept as latent.py keeps them: a
-finished one stays, so that one process may train each tower. Knows nothing of ROS.
+worlds and a folder of photographs in the folder format. As in latent.py a finished run stays in
+the folder and a killed one begins anew, so that one process may train each tower. Knows nothing
+of ROS.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import sys
 import time
@@ -74,7 +76,7 @@ def train(recipe: Recipe, place: Path, photographs: Path | None) -> Json:
     asked = {'simulated': (data.test, data.blind)}
     if photographs is not None:
         theirs = datasets.load(str(photographs))
-        asked['photographs'] = (theirs.split('test'), theirs.blind)
+        asked['photographs'] = (theirs.split('test'), theirs.split(theirs.blind))
     found = {}
     for name, (records, blind) in asked.items():
         told = evaluate.predict(opened.backend, opened.bundle.manifest, records, name)
@@ -82,6 +84,22 @@ def train(recipe: Recipe, place: Path, photographs: Path | None) -> Json:
         found[name] = {key: report[key] for key in ('accuracy', 'blind_accuracy', 'groups')}
     return {'cpu_s': round(cpu_s, 1), **found,
             'validation': [[row['stage'], row['score']] for row in loop.Metrics.read(place)]}
+
+
+def result_of(tower: str, seed: int, folder: Path, photographs: Path | None) -> Json:
+    """Return what a run found, after training it where it is not finished."""
+    recipe = recipe_of(tower, seed)
+    place = folder / recipe.name
+    path = place / RESULT
+    if not path.is_file():
+        shutil.rmtree(place, ignore_errors=True)  # so that its CPU time is whole
+        place.mkdir(parents=True)
+        keep(path, {'tower': tower, 'seed': seed, **train(recipe, place, photographs),
+                    'trained': recipe.trains})
+    found: Json = json.loads(path.read_text())
+    if found.pop('trained') != recipe.trains:
+        sys.exit(f'{path}: of another recipe; name another --folder')
+    return found
 
 
 def table(runs: list[Json]) -> str:
@@ -117,12 +135,7 @@ def main() -> int:
     runs = []
     for seed in SEEDS:
         for tower in (args.tower,) if args.tower else TOWERS:
-            place = args.folder / f'{tower}_{seed}'
-            if not (place / RESULT).is_file():
-                keep_in = place / RESULT
-                found = train(recipe_of(tower, seed), place, args.photographs)
-                keep(keep_in, {'tower': tower, 'seed': seed, **found})
-            runs.append(json.loads((place / RESULT).read_text()))
+            runs.append(result_of(tower, seed, args.folder, args.photographs))
     if args.out:
         keep(args.out, {'command': 'python test/performance/towers.py ' + ' '.join(sys.argv[1:]),
                         'processor': processor(), 'limit': LIMIT, 'epochs': EPOCHS, 'runs': runs})

@@ -21,10 +21,11 @@ TRAY = 'Is the tray empty?'
 
 def test_a_person_sees_the_camera_asks_and_gets_the_topics_answer(screen, asker):
     assert screen.sees()
-    answer = screen.ask('how many things are there?')
-    detail = screen.until(lambda: next(
-        (each for each in asker.details if each['question'] == 'how many things are there?'), None),
-        'the detail on the topic, which the page may get first')
+    question = 'how many things are there?'
+    answer = screen.ask(question)
+    detail = screen.until(  # the page may get it first
+        lambda: next((each for each in asker.details if each['question'] == question), None),
+        'the detail on the topic')
     assert (detail['status'], detail['answer']) == ('ok', answer)
     assert f'{round(100 * detail["confidence"])} % sure' in screen.text('.confidence')
     assert 'needs 50 %' in screen.text('.confidence')

@@ -1,0 +1,72 @@
+"""Two towers are compared on equal terms; what is finished stays."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+import yaml
+from helpers import squares
+
+pytest.importorskip('torch', reason='needs torch: pip install torch')
+
+from performance import towers  # noqa: E402
+
+from latent_vqa_ros.training.config import load_recipe  # noqa: E402
+
+
+def test_towers_differ_in_themselves_and_the_rate_of_their_weights_alone():
+    shipped = load_recipe(towers.RECIPE)
+    random, pretrained = (towers.recipe_of(tower, 2) for tower in towers.TOWERS)
+    assert (random.model.image_tower, pretrained.model.image_tower) == towers.TOWERS
+    assert pretrained == replace(
+        shipped, name=pretrained.name, seed=2, limit=towers.LIMIT, unfamiliar='',
+        finetune=replace(shipped.finetune, epochs=towers.EPOCHS['finetune']))
+    assert pretrained.finetune.parts
+    assert not random.finetune.parts
+    assert not random.pretrain.parts
+    assert random == replace(
+        pretrained, name=random.name, model=random.model,
+        pretrain=replace(pretrained.pretrain, parts={}),
+        finetune=replace(pretrained.finetune, parts={}))
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Let one tower be trained on a few squares; return the arguments."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    data = squares.write(tmp_path / 'data', {'train': 32, 'val': 8, 'test': 8})
+    monkeypatch.setattr(towers, 'RECIPE', tmp_path / 'squares.yaml')
+    towers.RECIPE.write_text(yaml.safe_dump({**squares.RECIPE, 'data': str(data)}))
+    monkeypatch.setattr(towers, 'LIMIT', (32,))
+    monkeypatch.setattr(towers, 'SEEDS', (0,))
+    monkeypatch.setattr(towers, 'EPOCHS', {'pretrain': 1, 'finetune': 1})
+    return ['--tower', 'conv_stem', '--folder', str(tmp_path / 'runs'), '--photographs', str(data)]
+
+
+def test_a_run_tells_what_its_int8_graphs_answer_and_is_not_trained_twice(
+        small, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['towers.py', *small])
+    assert towers.main() == 0
+    said = capsys.readouterr().out
+    assert '| simulated, left | ' in said
+    assert '| photographs, left | ' in said
+    monkeypatch.setattr(towers, 'train', lambda *_: 1 / 0)
+    towers.main()
+    assert capsys.readouterr().out == said
+    monkeypatch.setattr(towers, 'EPOCHS', {'pretrain': 1, 'finetune': 2})
+    with pytest.raises(SystemExit, match='of another recipe; name another --folder'):
+        towers.main()
+
+
+def test_the_table_has_mean_and_range_of_each_towers_seeds_beside_the_blind_floor():
+    runs = [{'tower': tower, 'seed': seed, 'cpu_s': 60.0, 'simulated': {
+        'accuracy': share, 'blind_accuracy': 0.4,
+        'groups': {'color': {'accuracy': share - 0.1, 'blind': 0.2}}}}
+        for tower, shares in zip(towers.TOWERS, ((0.5, 0.7), (0.8, 0.9)), strict=True)
+        for seed, share in enumerate(shares)]
+    assert towers.table(runs).splitlines()[2:] == [
+        '| simulated | 60.0 (50.0 to 70.0) | 85.0 (80.0 to 90.0) | 40.0 |',
+        '| simulated, color | 50.0 (40.0 to 60.0) | 75.0 (70.0 to 80.0) | 20.0 |',
+        '| CPU s | 60 | 60 |  |']
