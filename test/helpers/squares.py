@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 
 SIZE = 32  # pixels of a picture
 CELL = 8  # pixels of a cell, and of a square
@@ -37,6 +38,18 @@ def write(folder: Path, counts: Mapping[str, int], seed: int = 0) -> Path:
         text = ''.join(json.dumps(row) + '\n' for row in rows)
         (folder / f'{name}.jsonl').write_text(text, 'utf-8')
     return folder
+
+
+def instead_of_recipe(module: Any, folder: Path, monkeypatch: Any, **values: Any) -> Path:
+    """Let a script of test/performance train on a few squares; return their folder."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
+    data = write(folder / 'data', {'train': 32, 'val': 8, 'test': 8})
+    path = folder / 'squares.yaml'
+    path.write_text(yaml.safe_dump({**RECIPE, 'data': str(data)}))
+    for name, value in {'RECIPE': path, 'SEEDS': (0,),
+                        'EPOCHS': {'pretrain': 1, 'finetune': 1}, **values}.items():
+        monkeypatch.setattr(module, name, value)
+    return data
 
 
 def _picture(folder: Path, name: str, split: str, rng: np.random.Generator,

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import yaml
 from helpers import squares
 
 pytest.importorskip('torch', reason='needs torch: pip install torch')
@@ -44,13 +43,8 @@ def test_designs_differ_in_their_attention_alone(design):
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Let two designs be trained on a few squares; return the folder of the runs."""
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    data = squares.write(tmp_path / 'data', {'train': 32, 'val': 8, 'test': 8})
-    monkeypatch.setattr(latent, 'RECIPE', tmp_path / 'squares.yaml')
-    latent.RECIPE.write_text(yaml.safe_dump({**squares.RECIPE, 'data': str(data)}))
-    monkeypatch.setattr(latent, 'DESIGNS', {'dense': (None, 'per_block'), 'stem 8': (8, 'stem')})
-    monkeypatch.setattr(latent, 'SEEDS', (0,))
-    monkeypatch.setattr(latent, 'EPOCHS', {'pretrain': 1, 'finetune': 1})
+    squares.instead_of_recipe(latent, tmp_path, monkeypatch, DESIGNS={
+        'dense': (None, 'per_block'), 'stem 8': (8, 'stem')})
     return tmp_path / 'runs'
 
 

@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 
 import pytest
-import yaml
 from helpers import squares
 
 pytest.importorskip('torch', reason='needs torch: pip install torch')
@@ -35,13 +34,7 @@ def test_towers_differ_in_themselves_and_the_rate_of_their_weights_alone():
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Let one tower be trained on a few squares; return the arguments."""
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    data = squares.write(tmp_path / 'data', {'train': 32, 'val': 8, 'test': 8})
-    monkeypatch.setattr(towers, 'RECIPE', tmp_path / 'squares.yaml')
-    towers.RECIPE.write_text(yaml.safe_dump({**squares.RECIPE, 'data': str(data)}))
-    monkeypatch.setattr(towers, 'LIMIT', (32,))
-    monkeypatch.setattr(towers, 'SEEDS', (0,))
-    monkeypatch.setattr(towers, 'EPOCHS', {'pretrain': 1, 'finetune': 1})
+    data = squares.instead_of_recipe(towers, tmp_path, monkeypatch, LIMIT=(32,))
     return ['--tower', 'conv_stem', '--folder', str(tmp_path / 'runs'), '--photographs', str(data)]
 
 
