@@ -162,7 +162,9 @@ class StandIn(Node):
                  if said.get('shot') in (None, s['shot'])]
         taken = [{**{key: s[key] for key in ('shot', 'answer', 'moment', 'stamp', 'margin')},
                   'picture': s['jpeg'] if s['shot'] == said.get('shot') else None} for s in shots]
-        return self._document(said['question'], taken=taken)
+        missing = {} if taken or 'shot' not in said else {
+            'status': 'refused', 'reason': f'there is no shot {said["shot"]!r}'}
+        return self._document(said['question'], taken=taken, **missing)
 
     def _try(self, said: dict) -> dict:
         return self._document(said['question'], tried={

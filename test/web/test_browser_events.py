@@ -11,6 +11,7 @@ from helpers.page import EPISODE, serving
 from helpers.screen import Screen
 
 from latent_vqa_ros.teach.judge import CONFIDENCE
+from latent_vqa_ros.teach.messages import blank
 
 HOUR = 3600
 THINGS, TRAY, CUBE = 'how many things are there?', 'what is in the tray?', 'is there a cube?'
@@ -207,3 +208,28 @@ def test_what_became_of_a_correction_is_said_to_whom_it_is_from_whoever_asked(sc
         'return all(".notice").map((each) => each.textContent)',
         reply, [['correct-page-1', 'of somebody else'], [said['id'], 'it is forgotten']])
     assert [text for text in notices if 'Not done' in text] == ['Not done: it is forgotten.']
+
+
+def test_a_shot_that_is_gone_when_its_picture_is_asked_for_takes_no_other_with_it(screen):
+    def says(do, **more):
+        screen.run('hear(arguments[0])', {'kind': 'teach', 'at': time.time(), 'detail': {
+            **blank(do, 'x'), 'question': 'is it wet?', 'slug': 'is_it_wet', 'answers': ['yes'],
+            'shots': {'yes': 2}, 'moments': {'yes': 1}, **more}})
+
+    def asks_for(shot):
+        return screen.until(lambda: screen.run(
+            'return said.map((each) => each.message ?? {}).filter((each) => each.do === "show"'
+            ' && each.shot == arguments[0]).map((each) => each.id).pop()', shot), f'{shot} asked')
+
+    screen.press('t')
+    screen.write('#new-question', 'is it wet?')
+    says('list', questions=[{'question': 'is it wet?', 'slug': 'is_it_wet', 'camera': '',
+                             'region': None, 'answers': ['yes'], 'shots': {'yes': 2}}])
+    taken = [{'shot': name, 'answer': 'yes', 'moment': 1, 'margin': None, 'picture': None}
+             for name in ('1.jpg', '2.jpg')]
+    says('show', id=asks_for(None), taken=taken)
+    says('show', id=asks_for('2.jpg'), status='refused', reason="it has no shot '2.jpg'")
+    assert len(screen.texts('.thumb')) == 2
+    assert 'no shot' not in ' '.join(screen.texts('.notice'))
+    says('show', taken=[], shots={'yes': 0})
+    assert screen.texts('.thumb') == []

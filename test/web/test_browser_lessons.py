@@ -25,6 +25,7 @@ def test_a_person_teaches_two_answers_switches_on_and_rolls_back(screen):
     screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the way back')
     screen.driver.refresh()
     screen.until(lambda: 'version 1 answers' in screen.text('.on-off'), 'the same after a reload')
+    screen.until(lambda: len(screen.texts('.thumb')) >= 6, 'thumbnails again')
     before = len(screen.texts('.thumb'))
     screen.press_on('.thumb', '\ue017')  # Delete
     screen.until(lambda: len(screen.texts('.thumb')) == before - 1, 'the shot to go')

@@ -25,13 +25,17 @@ export class Shots {
     this.soon = setTimeout(() => this.say({do: 'show'}), 250);
   }
 
-  // Take a document of `show`: all shots, or the one that was asked for with its picture.
-  take({taken}, own) {
+  // Take a document of `show`: all shots, or the one that was asked for, if it is still there.
+  take({taken, shots}, own) {
     const shown = taken.filter((each) => each.picture);
     for (const {shot, picture} of shown) this.pictures.set(shot, `data:image/jpeg;base64,${picture}`);
-    if (!shown.length) this.list(taken);
+    const count = Object.values(shots).reduce((sum, each) => sum + each, 0);
+    if (!shown.length && taken.length === count) this.list(taken);
     this.wanted = this.wanted.filter((shot) => !this.pictures.has(shot));
-    if (own) setTimeout(() => this.fetchNext(), PAUSE);  // not at others' answers: each would ask again
+    if (own) {  // not at others' answers: each would ask again
+      clearTimeout(this.next);
+      this.next = setTimeout(() => this.fetchNext(), PAUSE);
+    }
     this.draw();
     this.onPicture();
   }
@@ -78,6 +82,7 @@ export class Shots {
   }
 
   remove(shot) {
+    this.wanted = this.wanted.filter((each) => each !== shot);
     this.say({do: 'forget', shot});
   }
 }

@@ -221,7 +221,8 @@ export class Teach {
       return;
     }
     const own = String(detail.id ?? '').startsWith(ME);
-    if (own && detail.status !== 'ok' && detail.do !== 'try') {
+    const gone = detail.do === 'show' && detail.status === 'refused' && detail.answers.length;  // a shot, not the question
+    if (own && detail.status !== 'ok' && detail.do !== 'try' && !gone) {
       notice(`${taughtSaid(detail.status)}: ${detail.reason}`, detail.status === 'not_trusted' ? 'warn' : 'bad');
       if (detail.do === 'correct') this.shots.refreshSoon();  // which may offer another picture
     }
