@@ -87,7 +87,7 @@ const TAKE = {
     if (cameBefore(detail, at)) return;
     const old = here(at) < opened;
     if (!old) teach.onDetail(detail);
-    if (String(detail.id ?? '').startsWith('shadow-')) teach.onShadow(detail);
+    if (String(detail.id ?? '').startsWith('shadow-')) teach.shadow.onDetail(detail);
     else ask.onDetail(detail, here(at), old);
   },
   teach({detail}) { ask.onTeach(detail); teach.onTeach(detail); },

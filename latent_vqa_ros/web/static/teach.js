@@ -2,13 +2,13 @@
 
 import {fill, find, h, keep, notice, recall} from './dom.js';
 import {Judge} from './judge.js';
+import {Shadow} from './shadow.js';
 import {Shots} from './shots.js';
-import {taughtSaid, verdict} from './words.js';
+import {taughtSaid} from './words.js';
 
 const MOST_SEEN = 100;  // pictures of answers that are kept; the node keeps 16 frames, often with several answers each
 const MOST_ANSWERS = 9;  // each has a key
 const PACE = 400;  // ms from one shot to the next while a key is held
-const SHADOW = 1000;  // ms from one trial to the next
 const WHOLE = [0, 0, 1, 1];  // the region that is the whole picture
 const ME = `teach-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
 
@@ -26,8 +26,8 @@ export class Teach {
     this.shots = new Shots((message) => this.say(message));
     this.judge = new Judge((message) => this.say(message), (shot) => this.shots.picture(shot));
     this.shots.onPicture = () => this.judge.draw(this.detail);
+    this.shadow = new Shadow(`shadow-${ME}`, () => this.tryIt());
     this.build(find('teach'));
-    setInterval(() => this.shadow(), SHADOW);
   }
 
   build(panel) {
@@ -43,8 +43,6 @@ export class Teach {
     this.offered = null;  // [id, picture] that is offered to be labelled
     this.warnings = h('ul', {class: 'warnings'});
     this.regionText = h('span', {}, 'the whole picture');
-    this.shadowBox = h('input', {id: 'shadow', type: 'checkbox'});
-    this.shadowText = h('p', {class: 'shadow', 'aria-live': 'off'});
     const step = (title, ...children) => h('section', {class: 'step'}, h('h2', {}, title), ...children);
     this.rest = h('div', {class: 'panel', hidden: true},
       step('Show each answer', h('form', {class: 'row', onsubmit: (event) => {
@@ -52,7 +50,7 @@ export class Teach {
       }}, h('label', {for: 'new-answer'}, 'Answer'), this.word, h('button', {}, 'Add')),
       this.keys, this.next, this.least, this.warnings, this.shots.node),
       step('Check what it learnt', this.judge.node),
-      step('Watch it', h('label', {}, this.shadowBox, ' What it would answer now'), this.shadowText));
+      step('Watch it', h('label', {}, this.shadow.box, ' What it would answer now'), this.shadow.text));
     fill(panel,
       step('Question',
         h('div', {class: 'row'}, h('label', {for: 'taught'}, 'Taught'), this.choice,
@@ -232,7 +230,7 @@ export class Teach {
       this.question = detail.slug;
       keep('taught', detail.slug);
     }
-    if (detail.do === 'try') { this.onTrial(detail); return; }
+    if (detail.do === 'try') { this.shadow.onTrial(detail); return; }
     if (['bad_message', 'refused'].includes(detail.status) && !detail.answers.length) return;
     this.detail = detail;
     this.answers = [...new Set([...detail.answers, ...this.answers])];
@@ -311,31 +309,14 @@ export class Teach {
     h('span', {class: 'gauge', style: {width: `${Math.min(100, 50 * Math.min(1, shots / needed.shots) + 50 * Math.min(1, moments / needed.moments))}%`}}));
   }
 
-  // shadow: what it would answer beside what is answered
-
-  shadow() {
-    if (!this.shadowBox.checked || find('teach').hidden || document.hidden || !this.question) return;
+  // What it would answer, beside what is answered.
+  tryIt() {
+    if (find('teach').hidden || !this.question) return;
     const known = this.find(this.question);
     const camera = known?.camera || this.stage.camera;
     if (this.say({do: 'try', ...(camera ? {camera} : {})})) {
-      this.sendCommand({do: 'ask', id: `shadow-${ME}`, question: known?.question ?? this.question, camera});
+      this.sendCommand({do: 'ask', id: this.shadow.id, question: known?.question ?? this.question, camera});
     }
-  }
-
-  onTrial({tried, status, reason}) {
-    this.trial = tried ? `${tried.status === 'ok' ? tried.answer : taughtSaid(tried.status)}${
-      tried.confidence === null ? '' : ` (${Math.round(100 * tried.confidence)} %)`}` : `${taughtSaid(status)}: ${reason}`;
-    this.drawShadow();
-  }
-
-  onShadow(detail) {
-    if (detail.id !== `shadow-${ME}`) return;
-    this.answered = detail.status === 'ok' ? detail.answer : verdict(detail);
-    this.drawShadow();
-  }
-
-  drawShadow() {
-    fill(this.shadowText, 'It would answer ', h('b', {}, this.trial ?? '…'), ' · answered now: ', h('b', {}, this.answered ?? '…'));
   }
 }
 
