@@ -31,6 +31,7 @@ Command = Mapping[str, Any]  # a checked message of a browser: web.messages
 Tell = Callable[[Event], None]
 REMEMBERED = 300  # details that a browser which comes later is told
 APART = {'condition': 'name'}  # kind → what tells its events apart
+TRIED = 'shadow-'  # so begin the ids of what a page asks each second to compare, for itself alone
 PASSING = ('notice', 'teach', 'reel')  # kinds that are told and not remembered
 
 
@@ -82,7 +83,8 @@ class Story:
     def _remember(self, event: Event) -> None:
         kind = event['kind']
         if kind == 'detail':
-            self._details.append(event)
+            if not str(event['detail'].get('id') or '').startswith(TRIED):
+                self._details.append(event)
         elif kind not in PASSING:
             self._last[kind, str(event.get(APART.get(kind, ''), ''))] = event
 

@@ -94,7 +94,12 @@ const TAKE = {
   diagnostics({statuses}) { state.onDiagnostics(statuses); light(); },
   parameters({rows}) { state.onParameters(rows); ask.onParameters(rows); },
   condition(event) { state.onCondition({...event, at: event.at === null ? null : here(event.at)}); },
-  node({there}) { nodeThere = there; light(); if (there && view === 'teach') teach.enter(); },
+  node({there}) {
+    nodeThere = there;
+    light();
+    if (there && view === 'teach') teach.enter();
+    else if (there) teach.say({do: 'list'});
+  },
   reel(event) { stage.onReel(event); },
   notice({text}) { notice(text, 'bad'); },
 };
@@ -103,7 +108,7 @@ const opened = Date.now() / 1000;
 link = new Link({
   event: (event) => TAKE[event.kind]?.(event),
   picture: (head, jpeg) => stage.show(head, jpeg),
-  open() { stage.watch(); light(); if (hello?.can.teach) teach.say({do: 'list'}); if (view === 'teach') teach.enter(); },
+  open() { stage.watch(); light(); },
   close(why) { if (why) notice(`Disconnected: ${why}.`, 'bad'); light(); },
 });
 

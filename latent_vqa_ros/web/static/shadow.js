@@ -14,6 +14,11 @@ export class Shadow {
     setInterval(() => { if (this.box.checked && !document.hidden) ask(); }, PACE);
   }
 
+  clear() {
+    this.trial = this.answered = null;
+    fill(this.text);
+  }
+
   onTrial({tried, status, reason}) {
     this.trial = tried ? `${tried.status === 'ok' ? tried.answer : taughtSaid(tried.status)}${
       tried.confidence === null ? '' : ` (${Math.round(100 * tried.confidence)} %)`}` : `${taughtSaid(status)}: ${reason}`;

@@ -14,6 +14,8 @@ export class Shots {
   }
 
   clear() {
+    clearTimeout(this.soon);
+    clearTimeout(this.next);
     this.taken = [];
     this.pictures = new Map();
     this.wanted = [];
@@ -26,11 +28,10 @@ export class Shots {
   }
 
   // Take a document of `show`: all shots, or the one that was asked for, if it is still there.
-  take({taken, shots}, own) {
+  take({taken, status}, own) {
     const shown = taken.filter((each) => each.picture);
     for (const {shot, picture} of shown) this.pictures.set(shot, `data:image/jpeg;base64,${picture}`);
-    const count = Object.values(shots).reduce((sum, each) => sum + each, 0);
-    if (!shown.length && taken.length === count) this.list(taken);
+    if (!shown.length && status === 'ok') this.list(taken);
     this.wanted = this.wanted.filter((shot) => !this.pictures.has(shot));
     if (own) {  // not at others' answers: each would ask again
       clearTimeout(this.next);
@@ -49,7 +50,8 @@ export class Shots {
 
   // One at a time: each answer asks for the next.
   fetchNext() {
-    if (this.wanted.length) this.say({do: 'show', shot: this.wanted[0]});
+    const shot = this.wanted.shift();  // once: it may be gone, or broken
+    if (shot) this.say({do: 'show', shot});
   }
 
   picture(shot) {

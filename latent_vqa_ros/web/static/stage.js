@@ -211,7 +211,8 @@ export class Stage {
 
   onReel(event) {
     this.reels.set(event.camera, {...event, at: performance.now()});
-    if (event.look) {
+    if (event.look && event.label === this.uploaded) {
+      this.uploaded = null;  // another browser's upload moves nobody's picture
       this.look([]);  // that is about the upload before
       this.choose(event.camera);
     } else this.list();
@@ -266,7 +267,8 @@ export class Stage {
     try {
       const body = await upright(file);
       if (body.size > LARGEST_PICTURE) { notice('That picture is too large: 20 MB at most.', 'bad'); return; }
-      const done = await fetch(`picture?name=${encodeURIComponent(file.name.slice(0, 80))}`, {method: 'POST', body});
+      this.uploaded = [...file.name].slice(0, 80).join('') || 'picture';
+      const done = await fetch(`picture?name=${encodeURIComponent(this.uploaded)}`, {method: 'POST', body});
       if (!done.ok) notice(await done.text(), 'bad');
     } catch {
       notice('The picture could not be sent.', 'bad');

@@ -22,6 +22,7 @@ export class Teach {
     this.answers = [];
     this.detail = null;  // the last teach/detail about this question
     this.count = 0;
+    this.turn = 0;  // how many questions were opened
     this.held = null;
     this.shots = new Shots((message) => this.say(message));
     this.judge = new Judge((message) => this.say(message), (shot) => this.shots.picture(shot));
@@ -70,7 +71,7 @@ export class Teach {
     this.stage.look([]);
     this.say({do: 'list'});
     const last = this.question ?? recall('taught');
-    this.recalled = this.question === undefined;
+    if (this.question === undefined) this.recalled = true;
     if (last) this.open(last);
   }
 
@@ -85,7 +86,7 @@ export class Teach {
     this.count += 1;
     const about = ['list', 'correct'].includes(message.do) ? undefined : this.question;  // slug or new text
     return this.sendCommand({do: 'teach', message: {...message, question: about,
-      id: `${ME}-${this.count}`}});
+      id: `${ME}-${this.turn}-${this.count}`}});
   }
 
   // which question
@@ -104,6 +105,8 @@ export class Teach {
     const known = this.find(name);
     const question = known?.slug ?? name;
     if (question !== this.question) {
+      this.turn += 1;
+      this.shadow.clear();
       this.detail = null;
       this.offered = null;
       this.answers = [];
@@ -163,6 +166,7 @@ export class Teach {
   close() {
     keep('taught', '');
     this.question = undefined;
+    this.shots.clear();
     this.rest.hidden = true;
   }
 
@@ -176,8 +180,7 @@ export class Teach {
     this.draw();
   }
 
-  shoot(index) {
-    const answer = this.answers[index];
+  shoot(answer) {
     if (!answer || !this.question) return;
     const own = this.find(this.question)?.camera;
     if (own && own !== this.stage.camera) {
@@ -193,9 +196,10 @@ export class Teach {
 
   // While a key or a button is held, shots are taken at a pace.
   hold(index) {
-    if (this.held !== null || !this.answers[index]) return;
-    this.shoot(index);
-    this.held = {index, timer: setInterval(() => this.shoot(index), PACE)};
+    const answer = this.answers[index];  // which may have another key before this one is let go
+    if (this.held !== null || !answer) return;
+    this.shoot(answer);
+    this.held = {answer, timer: setInterval(() => this.shoot(answer), PACE)};
     this.draw();
   }
 
@@ -209,37 +213,65 @@ export class Teach {
   // what the node says
 
   onTeach(detail) {
-    if (detail.do === 'list') {
-      this.questions = detail.questions;
-      this.onQuestions(detail.questions);
-      if (this.recalled && this.question && !this.detail && !this.find(this.question)) this.close();
-      const unasked = this.question && !this.detail && this.find(this.question);
-      this.drawChoice();
-      if (unasked) this.say({do: 'show'});
-      return;
-    }
-    const own = String(detail.id ?? '').startsWith(ME);
-    const gone = detail.do === 'show' && detail.status === 'refused' && detail.answers.length;  // a shot, not the question
-    if (own && detail.status !== 'ok' && detail.do !== 'try' && !gone) {
-      notice(`${taughtSaid(detail.status)}: ${detail.reason}`, detail.status === 'not_trusted' ? 'warn' : 'bad');
-      if (detail.do === 'correct') this.shots.refreshSoon();  // which may offer another picture
-    }
+    const own = String(detail.id ?? '').startsWith(`${ME}-`);
+    if (detail.do === 'list' && detail.status === 'ok') this.onList(detail.questions);
+    if (own && detail.do !== 'try') this.tell(detail);
     if (['forget', 'switch_on', 'switch_off', 'rollback', 'add', 'fit', 'correct'].includes(detail.do)) this.listSoon();
-    if (!this.question || ![detail.question, detail.slug].includes(this.question)) return;
-    if (own && detail.do === 'add' && detail.slug) {
+    // The question may be known by another spelling than was typed here.
+    const here = own && detail.slug && detail.do !== 'correct' && detail.id.startsWith(`${ME}-${this.turn}-`);
+    if (!this.question || !(here || this.isOpen(detail))) return;
+    if (here && detail.do === 'add') {
       this.question = detail.slug;
       keep('taught', detail.slug);
     }
-    if (detail.do === 'try') { this.shadow.onTrial(detail); return; }
-    if (['bad_message', 'refused'].includes(detail.status) && !detail.answers.length) return;
+    if (detail.do === 'try') {
+      if (own) this.shadow.onTrial(detail);
+      return;
+    }
+    if (!detail.answers.length && !detail.next.say) {  // it is not taught
+      if (detail.do === 'forget' && detail.status === 'ok') this.onForgotten(detail);
+      return;
+    }
     this.detail = detail;
-    this.answers = [...new Set([...detail.answers, ...this.answers])];
-    this.offer(detail.next?.about ?? null);
+    this.answers = [...new Set([...this.answers, ...detail.answers])];
+    this.offer(detail.next.about);
     if (detail.do === 'show') this.onShow(detail, own);
     else this.shots.refreshSoon();
-    if (own && ['fit', 'switch_on', 'switch_off', 'rollback'].includes(detail.do)
-      && detail.status === 'ok') notice(DONE[detail.do](detail), 'ok');
     this.draw();
+  }
+
+  onList(questions) {
+    this.questions = questions;
+    this.onQuestions(questions);
+    if (this.recalled && this.question && !this.detail && !this.find(this.question)) this.close();
+    const unasked = this.question && !this.detail && this.find(this.question);
+    this.drawChoice();
+    if (unasked) this.say({do: 'show'});
+  }
+
+  // Say what became of a message of this page, by name where another question is open by now.
+  tell(detail) {
+    const about = detail.question && !this.isOpen(detail) ? `${detail.question}: ` : '';
+    if (detail.status === 'ok') {
+      if (DONE[detail.do]) notice(about + DONE[detail.do](detail), 'ok');
+      return;
+    }
+    if (detail.do === 'list' && detail.status !== 'failed') return;  // the lamp says it
+    const gone = detail.do === 'show' && detail.status === 'refused' && detail.answers.length
+      && !this.find(detail.slug)?.broken;  // a shot, not the question
+    if (!gone) notice(`${about}${taughtSaid(detail.status)}: ${detail.reason}`, detail.status === 'not_trusted' ? 'warn' : 'bad');
+    if (detail.do === 'correct') this.shots.refreshSoon();  // which may offer another picture
+  }
+
+  onForgotten(detail) {
+    notice(`“${detail.question}” was forgotten.`, 'warn');
+    this.release();
+    this.close();
+    this.drawChoice();
+  }
+
+  isOpen({question, slug}) {
+    return Boolean(this.question) && [question, slug].includes(this.question);
   }
 
   onShow(detail, own) {
@@ -299,11 +331,11 @@ export class Teach {
     const moments = this.detail?.moments[answer] ?? 0;
     const done = shots >= needed.shots && moments >= needed.moments;
     return h('button', {key: answer, type: 'button', 'data-answer': answer,
-      class: `${done ? 'done' : ''} ${this.held?.index === index ? 'held' : ''}`,
+      class: `${done ? 'done' : ''} ${this.held?.answer === answer ? 'held' : ''}`,
       onpointerdown: (event) => { event.target.closest('button').setPointerCapture(event.pointerId); this.hold(index); },
       onpointerup: () => this.release(), onpointercancel: () => this.release(),
       oncontextmenu: (event) => event.preventDefault(),
-      onclick: (event) => { if (event.detail === 0) this.shoot(index); }},
+      onclick: (event) => { if (event.detail === 0) this.shoot(answer); }},
     h('kbd', {}, String(index + 1)), h('b', {}, answer),
     h('small', {}, `${shots} of ${needed.shots} shots · ${moments} of ${needed.moments} moments`),
     h('span', {class: 'gauge', style: {width: `${Math.min(100, 50 * Math.min(1, shots / needed.shots) + 50 * Math.min(1, moments / needed.moments))}%`}}));
