@@ -86,7 +86,7 @@ const TAKE = {
   detail({detail, at}) {
     if (cameBefore(detail, at)) return;
     const old = here(at) < opened;
-    if (!old) teach.onDetail(detail);
+    if (!old) teach.least.onDetail(detail);
     if (String(detail.id ?? '').startsWith('shadow-')) teach.shadow.onDetail(detail);
     else ask.onDetail(detail, here(at), old);
   },

@@ -2,11 +2,11 @@
 
 import {fill, find, h, keep, notice, recall} from './dom.js';
 import {Judge} from './judge.js';
+import {Least} from './least.js';
 import {Shadow} from './shadow.js';
 import {Shots} from './shots.js';
 import {taughtSaid} from './words.js';
 
-const MOST_SEEN = 100;  // pictures of answers that are kept; the node keeps 16 frames, often with several answers each
 const MOST_ANSWERS = 9;  // each has a key
 const PACE = 400;  // ms from one shot to the next while a key is held
 const WHOLE = [0, 0, 1, 1];  // the region that is the whole picture
@@ -25,6 +25,7 @@ export class Teach {
     this.turn = 0;  // how many questions were opened
     this.held = null;
     this.shots = new Shots((message) => this.say(message));
+    this.least = new Least(stage, (about, answer) => this.say({do: 'correct', about, answer}));
     this.judge = new Judge((message) => this.say(message), (shot) => this.shots.picture(shot));
     this.shots.onPicture = () => this.judge.draw(this.detail);
     this.shadow = new Shadow(`shadow-${ME}`, () => this.tryIt());
@@ -39,9 +40,6 @@ export class Teach {
       placeholder: 'yes', enterkeyhint: 'done'});
     this.keys = h('div', {class: 'answer-keys'});
     this.next = h('p', {class: 'next', role: 'status'});
-    this.least = h('div', {class: 'least'});
-    this.seen = new Map();  // id of a detail of a taught question → what the camera showed then
-    this.offered = null;  // [id, picture] that is offered to be labelled
     this.warnings = h('ul', {class: 'warnings'});
     this.regionText = h('span', {}, 'the whole picture');
     const step = (title, ...children) => h('section', {class: 'step'}, h('h2', {}, title), ...children);
@@ -49,7 +47,7 @@ export class Teach {
       step('Show each answer', h('form', {class: 'row', onsubmit: (event) => {
         event.preventDefault(); this.addAnswer();
       }}, h('label', {for: 'new-answer'}, 'Answer'), this.word, h('button', {}, 'Add')),
-      this.keys, this.next, this.least, this.warnings, this.shots.node),
+      this.keys, this.next, this.least.node, this.warnings, this.shots.node),
       step('Check what it learnt', this.judge.node),
       step('Watch it', h('label', {}, this.shadow.box, ' What it would answer now'), this.shadow.text));
     fill(panel,
@@ -65,7 +63,7 @@ export class Teach {
 
   // Ask the node what there is; called when the view opens and when the link is back.
   enter() {
-    this.offered = null;  // the node may have forgotten it meanwhile
+    this.least.withdraw();  // the node may have forgotten it meanwhile
     this.stage.letDrag((region) => this.setRegion(region));
     this.stage.region = this.region ?? null;
     this.stage.look([]);
@@ -108,7 +106,7 @@ export class Teach {
       this.turn += 1;
       this.shadow.clear();
       this.detail = null;
-      this.offered = null;
+      this.least.withdraw();
       this.answers = [];
       this.shots.clear();
       this.setRegion(known ? known.region : this.region ?? null);
@@ -234,7 +232,7 @@ export class Teach {
     }
     this.detail = detail;
     this.answers = [...new Set([...this.answers, ...detail.answers])];
-    this.offer(detail.next.about);
+    this.least.offer(detail.next.about);
     if (detail.do === 'show') this.onShow(detail, own);
     else this.shots.refreshSoon();
     this.draw();
@@ -290,40 +288,9 @@ export class Teach {
     fill(this.keys, this.answers.map((answer, index) => this.key(answer, index, needed)));
     this.next.textContent = detail?.next?.say ? `Next: ${detail.next.say}.` : this.answers.length < 2
       ? 'Add at least two answers, then hold a number key while the camera sees that answer.' : '';
-    this.drawLeast();
+    this.least.draw(this.answers);
     fill(this.warnings, (detail?.warnings ?? []).map((line) => h('li', {}, line)));
     this.judge.draw(detail);
-  }
-
-  // The frame that the head was least sure of: to label it teaches most. It stays until it is
-  // labelled, even where a worse one comes: a label must not go to another picture than was seen.
-  offer(about) {
-    if (!this.offered && this.seen.has(String(about))) this.offered = [about, this.seen.get(String(about))];
-  }
-
-  drawLeast() {
-    const [id, picture] = this.offered ?? [];
-    fill(this.least, !this.offered ? null : [h('p', {}, 'It was least sure about this. Which is right?'),
-      h('div', {key: id, class: 'row', 'data-about': id}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
-        this.answers.map((answer) => h('button', {type: 'button', onclick: () => this.label(id, answer)}, answer)))]);
-  }
-
-  label(about, answer) {
-    if (!this.say({do: 'correct', about, answer})) return;
-    this.seen.delete(String(about));
-    this.offered = null;
-    this.draw();
-  }
-
-  // An id that comes again is about another frame; a picture is kept only where it is the frame's.
-  onDetail(detail) {
-    if (detail.id === null || !detail.model.name.startsWith('taught/')) return;
-    const id = String(detail.id);
-    this.seen.delete(id);
-    if (this.offered && String(this.offered[0]) === id) this.offered = null;
-    if (id.startsWith('shadow-') || !this.stage.shows(detail)) return;
-    this.seen.set(id, this.stage.thumbnail());
-    while (this.seen.size > MOST_SEEN) this.seen.delete(this.seen.keys().next().value);
   }
 
   key(answer, index, needed) {
