@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 
+import cv2
+import numpy as np
 import pytest
 from helpers.page import EPISODE, LIMIT, NAMESPACE, ROOT, serving
 from helpers.screen import Screen, chromium
+from helpers.told import TOLD, hello
 
 HERE = ['--ros-args', '-r', f'__ns:={NAMESPACE}', '-r', 'image_raw:=/camera/image_raw']
 CAMERA = ['-r', 'image_raw/compressed:=/camera/image_raw/compressed']
@@ -118,3 +121,39 @@ def screen(browser, page):
     screen = Screen(browser, page.url)
     yield screen
     assert screen.complaints() == []
+
+
+@pytest.fixture(scope='module')
+def bag_page(tmp_path_factory):
+    """Serve a bag and a folder of stills; what else a robot says, tests say in its place."""
+    folder = tmp_path_factory.mktemp('page') / 'stills'
+    folder.mkdir()
+    for name, grey in (('a.png', 60), ('b.png', 200)):
+        cv2.imwrite(str(folder / name), np.full((60, 80, 3), grey, np.uint8))
+    with serving(folder.parent / 'log', 'web', '--bag', str(EPISODE), '--folder', str(folder),
+                 '--port', '0') as page:
+        yield page
+
+
+@pytest.fixture
+def open_page(browser, bag_page):
+    """Return a function that opens the page in a browser whose clock is so many s ahead."""
+    made = []
+
+    def opened(ahead_s=3600):
+        source = TOLD.replace('AHEAD_MS', str(1000 * ahead_s))
+        made.append(browser.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument',
+                                            {'source': source}))
+        return Screen(browser, bag_page.url)
+    yield opened
+    for script in made:
+        browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)
+    assert [entry['message'] for entry in browser.get_log('browser')] == []
+
+
+@pytest.fixture
+def told_screen(open_page):
+    """Return the page as of a robot; what its node says, a test says: ``hear(event)``."""
+    screen = open_page()
+    screen.run('hear(arguments[0])', hello())
+    return screen

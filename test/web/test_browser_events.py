@@ -4,80 +4,17 @@ from __future__ import annotations
 
 import time
 
-import cv2
-import numpy as np
 import pytest
-from helpers.page import EPISODE, serving
-from helpers.screen import Screen
 
 from latent_vqa_ros.teach.judge import CONFIDENCE
-from latent_vqa_ros.teach.messages import blank
 
 HOUR = 3600
 THINGS, TRAY, CUBE = 'how many things are there?', 'what is in the tray?', 'is there a cube?'
-# A browser with another clock, whose link can be told something, listened to and cut.
-SCRIPT = """
-const now = Date.now;
-Date.now = () => now() + AHEAD_MS;
-window.said = [];
-window.all = (selector) => [...document.querySelectorAll(selector)];
-window.WebSocket = class extends WebSocket {
-  constructor(...where) { super(...where); window.wire = this; }
-  send(text) { said.push(JSON.parse(text)); super.send(text); }
-};
-window.hear = (event) => wire.onmessage({data: JSON.stringify(event)});
-window.see = (head) => {
-  const text = new TextEncoder().encode(JSON.stringify(head));
-  const data = new ArrayBuffer(4 + text.length);
-  new DataView(data).setUint32(0, text.length);
-  new Uint8Array(data, 4).set(text);
-  wire.onmessage({data});
-};
-window.choose = (...names) => names.forEach((name) => all('#cameras button')
-  .find((each) => each.textContent === name).click());
-window.key = (kind, given) =>
-  document.body.dispatchEvent(new KeyboardEvent(kind, {bubbles: true, ...given}));
-window.runs = (question) => all('.story > li').find((line) =>
-  line.firstChild.textContent.startsWith(question))?.querySelectorAll('b').length ?? 0;
-"""
-
-
-@pytest.fixture(scope='module')
-def page(tmp_path_factory):
-    """Serve a bag and a folder of stills; what else a robot says, tests say in its place."""
-    folder = tmp_path_factory.mktemp('page') / 'stills'
-    folder.mkdir()
-    for name, grey in (('a.png', 60), ('b.png', 200)):
-        cv2.imwrite(str(folder / name), np.full((60, 80, 3), grey, np.uint8))
-    with serving(folder.parent / 'log', 'web', '--bag', str(EPISODE), '--folder', str(folder),
-                 '--port', '0') as page:
-        yield page
 
 
 @pytest.fixture
-def open_page(browser, page):
-    """Return a function that opens the page in a browser whose clock is so many s ahead."""
-    made = []
-
-    def opened(ahead_s=HOUR):
-        source = SCRIPT.replace('AHEAD_MS', str(1000 * ahead_s))
-        made.append(browser.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument',
-                                            {'source': source}))
-        return Screen(browser, page.url)
-    yield opened
-    for script in made:
-        browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)
-    assert [entry['message'] for entry in browser.get_log('browser')] == []
-
-
-@pytest.fixture
-def screen(open_page):
-    screen = open_page()
-    screen.run('hear(arguments[0])', {
-        'kind': 'hello', 'page': 'node', 'cameras': ['camera', 'stills'], 'questions': [],
-        'answers': ['yes', 'no'], 'words': [], 'limit': 0.5, 'now': time.time(),
-        'can': {'teach': True, 'state': True}, 'model': {'name': 'tabletop', 'version': '1'}})
-    return screen
+def screen(told_screen):
+    return told_screen
 
 
 def detail(**more):
@@ -94,8 +31,8 @@ def show(screen, **more):
 
 
 @pytest.mark.parametrize('ahead_s', [HOUR, -HOUR])
-def test_what_comes_now_is_new_though_the_robots_clock_is_another(open_page, page, ahead_s):
-    with page.link() as other:
+def test_what_comes_now_is_new_though_the_robots_clock_is_another(open_page, bag_page, ahead_s):
+    with bag_page.link() as other:
         for question in (TRAY, CUBE):
             other.ask(question, camera='camera')
         screen = open_page(ahead_s)
@@ -107,8 +44,9 @@ def test_what_comes_now_is_new_though_the_robots_clock_is_another(open_page, pag
     assert [text for text in screen.texts('.story small') if text.endswith('h')] == []
 
 
-def test_a_link_that_comes_back_tells_nothing_twice_and_disturbs_no_correction(open_page, page):
-    with page.link() as other:
+def test_a_link_that_comes_back_tells_nothing_twice_nor_disturbs_corrections(
+        open_page, bag_page):
+    with bag_page.link() as other:
         other.say({'do': 'play', 'camera': 'camera', 'value': False})
         for at_s in (2.0, 20.0):
             other.say({'do': 'seek', 'camera': 'camera', 'value': at_s})
@@ -125,7 +63,7 @@ def test_a_link_that_comes_back_tells_nothing_twice_and_disturbs_no_correction(o
     screen.until(lambda: screen.texts('.choices button'), 'the choices')
     screen.run('hear(arguments[0])', {'kind': 'detail', 'detail': detail(), 'at': 1.0})
     screen.run('wire.close()')
-    with page.link() as other:
+    with bag_page.link() as other:
         other.ask('what is new?', camera='camera')
     screen.until(lambda: screen.run('return runs("what is new?")'), 'what came meanwhile')
     assert screen.run('return runs(arguments[0])', TRAY) == before >= 2
@@ -149,12 +87,12 @@ def test_a_still_picture_stays_though_its_camera_is_chosen_again(screen):
                      'its picture')
 
 
-def test_a_picture_that_cannot_be_shown_is_forgotten_with_the_next(screen, page):
+def test_a_picture_that_cannot_be_shown_is_forgotten_with_the_next(screen, bag_page):
     def waiting():
         return screen.run('const waiting = document.getElementById("waiting");'
                           'return waiting.hidden ? "" : waiting.textContent')
 
-    with page.link() as other:
+    with bag_page.link() as other:
         other.say({'do': 'seek', 'camera': 'stills', 'value': 0.0})
         other.until('reel', camera='stills', position=0.0)
         screen.run('choose("stills")')
@@ -208,28 +146,3 @@ def test_what_became_of_a_correction_is_said_to_whom_it_is_from_whoever_asked(sc
         'return all(".notice").map((each) => each.textContent)',
         reply, [['correct-page-1', 'of somebody else'], [said['id'], 'it is forgotten']])
     assert [text for text in notices if 'Not done' in text] == ['Not done: it is forgotten.']
-
-
-def test_a_shot_that_is_gone_when_its_picture_is_asked_for_takes_no_other_with_it(screen):
-    def says(do, **more):
-        screen.run('hear(arguments[0])', {'kind': 'teach', 'at': time.time(), 'detail': {
-            **blank(do, 'x'), 'question': 'is it wet?', 'slug': 'is_it_wet', 'answers': ['yes'],
-            'shots': {'yes': 2}, 'moments': {'yes': 1}, **more}})
-
-    def asks_for(shot):
-        return screen.until(lambda: screen.run(
-            'return said.map((each) => each.message ?? {}).filter((each) => each.do === "show"'
-            ' && each.shot == arguments[0]).map((each) => each.id).pop()', shot), f'{shot} asked')
-
-    screen.press('t')
-    screen.write('#new-question', 'is it wet?')
-    says('list', questions=[{'question': 'is it wet?', 'slug': 'is_it_wet', 'camera': '',
-                             'region': None, 'answers': ['yes'], 'shots': {'yes': 2}}])
-    taken = [{'shot': name, 'answer': 'yes', 'moment': 1, 'margin': None, 'picture': None}
-             for name in ('1.jpg', '2.jpg')]
-    says('show', id=asks_for(None), taken=taken)
-    says('show', id=asks_for('2.jpg'), status='refused', reason="it has no shot '2.jpg'")
-    assert len(screen.texts('.thumb')) == 2
-    assert 'no shot' not in ' '.join(screen.texts('.notice'))
-    says('show', taken=[], shots={'yes': 0})
-    assert screen.texts('.thumb') == []
