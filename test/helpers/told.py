@@ -49,11 +49,13 @@ class Node:
     def __init__(self, screen):
         self.screen = screen
 
-    def says(self, do, id_='other', **more):
+    def event(self, do, id_='other', **more):
         detail = {**blank(do, id_), 'question': QUESTION, 'slug': SLUG, 'answers': ['yes'],
                   'shots': {'yes': 2}, 'moments': {'yes': 1}, **more}
-        self.screen.run('hear(arguments[0])', {'kind': 'teach', 'detail': detail,
-                                               'at': time.time()})
+        return {'kind': 'teach', 'detail': detail, 'at': time.time()}
+
+    def says(self, do, id_='other', **more):
+        self.screen.run('hear(arguments[0])', self.event(do, id_, **more))
 
     def lists(self, *names, broken=''):
         known = [{'question': name, 'slug': slug, 'camera': '', 'region': None, 'answers': ['yes'],
