@@ -2,7 +2,7 @@
 
 An example to copy. Robot left is asked on /left/question about /left/image_raw, robot right on
 /right/question about /right/image_raw; both report on /diagnostics. The other arguments of
-vqa.launch.py may be given and then count for both.
+vqa.launch.py may be given and then count for both; not web: two pages need two ports.
 """
 
 from launch.actions import GroupAction, IncludeLaunchDescription

@@ -39,8 +39,8 @@ PARAMETERS = {
     'autostart': (bool, 'false: wait for lifecycle transitions.'),
 }
 OTHERS = {
-    'image_topic': ('', 'Topic of the camera, pictures or points, without /compressed; cameras '
-                        'that have names are remapped there or by their own topics.'),
+    'image_topic': ('', 'Topic of the camera, pictures or points, without /compressed. Not of '
+                        'cameras that have names: for these remap NAME/image_raw.'),
     'question_topic': ('question', 'Topic of the questions.'),
     'namespace': ('', 'Namespace of the node and its topics.'),
     'params_file': (PathJoinSubstitution([FindPackageShare(PACKAGE), 'config', 'vqa.yaml']),

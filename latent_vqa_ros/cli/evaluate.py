@@ -6,7 +6,8 @@ examples:
   latent_vqa evaluate --model my_model --data episode/ --rate 5 --report report
 
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
-easy_vqa, tabletop, or a folder with questions.jsonl or as DAQUAR, GQA and VQA v2 are published.
+easy_vqa, tabletop, tabletop_wide, a mixture ("tabletop_wide + tabletop"), or a folder with
+questions.jsonl or as DAQUAR, GQA and VQA v2 are published.
 --report writes the reliability diagram, the confusion and the document to a folder. --unfamiliar
 measures how well images unlike the training are noticed: noise, black, overexposed, blurred and
 half covered ones, and your own photographs.

