@@ -24,7 +24,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
-from rclpy.timer import Timer
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
@@ -142,7 +141,8 @@ class Conditions:
         self._timers = {name: timers.every(node, 1 / parameters.read_condition(node, name).rate,
                                            partial(self._due, name)) for name in names}
         self._waiting: list[_Waiting] = []  # the callbacks'
-        self._poll: Timer | None = None
+        self._poll = timers.every(node, POLL, self._send_on)  # runs while somebody waits
+        self._poll.cancel()  # to make one for each check leaks (ros2/rclpy issue 1356)
 
     # callbacks of the executor
 
@@ -169,12 +169,12 @@ class Conditions:
         now_ns = int(self._node.get_clock().now().nanoseconds)
         self._waiting.append(_Waiting(check, camera, self._newest(camera), now_ns,
                                       time.monotonic() + CHECK_LIMIT))
-        if self._poll is None:
-            self._poll = timers.every(self._node, POLL, self._send_on)
+        if self._poll.is_canceled():
+            self._poll.reset()
 
     def close(self) -> None:
         """Stop to look; who still waits for a check hears that the node was deactivated."""
-        for timer in (*self._timers.values(), *filter(None, [self._poll])):
+        for timer in (*self._timers.values(), self._poll):
             self._node.destroy_timer(timer)
         for waiting in self._waiting:
             self.refuse(waiting.check)
@@ -196,17 +196,16 @@ class Conditions:
             check = waiting.check
             if not self._enabled():  # since the call
                 self.refuse(check, Status.INACTIVE, DISABLED)
-            elif time.monotonic() >= waiting.until_s:
+            elif not self._has_come(waiting):
+                if time.monotonic() < waiting.until_s:
+                    continue
                 self.refuse(check, Status.STALE_IMAGE if waiting.before else Status.NO_IMAGE,
                             f'no image stamped after the call came within {CHECK_LIMIT:g} s')
-            elif not self._has_come(waiting):
-                continue
             elif not self._worker.put([check], MAX_CHECKS):
                 self.refuse(check, Status.OVERLOADED, f'{MAX_CHECKS} checks wait already')
             self._waiting.remove(waiting)
-        if not self._waiting and self._poll:
-            self._node.destroy_timer(self._poll)
-            self._poll = None
+        if not self._waiting:
+            self._poll.cancel()
 
     def _has_come(self, waiting: _Waiting) -> bool:
         frame = self._newest(waiting.camera)

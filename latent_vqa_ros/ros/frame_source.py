@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.clock import ClockChange, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import (
@@ -118,6 +118,7 @@ class FrameSource:
         self._lock = threading.Lock()
         self._group = NeverExecuted()
         self._cameras: dict[str, _Camera] = {}
+        self._former_ns = 0  # the node's time before it last jumped back
         try:
             for name in cameras:
                 self._cameras[name] = self._open(name)
@@ -151,12 +152,18 @@ class FrameSource:
                 callback(event)
 
     def _on_jump(self, jump: TimeJump) -> None:
-        """Drop every frame of the time before; one that waits and is of the new time stays."""
-        latest_ns = self._node.get_clock().now().nanoseconds + AHEAD_NS
+        """Drop every frame of the time before; one of the new time, which came first, stays."""
+        now_ns = self._node.get_clock().now().nanoseconds
         with self._lock:
+            if jump.clock_change == ClockChange.ROS_TIME_NO_CHANGE:
+                self._former_ns = now_ns - jump.delta.nanoseconds
             for name, entry in self._cameras.items():
                 frame = self._take(name, entry)
-                entry.frame = frame if frame and 0 < frame.stamp_ns <= latest_ns else None
+                held = entry.frame
+                if not frame and held and held.received_ns > now_ns + AHEAD_NS:
+                    frame = held  # it came when the time was still the former one
+                entry.frame = (frame if frame and 0 < frame.stamp_ns <= now_ns + AHEAD_NS
+                               else None)
 
     def _topic(self, camera: str) -> str:
         """Return the name to subscribe to, which remaps it; a suffix follows a remapped base.
@@ -185,7 +192,8 @@ class FrameSource:
     def clock_is_missing(self) -> bool:
         """Whether the node should follow /clock and nobody publishes it: its time stands."""
         clock: Any = self._node.get_clock()
-        return bool(clock.ros_time_is_active and not self._node.count_publishers('/clock'))
+        return bool(clock.ros_time_is_active and not self._node.count_publishers(
+            self._node.resolve_topic_name('/clock')))
 
     def _simulated(self) -> bool:
         """Return whether simulated time runs; without a clock a dead camera would stay fresh."""
@@ -193,7 +201,7 @@ class FrameSource:
         return bool(clock.ros_time_is_active) and not self.clock_is_missing
 
     def _take(self, camera: str, entry: _Camera) -> Frame | None:
-        """Return the frame that waits in the middleware, None where none does."""
+        """Return the frame that waits in the middleware, None where none of this time does."""
         kind, to_pixels = self._transport.message, self._transport.to_pixels
         raw = time.monotonic() > entry.trusted_until_s
         taken = rclpy_private.take(entry.subscription, kind, raw)
@@ -206,8 +214,14 @@ class FrameSource:
             except Exception as error:  # RMWError is private to rclpy
                 return self._frame(camera, info, Header(), _unreadable(kind, error))
         entry.trusted_until_s = time.monotonic() + TRUST_S
-        return self._frame(camera, info, message.header, lambda: to_pixels(message),
-                           len(message.data))
+        frame = self._frame(camera, info, message.header, lambda: to_pixels(message),
+                            len(message.data))
+        return None if self._is_former(frame.stamp_ns) else frame
+
+    def _is_former(self, stamp_ns: int) -> bool:
+        """Return whether a stamp is of the time before a jump back, and came after it."""
+        now_ns: int = self._node.get_clock().now().nanoseconds
+        return now_ns + AHEAD_NS < stamp_ns <= self._former_ns + AHEAD_NS
 
     def _frame(self, camera: str, info: Any, header: Header,
                decode: Callable[[], Pixels], nbytes: int = 0) -> Frame:

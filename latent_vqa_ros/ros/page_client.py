@@ -42,7 +42,8 @@ class PageClient:
         self._watched: set[str] = set()
         self._sources: dict[str, tuple[FrameSource, Kind]] = {}
         self._parameters: dict[str, Row] = {}
-        self._manifest: tuple[str, Manifest | None] = '', None
+        self._reported = ''  # version and digest of the node's model
+        self._manifest: tuple[tuple[str, str], Manifest | None] = ('', ''), None
         self._conditions: dict[str, Any] = {}  # name → subscription
         self._full_name = node.resolve_service_name(of)
         self._question = node.create_publisher(String, 'question', BURST)
@@ -116,6 +117,11 @@ class PageClient:
         """The name or folder of the bundle that answers, as the node tells it."""
         return str(self._value('model', ''))
 
+    @property
+    def bundle(self) -> tuple[str, str]:
+        """The model, and what the node reports of it: another one may have the same name."""
+        return self.model, self._reported
+
     # what the topics say; in the thread that spins
 
     def _on_detail(self, message: String) -> None:
@@ -135,6 +141,12 @@ class PageClient:
              'message': status.message,
              'values': {pair.key: pair.value for pair in status.values}}
             for status in message.status if status.name.startswith(prefix)]
+        reported = [f'{values["model_version"]} {values["model_sha256"]}' for values in (
+            status['values'] for status in statuses) if 'model_sha256' in values]
+        if reported and reported[0] != self._reported:
+            self._reported = reported[0]
+            if self._know_model():
+                self._story.tell(self._hello())
         if statuses:
             self._story.tell({'kind': 'diagnostics', 'statuses': statuses, 'at': time.time()})
 
@@ -144,11 +156,17 @@ class PageClient:
     def _on_parameters(self, rows: dict[str, Row]) -> None:
         self._parameters = rows
         self._story.tell({'kind': 'parameters', 'rows': list(rows.values())})
-        if self._manifest[0] != self.model:
-            self._manifest = self.model, _manifest(self.model)
+        self._know_model()
         self._listen_to_conditions(self._value('conditions', []))
         self._subscribe()
         self._story.tell(self._hello())
+
+    def _know_model(self) -> bool:
+        """Read the manifest where the bundle is another one; return whether it is."""
+        if not self.model or self._manifest[0] == self.bundle:
+            return False
+        self._manifest = self.bundle, _manifest(self.model)
+        return True
 
     def _listen_to_conditions(self, names: list[str]) -> None:
         for name in self._conditions.keys() - set(names):

@@ -91,7 +91,7 @@ def _serve(node: Node, settings: dict[str, Any], safety: Safety,
 
     client = PageClient(node, settings['node'])
     spinning.start()
-    source = Beside(client, lambda: open_pipeline(client.model))
+    source = Beside(client, lambda: open_pipeline(client.model), lambda: client.bundle)
     asyncio.run(serve(source, safety, settings['port'],
                       lambda address: node.get_logger().info(f'the page: {address}')))
     return 0

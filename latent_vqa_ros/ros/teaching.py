@@ -15,6 +15,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from latent_vqa_ros import backends
 from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.bundle import BundleError
 from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.statuses import Status
@@ -45,6 +47,7 @@ NICE = 10  # of the thread that fits
 TAUGHT = 'taught/'  # how the name of what answers a taught question begins
 RECENT, FEW, SHARE = 20, 10, 0.5  # frames looked at; fewer say nothing; share that is unfamiliar
 WITH_FRAME = ('add', 'try', 'correct')
+LIGHT = ('list', 'show', 'forget')  # need neither the encoder nor long
 
 
 def make_encoder(settings: Settings) -> RegionEncoder:
@@ -92,11 +95,15 @@ class Memory:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Any, Remembered] = OrderedDict()
 
-    def keep(self, detail: Detail, frame: Frame, most: int) -> None:
-        """Remember what a detail was about; forget the oldest beyond ``most`` frames."""
+    def keep(self, detail: Detail, frame: Frame | None, most: int) -> None:
+        """Remember what a detail was about; forget the oldest beyond ``most`` frames.
+
+        A detail without a frame takes the place of an older one with its id, too.
+        """
         with self._lock:
             if detail.id is not None:
                 self._kept.pop((detail.id, detail.camera), None)
+            if detail.id is not None and frame is not None:
                 self._kept[detail.id, detail.camera] = Remembered(detail, frame)
             while self._kept and self._too_much(most):
                 self._kept.popitem(last=False)
@@ -171,8 +178,7 @@ class Teaching:
 
     def remember(self, detail: Detail, frame: Frame | None, settings: Settings) -> None:
         """Keep what a detail was about, so that it can be corrected."""
-        if frame is not None:
-            self.memory.keep(detail, frame, settings.remembered_frames)
+        self.memory.keep(detail, frame, settings.remembered_frames)
 
     def do(self, message: Message, frame: Frame | Absent, question: str = '') -> None:
         """Hand a message on, with the frame that it takes; the document comes in its turn.
@@ -195,7 +201,10 @@ class Teaching:
 
     def _handle(self, item: tuple[Message, Frame | Absent, str]) -> None:
         message = item[0]
-        lower_priority()
+        if message.do not in LIGHT:
+            with suppress(BundleError):  # told where it is needed
+                self.taught.eye.encoder.open()  # first: its threads inherit the priority
+            lower_priority()
         try:
             document = self._document(*item)
         except Exception as error:  # whatever arrived, the message gets its document

@@ -109,19 +109,20 @@ class RegionEncoder:
     @property
     def layout(self) -> Layout:
         """Where each unit vector stands in a feature vector."""
-        return self._open().layout
+        return self.open().layout
 
     @property
     def sha256(self) -> str:
         """The digest of the graph that gives the features."""
-        return self._open().sha256
+        return self.open().sha256
 
     @property
     def generic_mk(self) -> Array:
         """The averages of pictures of anything (pictures, channels), as ``Layout.near``."""
-        return self._open().generic_mk
+        return self.open().generic_mk
 
-    def _open(self) -> _Opened:
+    def open(self) -> _Opened:
+        """Open the bundle, if it is not yet; return what it holds."""
         with self._lock:
             if self._opened is None:
                 self._opened = _opened(*self._open_bundle())
@@ -133,7 +134,7 @@ class RegionEncoder:
 
         ``pixels`` uint8 (H, W[, channels]) and ``code`` are as ``Frame.decode`` gives them.
         """
-        opened = self._open()
+        opened = self.open()
         image_hwc = finish_rgb(prepare(crop(pixels, region), opened.rule), code)
         groups = opened.network.features(image_hwc)
         return np.concatenate([(v / (np.linalg.norm(v, axis=1, keepdims=True) + 1e-6)).ravel()

@@ -16,10 +16,14 @@ from latent_vqa_ros.web.stills import Stills
 class Beside:
     """A ``Source`` of a node's cameras and, once there is one, of uploaded pictures."""
 
-    def __init__(self, node: Source, load: Callable[[], Pipeline]) -> None:
-        """``load`` makes what answers about uploads; BundleError where it cannot."""
+    def __init__(self, node: Source, load: Callable[[], Pipeline],
+                 of: Callable[[], object]) -> None:
+        """``load`` makes what answers about uploads; BundleError where it cannot.
+
+        ``of`` tells which bundle the node has: where it has another one, that is loaded.
+        """
         self._node = node
-        self._stills = Stills(load, [])
+        self._stills = Stills(load, [], of)
 
     def snapshot(self) -> list[Event]:
         """Return what the node tells, then the uploads."""

@@ -79,10 +79,12 @@ class Reel:
 class Stills:
     """A ``Source`` on the pipeline."""
 
-    def __init__(self, load: Callable[[], Pipeline], reels: list[Reel]) -> None:
-        """``load`` makes the pipeline when something needs it."""
-        self._load = load
+    def __init__(self, load: Callable[[], Pipeline], reels: list[Reel],
+                 of: Callable[[], object] = lambda: None) -> None:
+        """``load`` makes the pipeline when something needs it, and again where ``of`` changed."""
+        self._load, self._of = load, of
         self._pipeline: Pipeline | None = None
+        self._loaded: object = None
         self._answering = threading.Lock()
         self._reels = {reel.camera: reel for reel in reels}
         self._story = Story()
@@ -96,8 +98,9 @@ class Stills:
     def pipeline(self) -> Pipeline:
         """What answers; BundleError where it does not load."""
         with self._answering:
-            if self._pipeline is None:
-                self._pipeline = self._load()
+            wanted = self._of()
+            if self._pipeline is None or wanted != self._loaded:
+                self._pipeline, self._loaded = self._load(), wanted
             return self._pipeline
 
     def snapshot(self) -> list[Event]:

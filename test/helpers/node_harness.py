@@ -176,10 +176,12 @@ class Asker:
 class Robot(Asker):
     """An Asker with a VqaNode in the same process, active unless ``autostart`` is false."""
 
-    def __init__(self, parameters: dict) -> None:
+    def __init__(self, parameters: dict, rules: tuple[str, ...] = ()) -> None:
+        """``rules`` remap names: ``/clock:=/sim/clock``."""
         namespace = f'/robot_{next(_names)}'
         self.vqa = VqaNode(namespace=namespace, parameter_overrides=[
-            Parameter(name, value=value) for name, value in parameters.items()])
+            Parameter(name, value=value) for name, value in parameters.items()], cli_args=[
+                '--ros-args', *(word for rule in rules for word in ('-r', rule))])
         super().__init__(namespace)
         if parameters.get('autostart', True):
             self.vqa.start()

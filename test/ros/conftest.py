@@ -16,8 +16,9 @@ def robot(ros, bundle_path):
 
     started = []
 
-    def start(**parameters):
-        started.append(Robot({'model': str(bundle_path), 'taught_folder': '', **parameters}))
+    def start(*rules, **parameters):
+        given = {'model': str(bundle_path), 'taught_folder': '', **parameters}
+        started.append(Robot(given, rules))
         return started[-1]
 
     try:

@@ -331,3 +331,13 @@ def test_more_checks_than_may_wait_are_refused_and_the_others_answered(tree, mon
         outcome.done() for outcome in outcomes), 'all answers')
     said = [outcome.result().message.partition(' ')[0] for outcome in outcomes]
     assert set(said) == {'red', 'overloaded:'}
+
+
+def test_a_check_leaves_nothing_behind_in_the_executor(tree):
+    seeing = tree(max_image_age=0.0)
+    held = []
+    for _ in range(4):
+        outcome = seeing.check()
+        until(lambda found=outcome: seeing.robot.show_now(colour=RED) and found.done(), 'it')
+        held.append(len(seeing.robot.vqa.default_callback_group.entities))
+    assert held == held[:1] * 4

@@ -328,3 +328,13 @@ def test_products_of_numpy_have_no_helping_threads_in_the_node():
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True,
                           env=environment)
     assert done.stdout == '1\n'
+
+
+def test_the_threads_that_encode_for_answers_have_their_priority(robot, tmp_path):
+    pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0, num_threads=2))
+    pupil.say(do='list')
+    pupil.show()
+    assert pupil.say(do='fit', question=LID)['status'] == 'ok'
+    low = [thread for thread in os.listdir('/proc/self/task')
+           if os.getpriority(os.PRIO_PROCESS, int(thread)) >= teaching.NICE]
+    assert len(low) == 1

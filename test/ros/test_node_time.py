@@ -206,7 +206,8 @@ def test_a_frame_without_a_stamp_does_not_survive_a_jump_back(simulated):
     assert node.ask()['status'] == 'no_image'
 
 
-def test_a_frame_that_waits_during_the_jump_stays_if_it_is_of_the_new_time(simulated):
+@pytest.mark.parametrize('taken', [False, True])
+def test_a_frame_that_comes_before_the_jump_stays_if_it_is_of_the_new_time(simulated, taken):
     node, clock_at = simulated
     node.set(diagnostics_period=3600.0)  # a report would take the frame before the clock jumps
     node.show(image(stamp_ns=999 * SECOND))
@@ -215,6 +216,10 @@ def test_a_frame_that_waits_during_the_jump_stays_if_it_is_of_the_new_time(simul
         type(image()), 'image_raw', lambda message: seen.append(message.header.frame_id), 10)
     with node.vqa.activation.source._lock:  # nobody takes the frame before the clock has jumped
         until(lambda: node.publish(image(10 * SECOND, 'early'), 'image_raw') or 'early' in seen)
+        if not taken:
+            node.publish(Clock(clock=Time(sec=10)), '/clock')
+    if taken:
+        assert node.vqa.activation.source.newest('').frame_id == 'early'
         node.publish(Clock(clock=Time(sec=10)), '/clock')
     until(lambda: node.now_ns() == 10 * SECOND, 'the jump')
     assert node.ask()['frame_id'] == 'early'
@@ -238,3 +243,25 @@ def test_a_bag_that_loops_is_answered_about_in_each_loop(simulated):
             assert detail['frame_id'] == f'{loop}'
         clock_at(30)
         await_level(node, STALE)
+
+
+def test_a_frame_of_the_time_before_that_comes_after_the_jump_is_dropped(simulated):
+    node, clock_at = simulated
+    clock_at(10)
+    seen = []
+    node.node.create_subscription(
+        type(image()), 'image_raw', lambda message: seen.append(message.header.frame_id), 10)
+    until(lambda: node.publish(image(999 * SECOND, 'late'), 'image_raw') or len(seen) > 3)
+    assert node.ask()['status'] == 'no_image'
+    node.show(image(stamp_ns=5000 * SECOND))  # no time that was: a clock that runs ahead
+    assert node.ask()['status'] == 'ok'
+    clock_at(998)
+    node.show(image(stamp_ns=999 * SECOND))
+    assert node.ask()['status'] == 'ok'
+
+
+def test_a_clock_with_another_name_is_found(robot):
+    node = robot('/clock:=/sim/clock', use_sim_time=True, min_confidence=0.0)
+    message = Clock(clock=Time(sec=1000))
+    until(lambda: node.publish(message, '/sim/clock') or node.now_ns() == 1000 * SECOND)
+    assert not node.vqa.activation.source.clock_is_missing

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
+import yaml
 from helpers.node_harness import Spinner, until
 from std_msgs.msg import String
 
@@ -160,3 +162,16 @@ def test_a_node_that_goes_is_missed_and_a_call_does_not_hang(page):
     until(lambda: (page.last('node') or {}).get('there') is False, 'the node to be missed')
     assert 'running' in page.client.do({'do': 'set', 'name': 'top_k', 'value': 2})
     robot.close = super(type(robot), robot).close  # the node is gone already
+
+
+def test_the_same_name_tells_of_a_replaced_bundle(page, bundle_path, tmp_path):
+    other = shutil.copytree(bundle_path, tmp_path / 'other')
+    robot, page = page(model=str(other), diagnostics_period=0.1)
+    until(lambda: page.client.bundle[1], 'the model that the node reports')
+    before = page.client.bundle
+    manifest = yaml.safe_load((other / 'manifest.yaml').read_text())
+    manifest |= {'version': '10.0.0', 'min_confidence': 0.625}
+    (other / 'manifest.yaml').write_text(yaml.safe_dump(manifest, sort_keys=False))
+    assert robot.set(model=str(other))[0].successful
+    until(lambda: page.last('hello', limit=0.625), 'the new limit')
+    assert page.client.bundle != before

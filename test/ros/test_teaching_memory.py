@@ -45,3 +45,12 @@ def test_the_least_sure_detail_of_each_taught_question_is_offered():
     memory.label(memory.about(1)[0])
     assert memory.least_sure() == {'lid': 2}  # 3 is about the frame of 1
     assert memory.about(1)
+
+
+def test_a_detail_without_a_frame_takes_the_place_of_one_with_the_same_id():
+    memory = teaching.Memory()
+    memory.keep(detail('tray'), Frame(None), 3)
+    memory.keep(detail('lid'), Frame(None), 3)
+    memory.keep(detail('tray'), None, 3)
+    memory.keep(detail(None), None, 3)
+    assert (memory.about('tray'), len(memory.about('lid'))) == ([], 1)

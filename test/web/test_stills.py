@@ -10,7 +10,7 @@ import pytest
 from helpers.page import EPISODE, serving
 
 from latent_vqa_ros.cli import main as cli
-from latent_vqa_ros.web.stills import folder_reel
+from latent_vqa_ros.web.stills import Stills, folder_reel
 
 ODD = os.fsdecode(b'caf\xe9.png')  # a name that is not UTF-8
 
@@ -135,3 +135,12 @@ def test_what_is_answered_is_told_to_who_comes_later(page, link):
     with page.link() as later:
         while later.until('detail')['detail']['id'] != 'before':
             pass
+
+
+def test_uploads_are_answered_by_the_model_that_the_node_has_now():
+    loaded, bundle = [], ['tabletop']
+    stills = Stills(lambda: loaded.append(bundle[0]) or bundle[0], [], lambda: tuple(bundle))
+    assert [stills.pipeline, stills.pipeline] == ['tabletop'] * 2
+    bundle[0] = 'easy_vqa'
+    assert [stills.pipeline, stills.pipeline] == ['easy_vqa'] * 2
+    assert loaded == ['tabletop', 'easy_vqa']
