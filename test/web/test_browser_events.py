@@ -146,3 +146,97 @@ def test_what_became_of_a_correction_is_said_to_whom_it_is_from_whoever_asked(sc
         'return all(".notice").map((each) => each.textContent)',
         reply, [['correct-page-1', 'of somebody else'], [said['id'], 'it is forgotten']])
     assert [text for text in notices if 'Not done' in text] == ['Not done: it is forgotten.']
+
+
+def setting(name, value):
+    return {'name': name, 'description': '', 'read_only': False, 'live': True, 'choices': [],
+            'number': isinstance(value, float), 'value': value, 'from': None, 'to': None}
+
+
+def test_a_setting_that_is_being_written_outlives_another_that_is_set(screen):
+    rows = [setting('red.question', 'old'), setting('red.expected', 'old'),
+            setting('max_image_age', 1.0)]
+    screen.run('alone = true; hear(arguments[0])', {'kind': 'parameters', 'rows': rows})
+    screen.press('s')
+    fields = [screen.find(f'[id="set-red.{name}"]') for name in ('question', 'expected')]
+    for field in fields:
+        field.clear()
+        field.send_keys('new')
+    screen.run('all(".setting button")[0].click()')
+    rows[0]['value'] = 'new'
+    screen.run('hear(arguments[0])', {'kind': 'parameters', 'rows': rows})
+    assert screen.run('return all(".setting input").map((each) => each.value)') == [
+        'new', 'new', '1']
+    screen.find('#set-max_image_age').clear()
+    screen.run('all(".setting button")[2].click()')
+    assert screen.run('return said.filter((each) => each.do === "set")') == [
+        {'do': 'set', 'name': 'red.question', 'value': 'new'}]
+
+
+def test_boxes_go_with_the_picture_that_they_are_about(screen):
+    reel = {'kind': 'reel', 'camera': 'stills', 'count': 2, 'position': 0.0, 'seconds': 1.0,
+            'playing': False, 'label': 'a.png'}
+    screen.run('hear(arguments[0]); choose("stills")', reel)
+    boxes = 'return document.getElementById("overlay").querySelectorAll("rect").length'
+    screen.until(lambda: screen.run('return document.getElementById("waiting").hidden'), 'it')
+    show(screen, camera='stills', evidence=[{'phrase': 'ball', 'box': [1, 1, 9, 9]}])
+    assert screen.run(boxes)
+    screen.run('hear(arguments[0])', {**reel, 'position': 1.0, 'label': 'b.png'})
+    assert not screen.run(boxes)
+
+
+def test_an_uploaded_photo_is_not_corrected_beside_a_node(screen):
+    screen.run('hear(arguments[0])', {
+        'kind': 'reel', 'camera': 'uploaded pictures', 'count': 1, 'position': 0.0, 'seconds': 0.0,
+        'playing': False, 'label': 'mine.png'})
+    show(screen, id='page-1', camera='uploaded pictures')
+    assert screen.texts('.wrong') == []
+    show(screen, id='page-2')
+    assert len(screen.texts('.wrong')) == 1
+
+
+def test_only_the_newest_answer_of_an_id_is_corrected(screen):
+    def told(answer):
+        screen.run('hear(arguments[0])', {'kind': 'detail', 'at': time.time(), 'detail': detail(
+            id='tray', answer=answer, top=[[answer, 0.8], ['maybe', 0.2]])})
+
+    show(screen, id='tray')
+    told('no')
+    assert (screen.text('.answer .big'), len(screen.texts('.wrong'))) == ('no', 1)
+    screen.press('w')
+    screen.until(lambda: screen.texts('.choices button'), 'the choices')
+    told('yes')
+    assert screen.run('return document.querySelector(".right").hidden')
+    assert 'answered anew' in screen.text('.notice')
+    screen.run('all(".story > li .strip button")[0].click()')
+    assert screen.texts('.wrong') == []
+
+
+def test_a_refused_question_says_why_and_another_answer_is_not_corrected_in_its_place(screen):
+    show(screen, id=7)
+    screen.run('alone = true')
+    screen.write('#question', THINGS)
+    asked = screen.run('return said.findLast((each) => each.do === "ask").id')
+    screen.run('hear(arguments[0])', {'kind': 'notice', 'id': asked, 'text': 'No bundle here.'})
+    assert screen.text('.answer .asked') == THINGS
+    assert 'No bundle here.' in screen.text('.answer')
+    screen.press('w')
+    assert screen.run('return document.querySelector(".right").hidden')
+
+
+def test_a_digit_corrects_nothing_from_another_view(screen):
+    show(screen, id=7)
+    screen.press('w')
+    screen.until(lambda: screen.texts('.choices button'), 'the choices')
+    screen.press('s')
+    screen.press('1')
+    assert not screen.run('return said.some((each) => each.message?.do === "correct")')
+
+
+def test_trials_push_no_answer_out_of_what_was_told(screen):
+    told = [{'kind': 'detail', 'at': float(at), 'detail': detail(id=at, answer=answer)}
+            for at, answer in ((1, 'yes'), (2, 'no'))]
+    tried = [{'kind': 'detail', 'at': float(at), 'detail': detail(id='shadow-x', question='so?')}
+             for at in range(3, 310)]
+    screen.run('arguments[0].forEach(hear)', [*told, *tried, *told])
+    assert screen.run('return runs("asked elsewhere?")') == 2

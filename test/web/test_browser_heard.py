@@ -149,6 +149,26 @@ def test_what_another_browser_tries_is_not_shown_and_nothing_stays_of_another_qu
     assert screen.text('.shadow') == ''
 
 
+def test_a_picture_that_an_id_is_about_no_more_is_offered_no_more(screen, node):
+    def answers(model):
+        screen.run('hear(arguments[0])', {'kind': 'detail', 'at': time.time(), 'detail': {
+            'id': 'tray', 'question': QUESTION, 'camera': 'camera', 'status': 'ok', 'reason': '',
+            'answer': 'yes', 'confidence': 0.5, 'top': [['yes', 0.5]], 'stamp': None,
+            'image_age_ms': 1.0, 'latency_ms': {'total': 1.0}, 'evidence': [],
+            'model': {'name': model, 'version': '1', 'sha256': ''}}})
+
+    screen.run('choose("camera")')
+    assert screen.sees(1)
+    node.lists((QUESTION, SLUG))
+    screen.write('#new-question', QUESTION)
+    answers(f'taught/{SLUG}')
+    node.says('show', node.asked('show'), taken=taken('1.jpg'),
+              next={'answer': 'no', 'say': 'show no', 'about': 'tray'})
+    assert screen.texts('.least button') == ['yes']
+    answers('tabletop')
+    assert screen.texts('.least button') == []
+
+
 def test_somebody_elses_upload_moves_nobodys_picture(screen):
     screen.run('hear(arguments[0])', {
         'kind': 'reel', 'camera': 'uploaded pictures', 'count': 1, 'position': 0.0, 'seconds': 0.0,

@@ -6,6 +6,7 @@ import {asWritten, cameraName, nearest, said, taughtSaid} from './words.js';
 
 const SUGGESTIONS = 7;
 const AGAIN = 150;  // ms between two questions
+const MOST_NEWEST = 300;  // as many as the server remembers
 const MOST_MINE = 50;  // questions whose answer is still shown, however late; corrections, too
 const TAUGHT = 0.9;  // the confidence that a taught answer needs: CONFIDENCE in teach/judge.py
 const PATIENCE = 6000;  // ms until a question without an answer is given up
@@ -22,6 +23,7 @@ export class Ask {
     this.canTeach = false;
     this.shown = null;
     this.newer = null;  // what came while ``shown`` is being corrected
+    this.newest = new Map();  // camera and id → the detail that the node knows by them
     this.mine = new Set();  // ids of questions from here that have no answer yet
     this.awaited = null;  // the id of the last of them, until it is given up
     this.corrections = new Set();  // ids of corrections from here that have no reply yet
@@ -143,10 +145,20 @@ export class Ask {
   }
 
   // Nothing came yet; what comes late is shown all the same.
-  giveUp(question) {
+  giveUp(question, why = 'Nothing came back. Is the node running? See State.') {
     this.endWaiting();
+    if (!this.right.hidden) {  // another answer is being corrected
+      notice(`No answer to “${question}”. ${why}`, 'bad');
+      return;
+    }
+    this.shown = {question, camera: this.stage.camera ?? '', id: null, image_age_ms: null};
     fill(this.card, h('p', {class: 'asked'}, question), h('p', {class: 'big', 'data-status': 'none'}, 'No answer'),
-      h('p', {}, 'Nothing came back. Is the node running? See State.'));
+      h('p', {}, why));
+  }
+
+  onRefused(id, why) {
+    this.mine.delete(id);
+    if (id && id === this.awaited) this.giveUp(this.last, why);
   }
 
   // answers
@@ -154,12 +166,30 @@ export class Ask {
   // Take a detail, our own or somebody else's; ``old``: from before this page was opened.
   onDetail(detail, at, old) {
     this.story.add(detail, at);
+    this.rememberNewest(detail);
     const own = this.mine.delete(detail.id);
     if (own && detail.id === this.awaited) this.endWaiting();
     const follows = this.shown && this.shown.question === detail.question && this.shown.camera === detail.camera;
     if (follows && !own && !this.right.hidden) this.newer = detail;  // this answer is being corrected
     else if (own || (old && this.right.hidden) || !this.shown || follows) this.show(detail);
     this.story.draw();
+  }
+
+  // The node keeps the newest frame of an id; an answer before that can be corrected no more.
+  rememberNewest(detail) {
+    if (detail.id === null) return;
+    const key = nameOf(detail);
+    this.newest.delete(key);
+    this.newest.set(key, detail);
+    if (this.newest.size > MOST_NEWEST) this.newest.delete(this.newest.keys().next().value);
+    if (this.right.hidden || nameOf(this.shown) !== key) return;
+    this.endCorrecting();
+    notice('It was answered anew meanwhile: see whether it is still wrong.', 'warn');
+  }
+
+  mayCorrect(detail) {
+    return this.canTeach && detail && detail.id !== null && detail.image_age_ms !== null
+      && !this.stage.isUpload(detail.camera) && this.newest.get(nameOf(detail)) === detail;
   }
 
   show(detail) {
@@ -199,7 +229,7 @@ export class Ask {
   }
 
   actions(detail) {
-    if (!this.canTeach || detail.id === null || detail.image_age_ms === null) return null;
+    if (!this.mayCorrect(detail)) return null;
     return h('p', {}, h('button', {type: 'button', class: 'wrong', onclick: () => this.wrong()},
       'Wrong ', h('kbd', {}, 'W')));
   }
@@ -215,7 +245,7 @@ export class Ask {
 
   wrong() {
     const detail = this.shown;
-    if (!this.canTeach || !detail || detail.id === null || detail.image_age_ms === null) return;
+    if (!this.mayCorrect(detail)) return;
     this.choices = choices(detail, this.taught.get(detail.question), this.answers);
     const other = h('input', {id: 'other', type: 'text', maxlength: 40, placeholder: 'another answer'});
     fill(this.right, h('p', {}, 'What is right?'),
@@ -256,6 +286,8 @@ export class Ask {
     notice(text, detail.status === 'ok' || detail.status === 'not_trusted' ? 'ok' : 'bad');
   }
 }
+
+const nameOf = ({camera, id}) => JSON.stringify([camera, id]);
 
 const newId = (kind) => `${kind}-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
 

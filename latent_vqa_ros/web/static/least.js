@@ -16,6 +16,7 @@ export class Least {
 
   withdraw() {
     this.offered = null;
+    fill(this.node);
   }
 
   // It stays until it is labelled, even where a worse one comes: a label must not go to another
@@ -28,23 +29,22 @@ export class Least {
     const [id, picture] = this.offered ?? [];
     fill(this.node, !this.offered ? null : [h('p', {}, 'It was least sure about this. Which is right?'),
       h('div', {key: id, class: 'row', 'data-about': id}, h('img', {src: picture, alt: 'The picture that it was least sure about', width: 120}),
-        answers.map((answer) => h('button', {type: 'button', onclick: () => this.label(id, answer, answers)}, answer)))]);
+        answers.map((answer) => h('button', {type: 'button', onclick: () => this.label(id, answer)}, answer)))]);
   }
 
-  label(about, answer, answers) {
+  label(about, answer) {
     if (!this.correct(about, answer)) return;
     this.seen.delete(String(about));
     this.withdraw();
-    this.draw(answers);
   }
 
   // An id that comes again is about another frame; a picture is kept only where it is the frame's.
   onDetail(detail) {
-    if (detail.id === null || !detail.model.name.startsWith('taught/')) return;
+    if (detail.id === null) return;
     const id = String(detail.id);
     this.seen.delete(id);
     if (this.offered && String(this.offered[0]) === id) this.withdraw();
-    if (id.startsWith('shadow-') || !this.stage.shows(detail)) return;
+    if (id.startsWith('shadow-') || !detail.model.name.startsWith('taught/') || !this.stage.shows(detail)) return;
     this.seen.set(id, this.stage.thumbnail());
     while (this.seen.size > MOST_SEEN) this.seen.delete(this.seen.keys().next().value);
   }

@@ -84,10 +84,11 @@ const TAKE = {
     show(view ?? location.hash.slice(1));
   },
   detail({detail, at}) {
-    if (cameBefore(detail, at)) return;
+    const tried = String(detail.id ?? '').startsWith('shadow-');  // the server does not tell it again
+    if (!tried && cameBefore(detail, at)) return;
     const old = here(at) < opened;
     if (!old) teach.least.onDetail(detail);
-    if (String(detail.id ?? '').startsWith('shadow-')) teach.shadow.onDetail(detail);
+    if (tried) teach.shadow.onDetail(detail);
     else ask.onDetail(detail, here(at), old);
   },
   teach({detail}) { ask.onTeach(detail); teach.onTeach(detail); },
@@ -101,7 +102,7 @@ const TAKE = {
     else if (there) teach.say({do: 'list'});
   },
   reel(event) { stage.onReel(event); },
-  notice({text}) { notice(text, 'bad'); },
+  notice({text, id}) { notice(text, 'bad'); ask.onRefused(id, text); },
 };
 
 const opened = Date.now() / 1000;
@@ -141,7 +142,7 @@ document.addEventListener('keydown', (event) => {
   if (number >= 1 && number <= 9) {
     digits.add(event.code);
     if (view === 'teach') teach.hold(number - 1);
-    else ask.pick(number - 1);
+    else if (view === 'look') ask.pick(number - 1);
   } else if (event.key === ' ' && !event.target.closest('button, a, input, summary')) {
     if (stage.play()) event.preventDefault();
   } else if (KEYS[event.key.toLowerCase()]) {

@@ -63,6 +63,11 @@ export class Stage {
     return [...new Set([...this.cameras, ...this.reels.keys()])];
   }
 
+  // Whether a camera is what people upload, which the node knows nothing of.
+  isUpload(name) {
+    return this.reels.has(name) && !this.cameras.includes(name);
+  }
+
   choose(name) {
     if (name === this.camera) return;  // a still picture would not come again
     this.camera = name;
@@ -211,6 +216,7 @@ export class Stage {
 
   onReel(event) {
     this.reels.set(event.camera, {...event, at: performance.now()});
+    if (event.camera === this.camera) this.look(event.playing ? this.evidence : []);  // another picture
     if (event.look && event.label === this.uploaded) {
       this.uploaded = null;  // another browser's upload moves nobody's picture
       this.look([]);  // that is about the upload before
@@ -231,7 +237,7 @@ export class Stage {
     if (document.activeElement !== find('seek') || reel.playing) find('seek').value = at;
     find('play').textContent = reel.playing ? '❚❚' : '▶';
     find('play').setAttribute('aria-label', reel.playing ? 'Pause' : 'Play');
-    find('moment').textContent = reel.label.endsWith(' s')
+    find('moment').textContent = reel.playing || reel.label.endsWith(' s')
       ? `${at.toFixed(1)} of ${reel.seconds.toFixed(1)} s` : reel.label;
   }
 

@@ -9,9 +9,9 @@ export class State {
     this.conditions = new Map();
     this.statuses = [];
     this.rows = [];
+    this.unsaved = new Map();  // name of a setting → the field that somebody has written in
     this.hello = null;
     this.heard = 0;
-    this.edited = null;
     const section = (title, node) => h('section', {class: 'card'}, h('h2', {}, title), node);
     this.lampsNode = h('ul', {class: 'lamps'});
     this.healthNode = h('ul', {class: 'health'});
@@ -106,9 +106,10 @@ export class State {
 
   row(row) {
     const id = `set-${row.name}`;
-    const field = this.field(row, id);
+    const field = this.unsaved.get(row.name) ?? this.field(row, id);
     const range = row.from === null ? '' : ` From ${row.from} to ${row.to}.`;
-    return h('form', {class: 'setting', onsubmit: (event) => { event.preventDefault(); this.set(row, field); }},
+    return h('form', {class: 'setting', oninput: () => this.unsaved.set(row.name, field),
+      onsubmit: (event) => { event.preventDefault(); this.set(row, field); }},
       h('label', {for: id}, nice(row.name)), field, h('button', {type: 'submit'}, 'Set'),
       h('p', {class: 'hint', id: `${id}-about`}, row.description + range));
   }
@@ -121,7 +122,7 @@ export class State {
     if (typeof row.value === 'boolean') return h('input', {...about, type: 'checkbox', checked: row.value});
     if (Array.isArray(row.value)) return h('textarea', {...about, rows: Math.max(2, row.value.length)}, row.value.join('\n'));
     if (typeof row.value === 'number') {
-      return h('input', {...about, type: 'number', step: row.number ? 'any' : 1, min: row.from ?? undefined,
+      return h('input', {...about, type: 'number', required: true, step: row.number ? 'any' : 1, min: row.from ?? undefined,
         max: row.to ?? undefined, value: String(row.value)});
     }
     return h('input', {...about, type: 'text', value: row.value ?? '', maxlength: 4096});
@@ -132,9 +133,10 @@ export class State {
     if (field.type === 'checkbox') value = field.checked;
     else if (Array.isArray(row.value)) value = field.value.split('\n').map((line) => line.trim());
     else if (typeof row.value === 'number') value = Number(field.value);
+    if (!this.send({do: 'set', name: row.name, value})) return;
     document.activeElement?.blur();
+    this.unsaved.delete(row.name);
     this.drawn = '';  // refused or not, the field shows what the node has
-    this.send({do: 'set', name: row.name, value});
   }
 }
 
