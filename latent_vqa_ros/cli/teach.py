@@ -22,13 +22,15 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.cli.common import TAUGHT, add_json, add_verb, not_negative, positive
 
 if TYPE_CHECKING:
+    from latent_vqa_ros.teach.known import Known
     from latent_vqa_ros.teach.teacher import Taken, Teacher
 
 Document = dict[str, Any]
@@ -145,20 +147,24 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
     moment, unread = args.moment or _moment(teacher, args), list[str]()
     for _ in from_files(args, moment):  # nothing is added unless all can be read
         pass
-    document, there = None, 0
+    document, count, there = None, 0, list[str]()
     for taken in from_bag(args, unread) if args.bag else from_files(args, moment):
-        document = teacher.do(message, taken)
+        document, count = teacher.do(message, taken), count + 1
         if document['reason'].startswith(ALREADY):
-            there += 1
+            there.append(document['reason'].rpartition(': ')[2])
             document['status'] = 'ok'
         if document['status'] != 'ok':
             break
     if document is None:
         raise TeachError(f'{args.bag}: no frame between --from and --to'
                          + (f' can be read: {unread[0]}' if unread else ''))
-    if document['status'] == 'ok':
+    vain = _left_out(teacher, args, there) if len(there) == count else ''
+    if vain:
+        document.update(status='refused', reason=f'{vain}: the pictures are shots already, which '
+                        'stay as they are; give it with a new picture, or forget them first')
+    elif document['status'] == 'ok':
         document['reason'] = '; '.join(filter(None, [
-            f'{there} of the pictures were shots already' if there else '',
+            f'{len(there)} of the pictures were shots already' if there else '',
             f'{len(unread)} frames cannot be read and were left out: {unread[0]}' if unread
             else '']))
     return document
@@ -169,17 +175,41 @@ def _moment(teacher: Teacher, args: argparse.Namespace) -> str:
 
     It is that of the command before where nothing else was shown between them.
     """
-    from latent_vqa_ros.teach.question import TeachError, check_answer
+    from latent_vqa_ros.teach.question import check_answer
 
     answer = check_answer(args.answer)
-    try:
-        last = teacher.folder.find(args.question, args.camera).shots[-1:]
-    except TeachError:
-        last = ()
-    for shot in last:
-        if shot.answer == answer and re.fullmatch(_UNNAMED, shot.moment):
+    known = _question(teacher, args)
+    for shot in reversed(known.shots if known else ()):
+        if shot.answer != answer:
+            break
+        if re.fullmatch(_UNNAMED, shot.moment):
             return shot.moment
     return str(time.time_ns())
+
+
+def _question(teacher: Teacher, args: argparse.Namespace) -> Known | None:
+    """Return the question to which ``add`` adds, None where it is new."""
+    from latent_vqa_ros.teach.question import TeachError
+
+    for camera in (args.camera, ''):  # one for any camera goes by its slug
+        with suppress(TeachError):
+            return teacher.folder.find(args.question, camera)
+    return None
+
+
+def _left_out(teacher: Teacher, args: argparse.Namespace, names: Sequence[str]) -> str:
+    """Return which options a command was given in vain, as all its pictures were shots already."""
+    from latent_vqa_ros.teach.question import Question, check_region, normal
+
+    known = _question(teacher, args)
+    assert known is not None
+    moments = {shot.moment for shot in known.shots if shot.name in names}
+    wordings = Question(args.question, wordings=tuple(args.wordings)).keys
+    return ', '.join(option for option, given in (
+        ('--region', args.region and check_region(args.region) != known.question.region),
+        ('--wording', args.wordings and wordings - known.question.keys - {normal(known.slug)}),
+        ('--moment', args.moment and moments != {args.moment}),
+        ('--apart', args.apart and len(moments) < len(names))) if given)
 
 
 def from_files(args: argparse.Namespace, moment: str) -> Iterator[Taken]:

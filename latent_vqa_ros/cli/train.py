@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import torch
 
     from latent_vqa_ros.training.chain import Link
+    from latent_vqa_ros.training.config import Recipe
+    from latent_vqa_ros.training.data import Data
 
 SMOKE_RECORDS = 64  # of each split
 
@@ -65,10 +67,12 @@ def run(args: argparse.Namespace) -> int:
     documents = []
     with distributed.group(device):
         for link in links:
-            if len(links) > 1 and distributed.first(link.finished):
+            if len(links) > 1 and distributed.first(done(link, args.smoke)):
                 if not distributed.rank():
                     print(f'{link.out}: finished, left as it is', file=sys.stderr)
                 continue
+            if link is not links[0]:
+                link.check_start()
             document = train(link, device, args.smoke)
             if document is not None:
                 documents.append(document)
@@ -109,18 +113,39 @@ def choose(device: str | None) -> torch.device:
     return chosen
 
 
-def train(link: Link, device: torch.device, smoke: bool) -> dict[str, Any] | None:
-    """Run all stages; return the report, None in all processes but the first."""
+def done(link: Link, smoke: bool) -> bool:
+    """Return whether a link's bundle is there, made of the data as it is now."""
     from latent_vqa_ros import datasets
-    from latent_vqa_ros.training import assemble, distributed, unfamiliar
-    from latent_vqa_ros.training import run as stages
+    from latent_vqa_ros.training.data import digest
+
+    if not link.finished:
+        return False
+    if all(map(datasets.version, link.recipe.names)) and not any(link.recipe.own):
+        return True  # the versions tell
+    data = load(link.recipe, smoke)
+    return link.has(digest((*data.train, *data.val)))
+
+
+def load(recipe: Recipe, smoke: bool) -> Data:
+    """Return a recipe's data, which the first process draws where it must be drawn."""
+    from latent_vqa_ros import datasets
+    from latent_vqa_ros.training import distributed
     from latent_vqa_ros.training.data import load_data
 
     limit = SMOKE_RECORDS if smoke else None
-    for name, most in link.recipe.sources:
-        distributed.first_alone(partial(datasets.ready, name, limit or most, link.recipe.own))
-    distributed.first_alone(partial(unfamiliar.check, link.recipe.unfamiliar, limit))
-    data = load_data(link.recipe, limit)
+    for name, most in recipe.sources:
+        distributed.first_alone(partial(datasets.ready, name, limit or most, recipe.own))
+    return load_data(recipe, limit)
+
+
+def train(link: Link, device: torch.device, smoke: bool) -> dict[str, Any] | None:
+    """Run all stages; return the report, None in all processes but the first."""
+    from latent_vqa_ros.training import assemble, distributed, unfamiliar
+    from latent_vqa_ros.training import run as stages
+
+    distributed.first_alone(partial(unfamiliar.check, link.recipe.unfamiliar,
+                                    SMOKE_RECORDS if smoke else None))
+    data = load(link.recipe, smoke)
     model = stages.run(link.recipe, data, link.folder, device)
     if distributed.rank():
         return None

@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -151,7 +151,10 @@ class Folder:
                     ) -> tuple[Known, int]:
         """Store what ``make(number)`` returns, contents by file name; return its number, too."""
         with self._writing():
-            known = self._again(known)
+            fitted, known = known.shots, self._again(known)
+            if fitted and not set(fitted) & set(known.shots):
+                raise TeachError(f'{known.slug}: none of the shots that were fitted is there any '
+                                 'more; fit it again')
             number = max(known.versions, default=0) + 1
             folder = known.path / VERSIONS
             files.write_folder(folder / str(number), make(number))
@@ -161,10 +164,13 @@ class Folder:
                 files.remove_folder(folder / str(old))
         return read(known.path), number
 
-    def switch(self, known: Known, version: int | None, forced: bool = False) -> Known:
-        """Let a version answer, or none."""
+    def switch(self, known: Known, version: int | None, forced: bool = False,
+               instead_of: Active | None = None) -> Known:
+        """Let a version answer, or none, unless another one does than ``instead_of``."""
         with self._writing():
             known = self._again(known)
+            if instead_of not in (None, known.active):
+                return known
             if version is not None and version not in known.versions:
                 raise TeachError(f'{known.slug} has no version {version}')
             old, before = known.active, known.active.before
@@ -210,16 +216,18 @@ class Folder:
     def _wanted(self, question: Question) -> Known:
         """Return the question to which a shot is added, as it is to be; writes nothing."""
         all_known = self.known()
+        here = [one for one in all_known if question.camera == one.question.camera]
         known = _of_slug(all_known, question) or next((
-            one for one in all_known if question.camera == one.question.camera
-            and question.keys & one.question.keys), None)
+            one for keys in ({normal(question.text)}, question.keys) for one in here
+            if keys & one.question.keys), None)
         if known is not None:
             if known.broken:
                 raise TeachError(known.broken)
             told = known.question
-            return replace(known, question=replace(
-                told, region=question.region or told.region,
-                wordings=_merged(told, question, known.slug)))
+            wanted = replace(told, region=question.region or told.region,
+                             wordings=_merged(told, question, known.slug))
+            _check_apart(wanted.keys - told.keys, known, all_known)
+            return replace(known, question=wanted)
         if len(all_known) >= MAX_QUESTIONS:
             raise TeachError(f'{len(all_known)} questions are taught, at most {MAX_QUESTIONS}: '
                              'forget one')
@@ -248,6 +256,15 @@ def _of_slug(all_known: Sequence[Known], question: Question) -> Known | None:
         if question.text == known.slug and not question.keys & known.question.keys:
             raise TeachError(f'{known.slug} is taught for the camera {camera!r}')
     return None
+
+
+def _check_apart(new: Set[str], known: Known, all_known: Sequence[Known]) -> None:
+    """Raise TeachError where a new wording of a question asks another one of its camera."""
+    for other in all_known:
+        same = new & other.question.keys
+        if same and other.path != known.path and (
+                other.question.camera == known.question.camera):
+            raise TeachError(f'{min(same)!r} asks {other.slug} already')
 
 
 def _merged(told: Question, new: Question, slug: str) -> tuple[str, ...]:

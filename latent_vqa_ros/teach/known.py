@@ -69,7 +69,8 @@ class Known:
 
 def read(path: Path) -> Known:
     """Return a question from its folder; what is wrong stands under ``broken``."""
-    known = Known(path, Question(path.name[:60] or 'question'))
+    name = ''.join(sign for sign in path.name if sign.isprintable()).strip()
+    known = Known(path, Question(name[:60] or 'question'))
     try:
         question, last_shot = _question(path / QUESTION)
         known = replace(known, question=question, last_shot=last_shot)

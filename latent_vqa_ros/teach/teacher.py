@@ -109,9 +109,10 @@ class Teacher:
 
     def _fit(self, message: Message, taken: Taken | None, document: Document,
              known: Known | None = None) -> Known:
+        seen = None if known is None else known.active  # a correction switches nothing on
         known, version = self._learner.fit(known or self._known(message))
         if version.trusted or message.force:
-            return self.folder.switch(known, version.about['number'], not version.trusted)
+            return self.folder.switch(known, version.about['number'], not version.trusted, seen)
         document.update(status=NOT_TRUSTED, reason=version.about['judgement']['reason'])
         return known
 

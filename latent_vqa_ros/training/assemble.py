@@ -88,11 +88,14 @@ def assemble_again(recipe: Recipe, bundle: Bundle, out: Path) -> Json:
         if getattr(recipe, name) != getattr(has, name):
             raise ConfigError(f'{recipe.file}: {name} is not that of {bundle.path}: '
                               f'{getattr(has, name)}')
+    data = data_of(recipe, has)
+    if data.name != has.training.get('data', data.name):
+        raise ConfigError(f'{recipe.file}: data: {bundle.path} was made of {has.training["data"]}')
     draft = replace(has, version=recipe.version, training={  # recipe and digest: of the weights
         **has.training, 'false_alarms': recipe.false_alarms})
     with TemporaryDirectory(prefix='latent_vqa_') as work:
-        return finish(recipe, draft, data_of(recipe, bundle.manifest), load_model(bundle),
-                      Path(work), out, {}, card.training_of(bundle.path))
+        return finish(recipe, draft, data, load_model(bundle), Path(work), out, {},
+                      card.training_of(bundle.path))
 
 
 def data_of(recipe: Recipe, manifest: Manifest) -> Data:
@@ -232,8 +235,8 @@ def deliver(manifest: Manifest, report: Json, work: Path, out: Path, training: s
     metrics = {**{run: {key: rounded(found[key]) for key in kept if key in found}
                   for run, found in runs.items()},
                'disagreement': rounded(report['disagreement']), 'modules': report['modules']}
-    export.write_manifest(out, replace(manifest, metrics=metrics), names)
     card.write(out, manifest, report, training)
+    export.write_manifest(out, replace(manifest, metrics=metrics), names)
     return report
 
 

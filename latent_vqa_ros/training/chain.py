@@ -27,6 +27,17 @@ class Link:
     folder: Path
     out: Path
 
+    def check_start(self) -> None:
+        """Raise ConfigError where the run folder's weights come from another start."""
+        begun = start.begun_with(self.folder)
+        if begun and begun != start.identity(bundle.load(Path(self.recipe.start))):
+            raise ConfigError(f'{self.folder}: holds a training with another start_bundle, '
+                              f'{begun}; remove it')
+
+    def has(self, data_sha256: str) -> bool:
+        """Return whether the bundle, which is there, was made of the data with this digest."""
+        return bundle.load(self.out).manifest.training.get('data_sha256') == data_sha256
+
     @property
     def finished(self) -> bool:
         """Whether the bundle is there that this recipe makes of its data and its start."""

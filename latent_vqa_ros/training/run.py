@@ -32,6 +32,7 @@ from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.data import Data, digest
 
 RUN = 'run.json'  # in the run folder: what decides its weights
+LATER = ('counts',)  # keys of RUN that folders of before have not
 FINETUNED = 'finetune.safetensors'  # in the run folder: the last stage's checkpoint
 
 
@@ -59,6 +60,7 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
     # filling what is overwritten anyway would take a seventh of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     trained = {**recipe.trains, 'content': digest((*data.train, *data.val)),
+               'counts': [len(data.train), len(data.val)],
                'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)}
     if recipe.start and not finished(folder):  # then its place may hold what came of it
         trained['start_bundle'] = start.identity(bundle.load(Path(recipe.start)))
@@ -91,6 +93,7 @@ def _claim(folder: Path, trained: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RUN
     begun = json.loads(path.read_text('utf-8')) if path.exists() else dict(trained)
+    begun = {key: trained[key] for key in LATER} | begun
     differ = [key for key in trained if begun.get(key) != trained[key]]
     if differ:
         raise ConfigError(f'{folder}: holds a training with another {", ".join(differ)}; name '

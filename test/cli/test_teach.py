@@ -10,6 +10,8 @@ from latent_vqa_ros.bags import answer as bag_answers
 from latent_vqa_ros.cli.main import main
 from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.question import Question
 
 BAG = 'test/data/episode'
 
@@ -219,3 +221,31 @@ def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
 def test_a_folder_where_nothing_is_on_is_said(tmp_path, capfd, caplog, pictures):
     assert main(['ask', str(pictures / 'yes_01.png'), QUESTION, '--taught', str(tmp_path)]) == 1
     assert 'no question is switched on' in caplog.text + capfd.readouterr().err
+
+
+def test_a_moment_is_found_by_slug_and_past_shots_that_nobody_named(pictures, tmp_path, capsys):
+    def shown(first, *more):
+        path = sorted(pictures.glob('yes*'))[first]
+        return teach(capsys, tmp_path, 'add', '--answer', 'yes', path, *more)['moments']['yes']
+
+    shown(0, '--question', QUESTION)
+    slug = Folder(tmp_path).find(QUESTION).slug
+    assert shown(1, '--question', slug, '--camera', 'front') == 1
+    Folder(tmp_path).add(Question(QUESTION), 'yes', sorted(pictures.glob('yes*'))[2].read_bytes(),
+                         10**9)
+    assert shown(3, '--question', QUESTION) == 2
+
+
+@pytest.mark.parametrize(('more', 'said'), [
+    (('--region', '0', '0', '0.5', '0.5'), '--region'), (('--apart',), '--apart'),
+    (('--moment', 'evening'), '--moment'), (('--wording', 'open?'), '--wording')])
+def test_what_is_given_in_vain_with_pictures_that_are_shots_already_is_said(
+        pictures, tmp_path, capsys, more, said):
+    what = ['add', '--question', QUESTION, '--answer', 'yes', *sorted(pictures.glob('yes*'))[:3]]
+    teach(capsys, tmp_path, *what)
+    teach(capsys, tmp_path, *what)
+    document = teach(capsys, tmp_path, *what, *more, code=1)
+    assert document['status'] == 'refused'
+    assert document['reason'].startswith(f'{said}: ')
+    teach(capsys, tmp_path / 'other', *what, *more)
+    teach(capsys, tmp_path / 'other', *what, *more)

@@ -171,6 +171,20 @@ def test_a_shot_goes_to_the_question_that_its_slug_names(tmp_path):
     assert len(here.known()) == 2
 
 
+@pytest.mark.parametrize('text', ['is it open?', 'zebra there?'])
+def test_a_wording_that_asks_another_question_is_refused(tmp_path, text):
+    taught = Folder(tmp_path)
+    texts = ['is it open?', 'zebra there?']
+    for number, each in enumerate(texts):
+        taught.add(Question(each), 'yes', jpeg(number), 0)
+    before, other = everything(tmp_path), texts[text == texts[0]]
+    with pytest.raises(TeachError, match=f'asks {Question(other).slug} already'):
+        taught.add(Question(text, wordings=('and now?', other)), 'no', jpeg(7), 0)
+    assert everything(tmp_path) == before
+    known, _ = taught.add(Question('and now?', wordings=(text,)), 'no', jpeg(7), 0)
+    assert (known.slug, known.question.wordings) == (Question(text).slug, ('and now?',))
+
+
 @pytest.mark.parametrize('stray', [
     'is-the-lid-open/shots/000002.jpg', 'is-the-lid-open/.part-questions.jsonl',
     'is-the-lid-open/shots/.part-000002.jpg', '.part-other/question.yaml',
@@ -314,3 +328,24 @@ def test_kill_at_fifty_moments_loses_no_acknowledged_shot(tmp_path):
 def test_a_home_that_does_not_exist_is_one_line():
     with pytest.raises(TeachError, match='no such home'):
         Folder('~nobody-has-this-name/taught')
+
+
+def test_a_version_of_shots_that_were_replaced_meanwhile_is_not_kept(tmp_path):
+    taught = Folder(tmp_path)
+    known, _ = taught.add(BOXED, 'yes', jpeg(1), 0)
+    taught.forget(known)
+    taught.add(BOXED, 'yes', jpeg(2), 0)
+    with pytest.raises(TeachError, match='fit it again'):
+        taught.add_version(known, lambda number: {'about.json': b'{}'})
+    assert taught.find(BOXED.text).versions == ()
+
+
+def test_a_name_that_cannot_be_a_question_breaks_its_folder_alone(tmp_path):
+    taught = Folder(tmp_path)
+    taught.add(BOXED, 'yes', jpeg(1), 0)
+    for name in (b'caf\xe9', b'  '):
+        path = tmp_path / os.fsdecode(name)
+        path.mkdir()
+        (path / 'question.yaml').write_text('no: question')
+    assert [bool(known.broken) for known in taught.known()].count(False) == 1
+    taught.add(BOXED, 'no', jpeg(2), 0)

@@ -46,3 +46,11 @@ def test_old_versions_go_and_those_in_use_stay(tmp_path):
         found, _ = here.add_version(found, version)
     assert len(found.versions) <= 20
     assert {1, 31} <= set(found.versions)
+
+
+def test_a_version_takes_the_place_of_what_answered_when_its_fit_began_alone(tmp_path):
+    here = Folder(tmp_path)
+    found = answered_by(here, 2)
+    here.switch(found, None)  # by somebody else, meanwhile
+    assert here.switch(found, 1, instead_of=found.active).active.version is None
+    assert here.switch(found, 1, instead_of=here.find(found.slug).active).active.version == 1

@@ -129,13 +129,25 @@ def test_a_bundle_made_anew_keeps_what_its_card_says_of_the_training(again, made
 
 
 @pytest.mark.parametrize(('change', 'said'), [
-    ({'name': 'other'}, 'name is not that of'), ({'preprocess': None}, 'preprocess is not')])
+    ({'name': 'other'}, 'name is not that of'), ({'preprocess': None}, 'preprocess is not'),
+    ({'data': 'easy_vqa'}, 'was made of')])
 def test_a_recipe_of_another_model_makes_no_bundle_anew(recipe, made, tmp_path, change, said):
     if 'preprocess' in change:
         change = {'preprocess': replace(recipe.preprocess, resize='stretch')}
     with pytest.raises(ConfigError, match=said):
         assemble.assemble_again(replace(recipe, **change), made, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_bundle_without_its_card_is_no_bundle(recipe, made, tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(assemble.card, 'write', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        assemble.assemble_again(recipe, made, tmp_path / 'out')
+    with pytest.raises(bundle.BundleError):
+        bundle.load(tmp_path / 'out')
 
 
 def test_evidence_words_are_those_that_name_things_in_training(made):

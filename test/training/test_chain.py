@@ -93,6 +93,36 @@ def test_what_is_finished_is_left_and_what_is_missing_is_made_again(chain):
     assert not replace(two, recipe=replace(two.recipe, data='tabletop')).finished
 
 
+def test_a_finished_training_from_another_start_is_refused(chain):
+    folder, recipes, _ = chain
+    path = folder / 'runs' / 'one_smoke' / 'bundle' / 'manifest.yaml'
+    kept = path.read_text()
+    version = bundle.load(path.parent).manifest.version
+    try:
+        path.write_text(kept.replace(f'version: {version}', 'version: 77.0.0', 1))
+        done = train(folder, *recipes, '--out', folder / 'last')
+        assert done.returncode == 1
+        assert 'two_smoke: holds a training with another start_bundle' in done.stderr
+    finally:
+        path.write_text(kept)
+
+
+def test_a_link_whose_data_changed_is_not_left_as_it_is(chain):
+    folder, recipes, _ = chain
+    path = folder / 'data' / 'questions.jsonl'
+    kept = path.read_text()
+    first, *others = kept.splitlines()
+    line = json.loads(first)
+    try:
+        path.write_text('\n'.join([json.dumps({**line, 'answer': {
+            'yes': 'no', 'no': 'yes'}[line['answer']]}), *others]))
+        done = train(folder, *recipes, '--out', folder / 'last')
+        assert done.returncode == 1
+        assert 'one_smoke: holds a training with another content' in done.stderr
+    finally:
+        path.write_text(kept)
+
+
 def test_a_training_does_not_go_on_from_another_start(chain):
     folder, recipes, _ = chain
     run = folder / 'runs' / 'two_smoke' / 'run.json'

@@ -128,6 +128,21 @@ def test_other_data_is_another_training(small, tmp_path):
         train(recipe, load_data(recipe), run, torch.device('cpu'))
 
 
+def test_a_record_that_moves_to_another_split_is_another_training(small, tmp_path):
+    recipe, data = small
+    run = tmp_path / 'run'
+    train(recipe, load_data(recipe), run, torch.device('cpu'))
+    claim = json.loads((run / 'run.json').read_text())
+    before = claim.pop('counts')
+    (run / 'run.json').write_text(json.dumps(claim))  # as of a run of before
+    train(recipe, load_data(recipe), run, torch.device('cpu'))
+    assert json.loads((run / 'run.json').read_text())['counts'] == before
+    same = load_data(recipe)
+    moved = replace(same, train=same.train[:-1], val=(same.train[-1], *same.val))
+    with pytest.raises(ConfigError, match='another counts'):
+        train(recipe, moved, run, torch.device('cpu'))
+
+
 def test_a_training_that_diverges_keeps_its_last_epoch(small, tmp_path):
     recipe, _ = small
     recipe = replace(recipe, pretrain=replace(recipe.pretrain, learning_rate=1e30))

@@ -16,6 +16,7 @@ UNTAUGHT = {'answers': [], 'shots': {}, 'moments': {}}
 
 @pytest.fixture
 def screen(told_screen):
+    told_screen.until(lambda: told_screen.pictures, 'a picture')
     told_screen.run('alone = true')
     told_screen.press('t')
     yield told_screen
@@ -157,8 +158,6 @@ def test_a_picture_that_an_id_is_about_no_more_is_offered_no_more(screen, node):
             'image_age_ms': 1.0, 'latency_ms': {'total': 1.0}, 'evidence': [],
             'model': {'name': model, 'version': '1', 'sha256': ''}}})
 
-    screen.run('choose("camera")')
-    assert screen.sees(1)
     node.lists((QUESTION, SLUG))
     screen.write('#new-question', QUESTION)
     answers(f'taught/{SLUG}')
