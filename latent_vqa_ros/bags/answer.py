@@ -1,7 +1,7 @@
 """Ask a model about every frame of a bag, one frame at a time, the same way each time.
 
     with BagReader('run7') as bag:
-        topics = choose_topics(bag.topics)
+        topics = choose_topics(bag.topics, silent=bag.silent)
         for answered in answers(bag, pipeline, topics, ['what color is the shape?']):
             print(answered.topic, [detail.answer for detail in answered.details])
 
@@ -11,7 +11,7 @@ stamp, so that a frame of last year is not stale. Where answers are put is `answ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +53,14 @@ class Answered:
         return found
 
 
-def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = ()) -> list[str]:
+def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = (),
+                  silent: Collection[str] = ()) -> list[str]:
     """Return the topics to answer about, sorted; BagError where there is none.
 
     ``topics`` is name → type, as BagReader has it. Without ``wanted`` it is every Image and
     CompressedImage topic, so that no picture is answered about twice: a compressed twin is left
-    out where the raw topic is there too, point clouds where there is any picture.
+    out where the raw topic is there too, point clouds where there is any picture. Topics in
+    ``silent``, which have no message, count only where no other has pictures.
     """
     for name in (topic if topic.startswith('/') else f'/{topic}' for topic in wanted):
         if topics.get(name) not in (IMAGE, COMPRESSED, CLOUD):
@@ -66,15 +68,20 @@ def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = ()) -> list
                            f'{", ".join(_with_images(topics)) or "none"}')
     if wanted:
         return sorted({topic if topic.startswith('/') else f'/{topic}' for topic in wanted})
-    pictures = [name for name in _with_images(topics)
-                if topics[name] != CLOUD and not name.endswith(DEPTH)]
-    raw = {name for name in pictures if topics[name] == IMAGE}
-    chosen = [name for name in pictures if name.removesuffix('/compressed') not in raw - {name}]
-    chosen = chosen or [name for name in _with_images(topics) if topics[name] == CLOUD]
+    chosen = (_chosen({name: kind for name, kind in topics.items() if name not in silent})
+              or _chosen(topics))
     if not chosen:
         raise BagError('the bag has no topic with images (Image, CompressedImage, PointCloud2); '
                        f'its topics: {", ".join(sorted(topics)) or "none"}')
     return chosen
+
+
+def _chosen(topics: Mapping[str, str]) -> list[str]:
+    pictures = [name for name in _with_images(topics)
+                if topics[name] != CLOUD and not name.endswith(DEPTH)]
+    raw = {name for name in pictures if topics[name] == IMAGE}
+    chosen = [name for name in pictures if name.removesuffix('/compressed') not in raw - {name}]
+    return chosen or [name for name in _with_images(topics) if topics[name] == CLOUD]
 
 
 def _with_images(topics: Mapping[str, str]) -> list[str]:

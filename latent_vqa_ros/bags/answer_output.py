@@ -183,7 +183,7 @@ class TextOutput:
                 'statuses': self.tally.statuses}
         fresh = self.side.with_name(f'{self.side.name}.new')
         with fresh.open('w', encoding='utf-8') as side:
-            json.dump(kept, side, ensure_ascii=False)
+            json.dump(kept, side)  # a name of a file that is not UTF-8 stays readable
             side.flush()
             os.fsync(side.fileno())
         os.replace(fresh, self.side)

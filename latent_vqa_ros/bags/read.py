@@ -44,6 +44,7 @@ class BagReader:
 
     topics          absolute name → full message type, as '/image_raw' → 'sensor_msgs/msg/Image',
                     however the bag writes them
+    silent          topics without a message
     latched         topics that were offered as transient local (/tf_static, maps)
     message_count   messages in the bag, all topics
     start_ns, end_ns  stamps of the first and of the last message in ns; 0 for an empty bag
@@ -56,6 +57,7 @@ class BagReader:
         need_rosbags()
         self.path = Path(path)
         self.topics: dict[str, str] = {}
+        self.silent: frozenset[str] = frozenset()
         self.latched: frozenset[str] = frozenset()
         self.message_count = 0
         self.start_ns = 0
@@ -78,6 +80,8 @@ class BagReader:
         self._reader = reader
         self.topics = {_absolute(found.topic): _full(found.msgtype)
                        for found in reader.connections}
+        self.silent = frozenset(self.topics) - {
+            _absolute(found.topic) for found in reader.connections if found.msgcount}
         self.latched = frozenset(
             _absolute(found.topic) for found in reader.connections if _is_latched(found))
         self.message_count = reader.message_count

@@ -92,14 +92,14 @@ def published(bag: BagReader, stamps: Collection[int]) -> Iterator[tuple[int, by
 
 
 def _pictures(bag: BagReader) -> Iterator[tuple[Frame, BagRecord]]:
-    topic = choose_topics(bag.topics)[0]
+    topic = choose_topics(bag.topics, silent=bag.silent)[0]
     return ((make_frame(bag, record), record) for record in bag if record.topic == topic)
 
 
 def true_frames(bag: BagReader) -> list[TrueFrame]:
     """Tell which pictures of the bag's first camera have a truth; BagError without any."""
     _check(bag)
-    topic = choose_topics(bag.topics)[0]
+    topic = choose_topics(bag.topics, silent=bag.silent)[0]
     pictures: set[int] = set()
     truths: dict[int, tuple[tuple[str, str], ...]] = {}
     for record in bag:

@@ -20,7 +20,6 @@ until FILE.part is finished or removed. A bag is there whole or not at all, and 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from latent_vqa_ros.cli.common import (
     count,
     counting,
     end_cleanly,
+    one_document,
     use_taught,
 )
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
                 'rows': sum(tally.statuses.values()), 'statuses': dict(tally.statuses),
                 'topics': dict(tally.topics), 'resumed_frames': resumed,
                 'duration_s': round(time.monotonic() - started, 3)}
-    print(json.dumps(document, ensure_ascii=False) if args.json else sentence(document))
+    print(one_document(document) if args.json else sentence(document))
     return 0
 
 
@@ -90,7 +90,7 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
 
     questions = [clean_question(question) for question in args.questions]
     with BagReader(args.bag) as bag:
-        topics = choose_topics(bag.topics, args.topics)
+        topics = choose_topics(bag.topics, args.topics, bag.silent)
         log.info('answering about %s', ', '.join(topics))
         pipeline = use_taught(open_pipeline(args.model), args.taught)
         warn_of_questions(pipeline, questions)

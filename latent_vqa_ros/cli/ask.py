@@ -10,7 +10,6 @@ for all questions. Exit code 1 when a question got no answer (its status is not 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from latent_vqa_ros.cli.common import (
     add_model,
     add_taught,
     add_verb,
+    one_document,
     use_taught,
 )
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Print one line per question; return 0 when each one was answered."""
     details = answer(args.image, args.questions, args.model, args.taught)
     if args.json:
-        print(json.dumps([detail.to_dict() for detail in details], ensure_ascii=False))
+        print(one_document([detail.to_dict() for detail in details]))
     else:
         for detail in details:
             print(line(detail))

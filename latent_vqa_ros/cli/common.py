@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import signal
 import sys
@@ -57,6 +58,12 @@ def use_taught(pipeline: Pipeline, folder: str | None) -> Pipeline:
             raise TeachError(f'{folder}: no question is switched on there; latent_vqa teach list')
         pipeline.taught = taught
     return pipeline
+
+
+def one_document(document: Any, **how: Any) -> str:
+    """Return JSON for stdout, on one line; signs that stdout has not are escaped."""
+    utf_8 = (sys.stdout.encoding or '').lower().replace('-', '') == 'utf8'
+    return json.dumps(document, ensure_ascii=not utf_8, **how)
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:

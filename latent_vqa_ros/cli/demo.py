@@ -164,7 +164,8 @@ def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFr
     from latent_vqa_ros.core.process import resident_mb
     from latent_vqa_ros.ros.tools.asker import Asker, DemoError, running
 
-    compressed = bag.topics[choose_topics(bag.topics)[0]].endswith('CompressedImage')
+    topic = choose_topics(bag.topics, silent=bag.silent)[0]
+    compressed = bag.topics[topic].endswith('CompressedImage')
     shown = published(bag, {frame.stamp_ns for frame in frames})
     parameters = ('-p', f'model:={model.resolve()}', '-p', 'max_image_age:=0.0',  # old stamps
                   '-p', f'image_transport:={"compressed" if compressed else "raw"}')

@@ -11,12 +11,11 @@ missing or differs. It runs nothing and needs no torch.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb, one_document
 
 if TYPE_CHECKING:
     from latent_vqa_ros.core.manifest import FileEntry, Manifest
@@ -36,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     document = inspect(find_model(args.model))
     if args.json:
-        print(json.dumps(finite(document), ensure_ascii=False, default=str))
+        print(one_document(finite(document), default=str))
     else:
         print(render(document))
     return 0 if all(file['check'] == 'ok' for file in document['files'].values()) else 1

@@ -17,6 +17,7 @@ from typing import Any
 
 from latent_vqa_ros.cli.common import add_json, add_verb
 from latent_vqa_ros.cli.train import add_recipe, choose, document_of, read, render, train
+from latent_vqa_ros.core.config import ConfigError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,6 +56,8 @@ def from_bundle(args: argparse.Namespace) -> dict[str, Any]:
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.training.assemble import assemble_again
 
+    if args.device is not None:
+        raise ConfigError('--device: with --model the graphs are made on the CPU')
     (link,) = read(args)
     bundle = load(find_model(args.model))
     return document_of(link.out, assemble_again(link.recipe, bundle, link.out))

@@ -10,11 +10,10 @@ these words only; any other is answered with the status unknown_words.
 from __future__ import annotations
 
 import argparse
-import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import add_json, add_model, add_verb
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb, one_document
 
 if TYPE_CHECKING:
     from latent_vqa_ros.core.manifest import Manifest
@@ -38,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     bundle.require(VQA)
     document = describe(bundle.manifest)
     if args.json:
-        print(json.dumps(document, ensure_ascii=False))
+        print(one_document(document))
         return 0
     print(f'{document["model"]} can be asked, for example:')
     print(textwrap.indent('\n'.join(document['questions']), '  '))

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latent_vqa_ros.cli.common import TAUGHT, add_json, add_verb, not_negative, positive
+from latent_vqa_ros.cli.common import (
+    TAUGHT,
+    add_json,
+    add_verb,
+    not_negative,
+    one_document,
+    positive,
+)
 
 if TYPE_CHECKING:
     from latent_vqa_ros.teach.known import Known
@@ -117,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         except TeachError as error:  # the fit itself is done
             document['sheet'] = ''
             document['warnings'].append(f'no sheet of the shots: {error}')
-    print(json.dumps(document, ensure_ascii=False) if args.json else render(document))
+    print(one_document(document) if args.json else render(document))
     return 0 if document['status'] == 'ok' else 1
 
 
@@ -244,7 +250,8 @@ def from_bag(args: argparse.Namespace, unread: list[str]) -> Iterator[Taken]:
 
     source = hashlib.sha256(str(Path(args.bag).resolve()).encode()).hexdigest()[:16]
     with BagReader(args.bag) as bag:
-        topic = choose_topics(bag.topics, [args.topic] if args.topic else [])[0]
+        topic = choose_topics(bag.topics, [args.topic] if args.topic else [],
+                              bag.silent)[0]
         due = args.start or 0.0
         for record in bag:
             at = (record.stamp_ns - bag.start_ns) / NANO

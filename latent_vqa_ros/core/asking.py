@@ -8,8 +8,7 @@ Knows nothing of vocabularies and of answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 
 from latent_vqa_ros.core.tokenizer import words
 
@@ -35,6 +34,11 @@ _SUBJECTS = _listed("""
     a an the it there any anything something this that these those all some one two more fewer you
     they he she we i your his her its their exactly
 """)  # of a verb that stands before them, in a question
+_BEGINNINGS = frozenset(('what', "what's", 'how', 'count'))  # of a question, without a sign, too
+_OPEN = _VERBS | _COURTESY | _listed("""
+    a an the to of in on at by for from with than or and not if tell say give show about
+""")  # after which such a word goes on with the same question: "it lies on what"
+_ATTRIBUTES = _listed('color colour shape size number')
 _JOINS = frozenset(('and', 'or', 'but'))
 _SIGN = re.compile(r'[^\w\s]\s*\w')  # with a word behind it
 _RELATIVE = frozenset(('that', 'which', 'who', 'you', 'i', 'we', 'they'))  # "…that are red, …"
@@ -68,11 +72,10 @@ def _asks_twice(text: str, said: Sequence[str]) -> bool:
 
     "Tell me, is it red" is one, and so are "which cube, if any, is red" and "it is red, is it".
     """
-    if not _SIGN.search(text) and _JOINS.isdisjoint(said):
+    if not _SIGN.search(text) and _JOINS.isdisjoint(said) and _BEGINNINGS.isdisjoint(said[1:]):
         return False  # most questions, cheaply
     asked = False
-    for cuts, group in groupby(words(text, signs=True), _is_cut):
-        part = [] if cuts else list(group)
+    for part in _parts(words(text, signs=True)):
         rest = _without_courtesy(part)
         about = not _FUNCTION.issuperset(rest)
         told = about and not _TOLD.isdisjoint(part[:len(part) - len(rest)])  # "tell me the size…"
@@ -82,8 +85,25 @@ def _asks_twice(text: str, said: Sequence[str]) -> bool:
     return False
 
 
-def _is_cut(word: str) -> bool:
-    return word in _JOINS or not word[-1].isalnum()
+def _parts(said: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the words between signs and joins, and those from where a question may begin."""
+    part: list[str] = []
+    for word in said:
+        if word in _JOINS or not word[-1].isalnum():
+            yield part
+            part = []
+        elif word in _BEGINNINGS and part and not _goes_on(part, word):
+            yield part
+            part = [word]
+        else:
+            part.append(word)
+    yield part
+
+
+def _goes_on(part: list[str], word: str) -> bool:
+    """Return whether a word that may begin a question continues what was said."""
+    verb = part[-1] in _VERBS and (word == 'count' or part[-2:-1] == ['there'])
+    return part[-1] in _OPEN and not verb
 
 
 def _without_courtesy(part: list[str]) -> list[str]:
@@ -105,6 +125,9 @@ def _begins_question(rest: list[str]) -> bool:
     if not rest:
         return False
     first, then = rest[0], rest[1:2]
+    named = rest[1:] if first == 'the' else rest
+    if named and named[0] in _ATTRIBUTES and (_VERBS | {'of'}).intersection(named[1:2]):
+        return True  # "what color is it and the shape of…"
     if first in ('which', 'who') and then and then[0] in _VERBS:
         return len(rest) > 2 and rest[2] in _SUBJECTS
     if first in _QUESTION_WORDS or first == 'count' or rest[:2] == ['number', 'of']:

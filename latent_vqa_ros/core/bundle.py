@@ -18,6 +18,7 @@ import yaml
 
 from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.core.manifest import FileEntry, Manifest, from_document
+from latent_vqa_ros.core.process import one_line
 
 MANIFEST = 'manifest.yaml'
 MAX_MANIFEST_BYTES = 1 << 20
@@ -76,10 +77,11 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     try:
         _check_events(text, loader, where)
         document = yaml.load(text, loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError,
+            OverflowError) as error:  # a tag that does not fit its value raises any of these
         if isinstance(error, BundleError):
             raise
-        raise BundleError(f'{where}: not YAML: {str(error).splitlines()[0]}') from None
+        raise BundleError(f'{where}: not YAML: {one_line(error)}') from None
     try:
         return from_document(document)
     except (ConfigError, TypeError, ValueError, KeyError, AttributeError) as error:

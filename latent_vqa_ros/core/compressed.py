@@ -27,6 +27,7 @@ from latent_vqa_ros.core.image_formats import (
     u8,
 )
 
+MAX_JPEG_SCANS = 100  # encoders write about 10; each takes the decoder the whole picture's time
 MAX_JPEG_SEGMENTS = 4096  # before the frame header; an ICC profile takes 255 at most
 CMYK = 4  # colour channels
 GIT_LFS, LFS_ADVICE = b'version https://git-lfs', 'a Git LFS pointer to it: git lfs pull'
@@ -90,6 +91,8 @@ def _jpeg_to_rgb(content: bytes) -> Rgb:
     check_size(header.height, header.width)
     if content.find(_END, header.at) < 0:
         raise ImageError('truncated JPEG: its end marker is missing')
+    if content.count(b'\xff\xda', header.at) > MAX_JPEG_SCANS:
+        raise ImageError(f'a JPEG of more than {MAX_JPEG_SCANS} scans is not taken')
     if not _has_every_scan(content, header):
         raise ImageError('truncated JPEG: scans are missing')
     decode = _strict_decoder()

@@ -44,6 +44,7 @@ def words(text: str, signs: bool = False) -> list[str]:
     What would be lost without a trace is a word, too: signs, and the sign or line break that ends
     a sentence where another one follows. ``signs`` keeps commas, dashes and quotes, too.
     """
+    text = '\n'.join(text.splitlines())  # each kind of line break
     found: list[str] = []
     end = ''  # of the sentence before, told when something follows
     for token in _WORD.findall(text.lower() if text.isascii() else _plain(text)):

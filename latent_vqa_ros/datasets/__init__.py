@@ -29,7 +29,10 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
         return tabletop.load(splits, limit, SIMULATED[name_or_path], own)
-    folder = Path(name_or_path).expanduser()
+    try:
+        folder = Path(name_or_path).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise DatasetError(f'{name_or_path}: {error}') from None
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
         return adapter.load(folder)

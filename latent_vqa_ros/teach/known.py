@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from latent_vqa_ros.core.bundle import BundleError, read_bounded
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.teach import shots
 from latent_vqa_ros.teach.question import Question, TeachError, check_region
 from latent_vqa_ros.teach.shots import Shot
@@ -80,7 +81,7 @@ def read(path: Path) -> Known:
             raise TeachError(f'{path / ACTIVE}: version {active.version} is not there')
         return replace(known, active=active)
     except (TeachError, BundleError, OSError) as error:
-        return replace(known, broken=' '.join(str(error).split()))
+        return replace(known, broken=one_line(error))
 
 
 def _question(path: Path) -> tuple[Question, int]:
@@ -93,9 +94,9 @@ def _question(path: Path) -> tuple[Question, int]:
         return question, int(document.get('last_shot', 0))
     except TeachError as error:
         raise TeachError(f'{path}: {error}') from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError,
-            AttributeError, OverflowError, RecursionError) as error:
-        raise TeachError(f'{path}: cannot be read: {str(error).splitlines()[0]}') from None
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, OverflowError,
+            RecursionError) as error:
+        raise TeachError(f'{path}: cannot be read: {one_line(error)}') from None
 
 
 def _shots(path: Path) -> tuple[Shot, ...]:

@@ -221,7 +221,7 @@ def bag_reels(path: Path) -> list[Reel]:
     from latent_vqa_ros.bags.read import BagReader
 
     with BagReader(path) as bag:
-        topics = choose_topics(bag.topics)
+        topics = choose_topics(bag.topics, silent=bag.silent)
         total = sum(len(record.cdr) for record in bag if record.topic in topics)
         every, seen = 1 + total // MOST_BYTES, dict.fromkeys(topics, 0)
         reels = {topic: Reel(camera_of(topic), [], [], []) for topic in topics}

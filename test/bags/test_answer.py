@@ -190,3 +190,11 @@ def test_a_topic_without_images_is_one_line_that_names_those_with() -> None:
             choose_topics({'/image_raw': IMAGE, '/tf': 'tf2_msgs/msg/TFMessage'}, [wanted])
     with pytest.raises(BagError, match='no topic with images'):
         choose_topics({'/tf': 'tf2_msgs/msg/TFMessage'})
+
+
+def test_a_topic_without_a_message_hides_no_other() -> None:
+    topics = {'/image_raw': IMAGE, '/image_raw/compressed': COMPRESSED, '/points': CLOUD}
+    assert choose_topics(topics, silent=['/image_raw']) == ['/image_raw/compressed']
+    assert choose_topics(topics, silent=['/image_raw', '/image_raw/compressed']) == ['/points']
+    assert choose_topics(topics, silent=topics) == ['/image_raw']
+    assert choose_topics(topics, ['image_raw'], silent=['/image_raw']) == ['/image_raw']

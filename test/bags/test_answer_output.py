@@ -244,3 +244,13 @@ def test_memory_does_not_grow_with_the_bag(tmp_path: Path, storage: str) -> None
     assert sum(path.stat().st_size for path in (tmp_path / '330').iterdir()) > 300e6
     assert (tmp_path / '330.csv').read_text().count('\n') == 331
     assert peaks[330] - peaks[5] < 50e6, peaks
+
+
+def test_a_job_about_a_file_whose_name_is_no_utf8_is_kept(tmp_path: Path) -> None:
+    job = {'bag': 'messe\udce9.mcap'}
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), open_output(f'{tmp_path}/a.csv', job):
+            raise KeyboardInterrupt
+    with open_output(f'{tmp_path}/a.csv', job):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['a.csv']

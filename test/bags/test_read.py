@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.read import BagReader
@@ -197,3 +199,15 @@ def test_an_empty_bag_has_no_messages(tmp_path: Path) -> None:
     with BagReader(tmp_path / 'empty') as bag:
         assert (list(bag), bag.message_count, bag.topics) == ([], 0, {})
         assert (bag.start_ns, bag.end_ns) == (0, 0)
+
+
+def test_a_topic_that_was_recorded_without_a_message_is_silent(tmp_path: Path) -> None:
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        types = get_typestore(Stores.ROS2_JAZZY)
+        text = types.types['std_msgs/msg/String']
+        for topic in ('/empty', '/told'):
+            connection = writer.add_connection(topic, text.__msgtype__, typestore=types)
+        writer.write(connection, 5, types.serialize_cdr(text(data='x'), text.__msgtype__))
+    with BagReader(tmp_path / 'bag') as bag:
+        assert set(bag.topics) == {'/empty', '/told'}
+        assert bag.silent == {'/empty'}

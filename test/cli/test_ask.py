@@ -105,3 +105,12 @@ def test_a_question_without_quotes_is_bad_usage_not_four_questions(
     code, out, err = latent_vqa('answer-bag', picture, '--question', *words, '--out', 'a.csv')
     assert (code, out) == (2, '')
     assert 'put each question in quotes' in err
+
+
+def test_json_is_json_whatever_signs_stdout_has(bundle, picture):
+    question = 'wo ist die Gr\u00f6\u00dfe \U0001f600'
+    done = subprocess.run(
+        [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'ask', str(picture), question,
+         '--model', str(bundle), '--json'], capture_output=True,
+        env={**os.environ, 'PYTHONIOENCODING': 'ascii'})
+    assert json.loads(done.stdout)[0]['question'] == question

@@ -71,3 +71,9 @@ def test_an_unknown_split_of_the_tabletop_draws_nothing(latent_vqa, tmp_path, mo
     assert code == 1
     assert "no split 'tets'; it has: train, val, test, compositional, shifted, wordings" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_does_not_exist_is_one_line(latent_vqa):
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', '~nobody_here/x')
+    assert (code, out, len(err.splitlines())) == (1, '', 1)
+    assert '~nobody_here/x' in err

@@ -4,11 +4,11 @@ import easy_vqa
 import numpy as np
 import pytest
 from helpers.simulation_scenes import random_scene
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from latent_vqa_ros.backends import open_pipeline
-from latent_vqa_ros.core.asking import _FUNCTION, TWICE, Asking
+from latent_vqa_ros.core.asking import _FUNCTION, _VERBS, TWICE, Asking
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.core.tokenizer import words
@@ -54,10 +54,29 @@ def test_words_that_name_nothing_ask_nothing(text):
 @pytest.mark.parametrize('text', [
     'is there a cube, what is in the tray?', 'is there a cube and how many cones are there?',
     'is there a cube, is there a cone', 'is there a cube: is there a cone',
-    'is there a cube \u2014 is there a cone'])
+    'is there a cube \u2014 is there a cone', 'how many cubes how many cones are there',
+    'what color and shape is the thing in the tray?',
+    'tell me the color of the cube and the shape of the red thing'])
 def test_two_questions_in_one_text_get_no_answer(text):
     detail = MODELS['tabletop'].respond(Request(text), None)
     assert (detail.status, detail.reason) == (Status.BAD_QUESTION, TWICE)
+
+
+@pytest.mark.parametrize('ends', [
+    '\r', '\n', '\r\n', '\v', '\f', '\x85', '\u2028', '\u2029'])
+def test_two_lines_are_two_questions_whatever_ends_a_line(ends):
+    detail = MODELS['tabletop'].respond(Request(f'is there a cube{ends}is there a cone'), None)
+    assert (detail.status, 'sentence or line' in detail.reason) == (Status.BAD_QUESTION, True)
+    assert MODELS['tabletop'].respond(Request(f'is there a cube{ends}'), None).status is (
+        Status.NO_IMAGE)
+
+
+@given(st.sampled_from(QUESTIONS), st.sampled_from(
+    [text for text in QUESTIONS if text.split()[0] in ('what', "what's", 'how', 'count')]))
+def test_two_questions_are_two_without_a_sign_between_them(first, second):
+    assume(first.split()[-1] not in _VERBS or first.split()[-2] == 'there'  # "it is what color"
+           or second.startswith('count'))
+    assert why_not(f'{first} {second}') == TWICE
 
 
 @given(st.sampled_from(QUESTIONS), st.sampled_from(JOINTS), st.sampled_from(wording.PREFIXES),
@@ -78,6 +97,9 @@ def test_courtesy_makes_no_second_question(prefix, sign, question, last, suffix)
     'is there a cube and a cone', 'which block is red and is in the tray',
     'of the cubes that are red, how many are in the tray', "the cube is red, isn't it",
     'is the cube, which is red, left of the cone', 'are the cube and the cone red',
+    'in the tray is what', 'the cube is what color', 'the ball lies on what',
+    'do the cube and the ball have the same color and size',
+    'of the cubes that are red how many are in the tray', 'robot tell me how many cubes there are',
     'between the cube and the cone, which is larger', 'is the left-most cube red, green or blue'])
 def test_one_question_may_have_commas_and_conjunctions(text):
     assert why_not(text) == ''

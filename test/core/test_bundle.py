@@ -107,6 +107,9 @@ def test_a_wrong_manifest_is_refused_by_what_is_wrong(copy, change, said):
 @pytest.mark.parametrize(('text', 'said'), [
     (b'a: &x [1]\nb: *x\n', 'aliases'),
     (b'!!python/object/apply:os.system ["true"]', 'not YAML'),
+    *((b'version: ' + value, 'not YAML') for value in (
+        b'!!int ""', b'!!float ""', b'!!int "_"', b'!!bool maybe', b'!!timestamp foo',
+        b'1' + b':59' * 200 + b'.0')),
     (b'\xff\xfe\x00', 'not YAML'), (b'- 1\n', 'not a mapping'), (b'', 'not a mapping'),
     (b'[' * 200_000, 'too deep'), (b'- ' * 100_000, 'too deep'),
     (b'a: 1' + b':59' * 100_000, 'characters'), (b'x: "' + b'y' * (1 << 20) + b'"', 'larger than'),

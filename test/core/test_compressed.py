@@ -266,3 +266,10 @@ def test_other_formats_are_refused_by_name(data, format_, words):
         compressed_to_rgb(data, format_)
     assert words in str(error.value)
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('scans', [101, 250_000])
+def test_more_scans_than_any_encoder_writes_are_refused_before_they_are_decoded(scans):
+    content = JPEG[:-2] + b'\xff\xda\x00\x02' * scans + JPEG[-2:]
+    with pytest.raises(ImageError, match='more than 100 scans'):
+        compressed_to_rgb(content)

@@ -242,6 +242,12 @@ def test_places_alone_are_aligned_only_where_the_recipe_says_so(tmp_path, monkey
     assert ran == stages
 
 
+def test_a_device_that_would_be_ignored_is_refused():
+    done = latent_vqa('quantize', RECIPE, '--model', 'easy_vqa', '--device', 'cpu')
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert '--device' in done.stderr
+
+
 def test_quantize_refuses_a_training_that_is_not_finished(tmp_path):
     done = latent_vqa('quantize', RECIPE, '--folder', tmp_path)
     assert done.returncode == 1

@@ -6,7 +6,8 @@
 
 Messages go out as the bytes that stand in the bag, header stamps included. A topic whose message
 type is not installed is left out with one warning. Publishers are reliable, so that reliable and
-best-effort subscribers both match. It knows nothing of images, questions or models.
+best-effort subscribers both match. The bag's own /clock goes out only where it tells another time
+than the log. It knows nothing of images, questions or models.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import rclpy
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from latent_vqa_ros.bags import BagError
@@ -33,6 +35,7 @@ from latent_vqa_ros.ros import open_node
 if TYPE_CHECKING:
     from latent_vqa_ros.bags.read import BagReader
 
+CLOCK = '/clock'
 CLOCK_PERIOD = 0.025  # s of wall time, the 40 Hz of `ros2 bag play`
 SETTLE = 0.5  # s after the first subscriber matched, for the others
 ACK_LIMIT = 2.0  # s that the end waits for reliable subscribers to have everything
@@ -83,8 +86,9 @@ def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float
     report = ReplayReport()
     node = open_node('replay')
     try:
-        publishers = _publishers(node, bag, report)
-        clock = _Clock(node)
+        own = _has_own_time(bag)
+        publishers = _publishers(node, bag, report, own)
+        clock = _Clock(node, own)
         _await_subscriber(list(publishers.values()), wait, should_stop)
         while not should_stop():
             _one_pass(bag, publishers, clock, rate, should_stop, on_message, report)
@@ -101,14 +105,19 @@ def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float
 
 
 class _Clock:
-    """The /clock publisher: it ticks while the replay waits for a bag time, and when late."""
+    """The /clock publisher: it ticks while the replay waits for a bag time, and when late.
 
-    def __init__(self, node: Any) -> None:
-        self._publisher = node.create_publisher(Clock, '/clock', 10)
+    ``silent``: the bag's own /clock is published in its place.
+    """
+
+    def __init__(self, node: Any, silent: bool = False) -> None:
+        self._publisher = None if silent else node.create_publisher(Clock, CLOCK, 10)
         self._last = 0.0  # s of wall time, monotonic
 
     def tick(self, stamp_ns: int) -> None:
         self._last = time.monotonic()
+        if self._publisher is None:
+            return
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(stamp_ns, NANO)
         self._publisher.publish(message)
@@ -132,11 +141,28 @@ def message_class(type_name: str) -> type[Any] | None:
     return found
 
 
-def _publishers(node: Any, bag: BagReader, report: ReplayReport) -> dict[str, Any]:
-    """Make a publisher per topic that can be published; warn about each other one."""
+def _has_own_time(bag: BagReader) -> bool:
+    """Return whether the bag's /clock tells another time than its log does.
+
+    So it is in simulation, where a bag is recorded by the wall's time: stamps go by /clock alone.
+    """
+    if bag.topics.get(CLOCK) != 'rosgraph_msgs/msg/Clock' or CLOCK in bag.silent:
+        return False
+    for record in bag:
+        if record.topic == CLOCK:
+            told = deserialize_message(record.cdr, Clock).clock
+            return bool(abs(told.sec * NANO + told.nanosec - record.stamp_ns) > NANO)
+    return False
+
+
+def _publishers(node: Any, bag: BagReader, report: ReplayReport, own: bool) -> dict[str, Any]:
+    """Make a publisher per topic that can be published; warn about each other one.
+
+    ``own``: the bag's /clock is one of them.
+    """
     publishers: dict[str, Any] = {}
     for topic, type_name in sorted(bag.topics.items()):
-        if topic == '/clock':
+        if topic == CLOCK and not own:
             report.left_out[topic] = type_name
             log.info('/clock of the bag is left out: the replay publishes its own')
             continue

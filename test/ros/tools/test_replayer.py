@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rclpy.serialization import deserialize_message, serialize_message
 from rosgraph_msgs.msg import Clock
 
 from latent_vqa_ros.bags.read import BagReader
@@ -266,3 +267,28 @@ def test_a_transport_that_the_user_chose_is_left_alone() -> None:
     'std_msgs/msg/Nothing', 'nowhere_msgs/msg/Thing'])
 def test_a_name_that_is_no_installed_type_gives_none(name: str) -> None:
     assert message_class(name) is None
+
+
+@pytest.mark.parametrize(('ahead_s', 'told'), [(0, [100, 101, 102]), (90, [10, 11, 12])])
+def test_a_bag_that_was_recorded_in_simulation_has_its_own_clock(
+        tmp_path: Path, ahead_s: int, told: list[int]) -> None:
+    sent: dict[str, list[object]] = {}
+    with BagWriter(tmp_path / 'bag') as bag:
+        for second in (100, 101, 102):
+            clock = Clock()
+            clock.clock.sec = second - ahead_s
+            bag.write_cdr('/clock', 'rosgraph_msgs/msg/Clock', second * 10**9,
+                          serialize_message(clock))
+            bag.write_string('/truth', second * 10**9, 'x')
+    node = SimpleNamespace(create_publisher=lambda kind, topic, qos: _Slow(
+        sent.setdefault(topic, []), 0))
+    with BagReader(tmp_path / 'bag') as bag:
+        own = replayer_module._has_own_time(bag)
+        report = replayer_module.ReplayReport()
+        publishers = replayer_module._publishers(node, bag, report, own)
+        replayer_module._one_pass(bag, publishers, replayer_module._Clock(node, own), 20,
+                                  lambda: False, lambda: None, report)
+    ticks = [each if isinstance(each, Clock) else deserialize_message(each, Clock)
+             for each in sent['/clock']]
+    assert {tick.clock.sec for tick in ticks} == set(told)
+    assert ('/clock' in report.left_out) == (not own)
