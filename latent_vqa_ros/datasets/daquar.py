@@ -33,7 +33,11 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
     pictures = {path.stem: path for path in sorted((folder / 'images').glob('image*'))}
     asked: dict[tuple[str, Path], list[Question]] = defaultdict(list)
     for split, pattern in _FILES.items():
-        for path in sorted(folder.glob(pattern)):
+        files = sorted(folder.glob(pattern))
+        if len(files) > 1:
+            raise DatasetError(f'{folder}: two files of the split {split}, {files[0].name} and '
+                               f'{files[1].name}; leave one of them')
+        for path in files:
             lines = path.read_text(encoding='utf-8', errors='replace').split('\n')
             for number in range(0, len(lines) - 1, 2):
                 name, question = _question(f'{path}:{number + 1}', *lines[number:number + 2])

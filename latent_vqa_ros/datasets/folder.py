@@ -75,7 +75,7 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         Record(paths[image], splits[image], tuple(asked), tuple(captions.get(image, ())),
                tuple(Region(thing.caption, thing.center)
                      for thing in truth.get(image, _UNTOLD).things),
-               truth.get(image, _UNTOLD).aspect)
+               truth.get(image, _UNTOLD).aspect, image in truth)
         for image, asked in questions.items()))
 
 

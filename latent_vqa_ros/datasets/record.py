@@ -58,6 +58,7 @@ class Record:
     """An image file, what is asked about it, and texts that describe it.
 
     ``aspect`` is the picture's width by height; it is needed where regions or phrases have places.
+    ``told``: the regions are all things that are there; without it nobody said which are.
     """
 
     image: Path
@@ -66,6 +67,7 @@ class Record:
     captions: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
     aspect: float = 1.0
+    told: bool = False
 
 
 @dataclass(frozen=True)

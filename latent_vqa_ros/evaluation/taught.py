@@ -6,7 +6,7 @@ Questions of the data that were not taught are left out. Needs no torch.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -34,14 +34,20 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
             rows[question.text].append((
                 question.answer, detail.status is Status.OK, detail.answer == question.answer,
                 detail.confidence or 0.0))
-    every = [row for found in rows.values() for row in found]
-    if not every:
+    if not rows:
         raise DatasetError(f'{data}: no question of its split {split} was taught')
+    return report(rows, data, split)
+
+
+def report(rows: Mapping[str, Sequence[Row]], data: str, split: str) -> dict[str, Any]:
+    """Return the report of answers by question; ``blind`` knows each question's commonest one."""
+    every = [row for found in rows.values() for row in found]
     groups = {question: _figures(found) for question, found in rows.items()}
     for group in groups.values():
         group['blind'] = group.pop('blind_accuracy')
-    return {'model': 'taught', 'data': data, 'split': split, **_figures(every), 'ece': None,
-            'groups': groups}
+    blind = sum(group['blind'] * group['n'] for group in groups.values()) / len(every)
+    return {'model': 'taught', 'data': data, 'split': split, **_figures(every),
+            'blind_accuracy': blind, 'ece': None, 'groups': groups}
 
 
 def _figures(rows: Sequence[Row]) -> dict[str, Any]:

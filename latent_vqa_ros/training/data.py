@@ -96,15 +96,18 @@ def _check_mirror(tokenizer: Tokenizer, name: str, texts: Sequence[str],
                   answers: Sequence[str]) -> None:
     """Raise DatasetError for what would be false of the mirrored picture.
 
-    ``mirrored`` swaps "left of" and "right of" where both are known; "right" alone is no side.
+    ``mirrored`` swaps "left of" and "right of" where both are known; "right" alone is no side,
+    "the right" is one.
     """
     known = set(tokenizer.vocabulary)
     other = {'left': 'right', 'right': 'left'}
     wrong = [answer for answer in answers if other.keys() & set(words(answer))]
     for text in texts:
         asked = words(text)
-        wrong += [text for word, after in zip(asked, [*asked[1:], ''], strict=True)
-                  if (other.get(word, word) not in known if after == 'of' else word == 'left')]
+        wrong += [text for before, word, after in zip(
+                  ['', *asked[:-1]], asked, [*asked[1:], ''], strict=True)
+                  if (other.get(word, word) not in known if after == 'of'
+                      else word == 'left' or (before, word) == ('the', 'right'))]
     if wrong:
         raise DatasetError(f'{name}: augment.mirror makes {wrong[0]!r} false: it swaps "left of" '
                            'and "right of" in questions, where training has both, and nothing '

@@ -75,7 +75,7 @@ class PlacedRecords:
         regions = [(i, cell, caption) for i, row in enumerate(rows)
                    for cell, caption in self.regions[row] if caption >= 0]
         if rng is not None and self.exist:
-            regions += [(i, cell, 0) for i, row in enumerate(rows)
+            regions += [(i, cell, 0) for i, row in enumerate(rows) if self._records[row].told
                         for cell in self._empty(self.regions[row][:, 0], rng)]
         region_r3 = np.array(regions, np.int64).reshape(-1, 3)
         used, region_r3[:, 2] = np.unique(region_r3[:, 2], return_inverse=True)

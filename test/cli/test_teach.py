@@ -10,6 +10,7 @@ from latent_vqa_ros.bags import answer as bag_answers
 from latent_vqa_ros.cli.main import main
 from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.evaluation import taught
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.question import Question
 
@@ -140,6 +141,13 @@ def test_list_show_forget_and_rollback(shown, capsys):
     assert document['shots'] == {'yes': 9, 'no': 10}
     teach(capsys, shown, 'forget', QUESTION)
     assert teach(capsys, shown, 'list')['questions'] == []
+
+
+def test_blind_of_all_taught_questions_is_what_their_own_floors_give():
+    rows = {'a': [('yes', True, True, 1.0)] * 3, 'b': [('no', True, True, 1.0)]}
+    document = taught.report(rows, 'x', 'test')
+    assert document['blind_accuracy'] == 1
+    assert [group['blind'] for group in document['groups'].values()] == [1, 1]
 
 
 def test_evaluate_judges_a_taught_folder_on_its_own_split(shown, capsys):

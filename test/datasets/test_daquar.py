@@ -52,3 +52,10 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path, text, said):
     (tmp_path / 'qa.train.txt').write_text(text)
     with pytest.raises(DatasetError, match=said):
         datasets.load(str(tmp_path))
+
+
+def test_two_files_of_one_split_are_refused(tmp_path):
+    write(tmp_path)
+    (tmp_path / 'qa.37.raw.train.txt').write_text((tmp_path / 'qa_pairs.train.txt').read_text())
+    with pytest.raises(DatasetError, match='two files of the split train'):
+        datasets.load(str(tmp_path))

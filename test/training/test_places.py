@@ -20,7 +20,7 @@ CELLS = {BALL: 40, CUBE: 7, HIDDEN: 28}
 
 
 def record(questions=(), regions=()):
-    return Record('x.png', 'train', tuple(questions), (), tuple(regions))
+    return Record('x.png', 'train', tuple(questions), (), tuple(regions), told=True)
 
 
 SEEN = record(
@@ -111,3 +111,10 @@ def test_in_a_mirrored_picture_things_change_sides(placed):
         y, x = np.divmod(before[second, column], GRID[1])
         assert np.array_equal(after[second, column], y * GRID[1] + GRID[1] - 1 - x)
         assert second.any()
+
+
+def test_nothing_is_said_of_pictures_whose_things_nobody_told():
+    placed = PlacedRecords([replace(PLAIN, told=False), SEEN, PLAIN], PreprocessConfig(),
+                           TOKENIZER, GRID)
+    batch = placed.batch([0, 1, 2], np.random.default_rng(0), np.zeros(9, bool))
+    assert set(batch.region_r3[:, 0].tolist()) == {1, 2}
