@@ -75,7 +75,8 @@ def test_two_data_sets_are_asked_and_answered_as_one_each_within_its_limit(tmp_p
 @pytest.mark.parametrize(('question', 'answer', 'wrong'), [
     ('is a left of b', 'yes', 'is a left of b'), ('is a on the left', 'yes', 'is a on the left'),
     ('is a left of or right of b', 'left', 'left'),
-    ('is a on the right', 'yes', 'is a on the right'), ('is the right a b', 'yes', 'is the right a b'),
+    ('is a on the right', 'yes', 'is a on the right'),
+    ('is the right a b', 'yes', 'is the right a b'),
     ('right now is a left of or right of b', 'yes', None), ('is it right that a is', 'yes', None)])
 def test_a_question_that_the_mirror_makes_false_is_refused(tmp_path, question, answer, wrong):
     data = asked(tmp_path, *[(name, name, question, answer) for name in ('train', 'val', 'test')])
