@@ -126,7 +126,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     backend, manifest = pipeline.backend, pipeline.bundle.manifest
     dataset = datasets.load(args.data, (args.split,))
     records = dataset.split(args.split)
-    blind = [record for record in dataset.records if record.split == dataset.blind] or records
+    blind = dataset.blind_records or records
     found = evaluate.predict(backend, manifest, records)
     document = evaluate.report(found, manifest, records, blind, dataset.name, args.split)
     if args.unfamiliar is not None:

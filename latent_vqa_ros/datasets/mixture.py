@@ -1,7 +1,8 @@
 """Several data sets as one: what a recipe with ``data: [tabletop_wide, tabletop]`` sees.
 
 Their parts train, val and test are put together, one set after the other. Each set's own test, and
-its further test splits, stay apart under names such as ``tabletop/test``. Opens no file.
+its further test splits, stay apart under names such as ``tabletop/test``. A blind
+model learns from what each set gives it. Opens no file.
 """
 
 from __future__ import annotations
@@ -36,5 +37,5 @@ def join(datasets: Sequence[Dataset]) -> Dataset:
         records += (r for r in dataset.records if r.split in SPLITS)
         records += (replace(r, split=f'{dataset.name}/{r.split}') for r in dataset.records
                     if r.split not in ('train', 'val'))
-    blind = 'val' if any(dataset.blind == 'val' for dataset in datasets) else 'train'
-    return Dataset(PLUS.join(names), tuple(records), blind)
+    floor = tuple(record for dataset in datasets for record in dataset.blind_records)
+    return Dataset(PLUS.join(names), tuple(records), floor=floor)

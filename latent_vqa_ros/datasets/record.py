@@ -72,11 +72,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named list of records. A blind model learns from the split ``blind``."""
+    """A named list of records. A blind model learns from ``floor``, or the split ``blind``."""
 
     name: str
     records: tuple[Record, ...]
     blind: str = 'train'
+    floor: tuple[Record, ...] = ()
+
+    @property
+    def blind_records(self) -> tuple[Record, ...]:
+        """What a blind model learns from; nothing where it was not loaded."""
+        return self.floor or tuple(r for r in self.records if r.split == self.blind)
 
     def split(self, name: str) -> tuple[Record, ...]:
         """Return the records of one split; DatasetError names the splits that exist."""

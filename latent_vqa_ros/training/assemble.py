@@ -109,7 +109,7 @@ def data_of(recipe: Recipe, manifest: Manifest) -> Data:
                         for name in names])
     more = {name: dataset.split(name) for name in further}
     return Data(dataset.name, few.split('train'), dataset.split('val'), dataset.split('test'),
-                more, dataset.split(dataset.blind), parts[0].split('val'), manifest.tokenizer,
+                more, dataset.blind_records, parts[0].split('val'), manifest.tokenizer,
                 manifest.answers, manifest.questions)
 
 
@@ -213,7 +213,7 @@ def measure(draft: Manifest, data: Data,
     report['counts'] = {name: counts(records) for name, records
                         in (('train', data.train), ('val', data.val), ('test', data.test),
                             *data.more.items())}
-    report['blind'] = data.blind[0].split
+    report['blind'] = '` and `'.join(sorted({record.split for record in data.blind}))
     return manifest, report
 
 

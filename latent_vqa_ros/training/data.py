@@ -70,7 +70,7 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
                            f'{", ".join(sorted(unknown)[:5])}')
     fitted = mixture.first(found[0][0], limit or found[0][1]).split('val')
-    return Data(dataset.name, train, val, test, more, dataset.split(dataset.blind), fitted,
+    return Data(dataset.name, train, val, test, more, dataset.blind_records, fitted,
                 tokenizer, answers, texts)
 
 

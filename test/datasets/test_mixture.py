@@ -41,8 +41,11 @@ def test_several_train_together_and_keep_their_tests_apart():
 
 
 def test_a_blind_model_of_a_mixture_learns_from_what_each_can_give():
-    assert mixture.join([A, B]).blind == 'val'
-    assert mixture.join([B, dataset('c', train=1, val=1)]).blind == 'train'
+    both = mixture.join([A, B]).blind_records
+    assert both == (*A.split(A.blind), *B.split(B.blind))
+    assert {record.split for record in both} == {'train', 'val'}
+    assert mixture.join([mixture.first(A, 1), B]).blind_records == (
+        *A.split(A.blind)[:1], *B.split(B.blind))
 
 
 def test_a_limit_keeps_the_first_of_each_split():
