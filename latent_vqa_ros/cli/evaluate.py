@@ -117,6 +117,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the report and the reliability curves."""
     from latent_vqa_ros import datasets
     from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.datasets.trainable import askable
     from latent_vqa_ros.evaluation import evaluate, familiarity
 
     photographs = Path(args.unfamiliar) if args.unfamiliar else None
@@ -124,7 +125,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
         familiarity.pictures(photographs)  # said before minutes of work, not after
     pipeline = open_pipeline(args.model, args.backend)
     backend, manifest = pipeline.backend, pipeline.bundle.manifest
-    dataset = datasets.load(args.data, (args.split,))
+    dataset = askable(datasets.load(args.data, (args.split,)), manifest.tokenizer)
     records = dataset.split(args.split)
     blind = dataset.blind_records or records
     found = evaluate.predict(backend, manifest, records)

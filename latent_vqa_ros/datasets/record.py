@@ -78,6 +78,7 @@ class Dataset:
     records: tuple[Record, ...]
     blind: str = 'train'
     floor: tuple[Record, ...] = ()
+    trimmed: bool = False  # what a model could not be asked is left out: other people's data
 
     @property
     def blind_records(self) -> tuple[Record, ...]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.core.tokenizer import words
+from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, words
 from latent_vqa_ros.datasets.record import (
     SPLITS,
     Dataset,
@@ -75,7 +75,35 @@ def trainable(name: str, records: Iterable[Record], least: int, limit: int | Non
     known = {word for _, question in questions_of(train)
              for text in (question.text, question.answer) for word in words(text)}
     return Dataset(name, (*train, *_without(name, kept['val'], bank, known),
-                          *_without(name, kept['test'], None, known)))
+                          *_without(name, kept['test'], None, known)), trimmed=True)
+
+
+def askable(dataset: Dataset, tokenizer: Tokenizer) -> Dataset:
+    """Return other people's data without what a bundle cannot be asked; other data as it is.
+
+    So a bundle that learned from the first pictures is measured on all. One line says how much.
+    """
+    if not dataset.trimmed:
+        return dataset
+    records = []
+    for record in dataset.records:
+        kept = tuple(q for q in record.questions if _can_be_asked(tokenizer, q.text))
+        records += [replace(record, questions=kept)] if kept else []
+    total, left = (sum(len(r.questions) for r in found) for found in (dataset.records, records))
+    if not records:
+        raise DatasetError(f'{dataset.name}: the model can be asked nothing of it')
+    if left < total:
+        log.warning('%s: %d of %d questions are left out: the model has not their words',
+                    dataset.name, total - left, total)
+    return replace(dataset, records=tuple(records))
+
+
+def _can_be_asked(tokenizer: Tokenizer, text: str) -> bool:
+    try:
+        tokenizer.encode(text)
+    except QuestionError:
+        return False
+    return True
 
 
 def _hold_out(splits: dict[str, list[Record]], split: str) -> None:

@@ -35,6 +35,7 @@ from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.datasets import mixture
 from latent_vqa_ros.datasets.images import load_images
 from latent_vqa_ros.datasets.record import Record, questions_of
+from latent_vqa_ros.datasets.trainable import askable
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
@@ -103,10 +104,12 @@ def data_of(recipe: Recipe, manifest: Manifest) -> Data:
     further = [name for name, found in manifest.metrics.items()
                if name not in ('float', 'int8') and isinstance(found, dict) and 'groups' in found]
     names = [name for name, _ in recipe.sources]
-    parts = [datasets.load(name, ('val', 'test', *_own(name, further))) for name in names]
+    parts = [askable(datasets.load(name, ('val', 'test', *_own(name, further))),
+                     manifest.tokenizer) for name in names]
     dataset = mixture.join(parts)
-    few = mixture.join([datasets.load(name, ('train',), recipe.calibration_images, recipe.own)
-                        for name in names])
+    few = mixture.join([askable(datasets.load(
+        name, ('train',), recipe.calibration_images, recipe.own), manifest.tokenizer)
+        for name in names])
     more = {name: dataset.split(name) for name in further}
     return Data(dataset.name, few.split('train'), dataset.split('val'), dataset.split('test'),
                 more, dataset.blind_records, parts[0].split('val'), manifest.tokenizer,

@@ -5,8 +5,9 @@ from collections import defaultdict
 
 import pytest
 
-from latent_vqa_ros.datasets.record import DatasetError, Question, Record
-from latent_vqa_ros.datasets.trainable import plain, records_of, trainable
+from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.datasets.record import Dataset, DatasetError, Question, Record
+from latent_vqa_ros.datasets.trainable import askable, plain, records_of, trainable
 
 
 def record(number, split, *asked):
@@ -87,3 +88,19 @@ def test_a_picture_that_is_not_there_is_named_with_how_many_are_missing(tmp_path
 def test_answers_are_their_plain_words():
     assert plain('Tape_Dispenser') == 'tape dispenser'
     assert plain(' T-shirt! ') == 't shirt'
+
+
+def test_a_bundle_of_the_first_pictures_is_measured_on_what_it_can_be_asked(caplog):
+    given = [*plenty(), record(95, 'train', ('what is behind it', 'cup'))]
+    given += [record(90, 'val', ('what is it', 'cup')), record(
+        91, 'test', ('what is it', 'cup'), ('what is behind it', 'cup'))]
+    few, everything = trainable('some', given, 1, 40), trainable('some', given, 1, None)
+    assert len(texts(everything, 'test')) == 2
+    tokenizer = Tokenizer.from_texts([text for text, _ in texts(few, 'train')], 8)
+    with caplog.at_level(logging.WARNING):
+        assert texts(askable(everything, tokenizer), 'test') == [('what is it', 'cup')]
+    assert 'some: 2 of 84 questions are left out' in caplog.text
+    own = Dataset('mine', everything.records)
+    assert askable(own, tokenizer) is own  # a folder of one's own: the first such word is an error
+    with pytest.raises(DatasetError, match='nothing of it'):
+        askable(everything, Tokenizer(('cat',), 8))
