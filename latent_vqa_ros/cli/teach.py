@@ -215,7 +215,7 @@ def _left_out(teacher: Teacher, args: argparse.Namespace, names: Sequence[str]) 
         ('--region', args.region and check_region(args.region) != known.question.region),
         ('--wording', args.wordings and wordings - known.question.keys - {normal(known.slug)}),
         ('--moment', args.moment and moments != {args.moment}),
-        ('--apart', args.apart and len(moments) < len(names))) if given)
+        ('--apart', args.apart and len(moments) < len(set(names)))) if given)
 
 
 def from_files(args: argparse.Namespace, moment: str) -> Iterator[Taken]:

@@ -116,9 +116,10 @@ def choose(device: str | None) -> torch.device:
 def done(link: Link, smoke: bool) -> bool:
     """Return whether a link's bundle is there, made of the data as it is now."""
     from latent_vqa_ros import datasets
+    from latent_vqa_ros.training import distributed
     from latent_vqa_ros.training.data import digest
 
-    if not link.finished:
+    if not distributed.first(link.finished):  # all must go the same way: loading waits for all
         return False
     if all(map(datasets.version, link.recipe.names)) and not any(link.recipe.own):
         return True  # the versions tell

@@ -36,7 +36,8 @@ _SUBJECTS = _listed("""
 """)  # of a verb that stands before them, in a question
 _BEGINNINGS = frozenset(('what', "what's", 'how', 'count'))  # of a question, without a sign, too
 _OPEN = _VERBS | _COURTESY | _listed("""
-    a an the to of in on at by for from with than or and not if tell say give show about
+    a an the to of in on at by for from with than or and not if tell say give show about exactly
+    behind near inside beside above below under nearer closer
 """)  # after which such a word goes on with the same question: "it lies on what"
 _ATTRIBUTES = _listed('color colour shape size number')
 _JOINS = frozenset(('and', 'or', 'but'))
@@ -74,25 +75,28 @@ def _asks_twice(text: str, said: Sequence[str]) -> bool:
     """
     if not _SIGN.search(text) and _JOINS.isdisjoint(said) and _BEGINNINGS.isdisjoint(said[1:]):
         return False  # most questions, cheaply
-    asked = False
+    asked = named = False
     for part in _parts(words(text, signs=True)):
         rest = _without_courtesy(part)
         about = not _FUNCTION.issuperset(rest)
         told = about and not _TOLD.isdisjoint(part[:len(part) - len(rest)])  # "tell me the size…"
-        if asked and (told or _begins_question(rest)):
+        if asked and (told or _begins_question(rest) or named and _names_attribute(rest)):
             return True
-        asked = asked or about and _has_asking(part)
+        if about and _has_asking(part):
+            asked = True
+            named = not _ATTRIBUTES.isdisjoint(rest[:4]) and (
+                told and rest[0] not in ('if', 'whether') or rest[0] in _QUESTION_WORDS)
     return False
 
 
 def _parts(said: Sequence[str]) -> Iterator[list[str]]:
     """Yield the words between signs and joins, and those from where a question may begin."""
     part: list[str] = []
-    for word in said:
-        if word in _JOINS or not word[-1].isalnum():
+    for i, word in enumerate(said):
+        if _is_cut(word):
             yield part
             part = []
-        elif word in _BEGINNINGS and part and not _goes_on(part, word):
+        elif word in _BEGINNINGS and part and not _goes_on(part, said[i:i + 3]):
             yield part
             part = [word]
         else:
@@ -100,9 +104,18 @@ def _parts(said: Sequence[str]) -> Iterator[list[str]]:
     yield part
 
 
-def _goes_on(part: list[str], word: str) -> bool:
-    """Return whether a word that may begin a question continues what was said."""
-    verb = part[-1] in _VERBS and (word == 'count' or part[-2:-1] == ['there'])
+def _is_cut(word: str) -> bool:
+    return word in _JOINS or not word[-1].isalnum()
+
+
+def _goes_on(part: list[str], then: Sequence[str]) -> bool:
+    """Return whether words that may begin a question continue what was said."""
+    if len(then) < 3 or any(map(_is_cut, then)):
+        return True  # "it is near what", "the ball has what color"
+    counts = then[0] == 'count'
+    if counts and then[1] not in ('the', 'all', 'every', 'each', 'how'):
+        return True  # "is the cube count two"
+    verb = part[-1] in _VERBS and (counts or part[-2:-1] == ['there'])
     return part[-1] in _OPEN and not verb
 
 
@@ -125,14 +138,18 @@ def _begins_question(rest: list[str]) -> bool:
     if not rest:
         return False
     first, then = rest[0], rest[1:2]
-    named = rest[1:] if first == 'the' else rest
-    if named and named[0] in _ATTRIBUTES and (_VERBS | {'of'}).intersection(named[1:2]):
-        return True  # "what color is it and the shape of…"
     if first in ('which', 'who') and then and then[0] in _VERBS:
         return len(rest) > 2 and rest[2] in _SUBJECTS
     if first in _QUESTION_WORDS or first == 'count' or rest[:2] == ['number', 'of']:
         return True
     return first in _VERBS and len(rest) > 2 and rest[1] in _SUBJECTS
+
+
+def _names_attribute(rest: list[str]) -> bool:
+    """Return whether the words ask for a further attribute: "what color and shape is it"."""
+    words_ = rest[1:] if rest[:1] == ['the'] else rest
+    return words_[:1] != [] and words_[0] in _ATTRIBUTES and bool(
+        (_VERBS | {'of'}).intersection(words_[1:2]))
 
 
 def _has_asking(part: list[str]) -> bool:

@@ -91,7 +91,7 @@ def _jpeg_to_rgb(content: bytes) -> Rgb:
     check_size(header.height, header.width)
     if content.find(_END, header.at) < 0:
         raise ImageError('truncated JPEG: its end marker is missing')
-    if content.count(b'\xff\xda', header.at) > MAX_JPEG_SCANS:
+    if _has_too_many_scans(content, header):
         raise ImageError(f'a JPEG of more than {MAX_JPEG_SCANS} scans is not taken')
     if not _has_every_scan(content, header):
         raise ImageError('truncated JPEG: scans are missing')
@@ -159,6 +159,20 @@ def _jpeg_header(content: bytes) -> _Jpeg:
             return _Jpeg(height, width, ids, code & 3 == 2, at)
         at += _length(content, at)
     raise ImageError('broken or truncated JPEG: it has no frame header')
+
+
+def _has_too_many_scans(content: bytes, header: _Jpeg) -> bool:
+    """Tell whether more scans stand before the end marker than any encoder writes."""
+    if content.count(b'\xff\xda', header.at) <= MAX_JPEG_SCANS:
+        return False  # nearly every picture, cheaply
+    at, scans = header.at, 0
+    while scans <= MAX_JPEG_SCANS:
+        found = _MARKER.search(content, at + _length(content, at))
+        if found is None or found[1] == b'\xd9':  # what stands behind it is no picture
+            return False
+        at = found.end()
+        scans += found[1] == b'\xda'
+    return True
 
 
 def _has_every_scan(content: bytes, header: _Jpeg) -> bool:

@@ -43,6 +43,7 @@ from latent_vqa_ros.ros.rclpy_private import SubscriptionEventCallbacks, Unsuppo
 
 BACK = Duration(seconds=-0.1)  # a clock that goes back less jitters, one that goes back more jumps
 AHEAD_NS = NANO  # a stamp further in the future is not of this time
+LATE_S = 3.0  # after a jump back; a frame of before is under way no longer
 TRUST_S = 3.0  # after a message that could be read; taking bytes first costs 0.3 to 0.8 ms more
 RELIABILITY = 'RELIABILITY'
 
@@ -119,6 +120,7 @@ class FrameSource:
         self._group = NeverExecuted()
         self._cameras: dict[str, _Camera] = {}
         self._former_ns = 0  # the node's time before it last jumped back
+        self._jumped_s = 0.0  # when that was, monotonic
         try:
             for name in cameras:
                 self._cameras[name] = self._open(name)
@@ -157,6 +159,7 @@ class FrameSource:
         with self._lock:
             if jump.clock_change == ClockChange.ROS_TIME_NO_CHANGE:
                 self._former_ns = now_ns - jump.delta.nanoseconds
+                self._jumped_s = time.monotonic()
             for name, entry in self._cameras.items():
                 frame = self._take(name, entry)
                 held = entry.frame
@@ -219,7 +222,9 @@ class FrameSource:
         return None if self._is_former(frame.stamp_ns) else frame
 
     def _is_former(self, stamp_ns: int) -> bool:
-        """Return whether a stamp is of the time before a jump back, and came after it."""
+        """Return whether a stamp is of the time before a jump back, and came soon after it."""
+        if time.monotonic() - self._jumped_s > LATE_S:
+            return False  # by now it is of a camera whose clock runs ahead
         now_ns: int = self._node.get_clock().now().nanoseconds
         return now_ns + AHEAD_NS < stamp_ns <= self._former_ns + AHEAD_NS
 

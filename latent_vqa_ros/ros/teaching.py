@@ -201,11 +201,11 @@ class Teaching:
 
     def _handle(self, item: tuple[Message, Frame | Absent, str]) -> None:
         message = item[0]
-        if message.do not in LIGHT:
-            with suppress(BundleError):  # told where it is needed
-                self.taught.eye.encoder.open()  # first: its threads inherit the priority
-            lower_priority()
         try:
+            if message.do not in LIGHT:
+                with suppress(BundleError):  # told where it is needed
+                    self.taught.eye.encoder.open()  # first: its threads inherit the priority
+                lower_priority()
             document = self._document(*item)
         except Exception as error:  # whatever arrived, the message gets its document
             self._failed(error)

@@ -98,7 +98,15 @@ def test_courtesy_makes_no_second_question(prefix, sign, question, last, suffix)
     'of the cubes that are red, how many are in the tray', "the cube is red, isn't it",
     'is the cube, which is red, left of the cone', 'are the cube and the cone red',
     'in the tray is what', 'the cube is what color', 'the ball lies on what',
-    'do the cube and the ball have the same color and size',
+    'do the cube and the ball have the same color and size', 'the robot is holding what',
+    'the red cube is behind what', 'there is a cube behind what thing', 'the ball has what color',
+    'tell me exactly how many red cubes there are', 'can you see exactly how many cubes there are',
+    'what is the cube count', 'is the cube count two', 'what object count is there',
+    'are the number of cubes and the number of balls equal',
+    'is the shape of the red thing and the shape of the blue thing equal',
+    'is the color of the cube red or the color of the ball',
+    'which object is larger the cube or the number of balls',
+    'tell me if the color of the cube and the color of the ball are the same',
     'of the cubes that are red how many are in the tray', 'robot tell me how many cubes there are',
     'between the cube and the cone, which is larger', 'is the left-most cube red, green or blue'])
 def test_one_question_may_have_commas_and_conjunctions(text):

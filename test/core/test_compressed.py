@@ -273,3 +273,7 @@ def test_more_scans_than_any_encoder_writes_are_refused_before_they_are_decoded(
     content = JPEG[:-2] + b'\xff\xda\x00\x02' * scans + JPEG[-2:]
     with pytest.raises(ImageError, match='more than 100 scans'):
         compressed_to_rgb(content)
+
+
+def test_what_is_appended_to_a_picture_has_no_scans():
+    assert compressed_to_rgb(JPEG + b'\xff\xda\x00\x02' * 1000).shape == picture().shape

@@ -15,6 +15,8 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from latent_vqa_ros.ros import frame_source
+
 SECOND = 10**9
 CONDITION = {'conditions': ['red'], 'red.question': QUESTION, 'red.expected': 'red'}
 OK, WARN, STALE = b'\x00', b'\x01', b'\x03'
@@ -257,6 +259,14 @@ def test_a_frame_of_the_time_before_that_comes_after_the_jump_is_dropped(simulat
     assert node.ask()['status'] == 'ok'
     clock_at(998)
     node.show(image(stamp_ns=999 * SECOND))
+    assert node.ask()['status'] == 'ok'
+
+
+def test_a_camera_whose_stamps_run_ahead_is_seen_in_every_loop(simulated, monkeypatch):
+    node, clock_at = simulated
+    clock_at(10)
+    monkeypatch.setattr(frame_source, 'LATE_S', 0.0)  # long after the jump
+    node.show(image(stamp_ns=13 * SECOND))
     assert node.ask()['status'] == 'ok'
 
 

@@ -167,6 +167,9 @@ def test_a_setting_that_is_being_written_outlives_another_that_is_set(screen):
     screen.run('hear(arguments[0])', {'kind': 'parameters', 'rows': rows})
     assert screen.run('return all(".setting input").map((each) => each.value)') == [
         'new', 'new', '1']
+    rows[1]['value'] = 'of another browser'
+    screen.run('hear(arguments[0])', {'kind': 'parameters', 'rows': rows})
+    assert screen.run('return all(".setting input")[1].value') == 'of another browser'
     screen.find('#set-max_image_age').clear()
     screen.run('all(".setting button")[2].click()')
     assert screen.run('return said.filter((each) => each.do === "set")') == [

@@ -89,7 +89,8 @@ def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float
         own = _has_own_time(bag)
         publishers = _publishers(node, bag, report, own)
         clock = _Clock(node, own)
-        _await_subscriber(list(publishers.values()), wait, should_stop)
+        _await_subscriber([publisher for topic, publisher in publishers.items()
+                           if topic != CLOCK], wait, should_stop)  # all listen to that
         while not should_stop():
             _one_pass(bag, publishers, clock, rate, should_stop, on_message, report)
             if not loop:
@@ -150,7 +151,10 @@ def _has_own_time(bag: BagReader) -> bool:
         return False
     for record in bag:
         if record.topic == CLOCK:
-            told = deserialize_message(record.cdr, Clock).clock
+            try:
+                told = deserialize_message(record.cdr, Clock).clock
+            except Exception:  # RMWError is private to rclpy
+                return False
             return bool(abs(told.sec * NANO + told.nanosec - record.stamp_ns) > NANO)
     return False
 

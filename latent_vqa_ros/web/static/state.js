@@ -9,7 +9,7 @@ export class State {
     this.conditions = new Map();
     this.statuses = [];
     this.rows = [];
-    this.unsaved = new Map();  // name of a setting → the field that somebody has written in
+    this.unsaved = new Map();  // name of a setting → the field that somebody writes in, and what the node had then
     this.hello = null;
     this.heard = 0;
     const section = (title, node) => h('section', {class: 'card'}, h('h2', {}, title), node);
@@ -106,9 +106,11 @@ export class State {
 
   row(row) {
     const id = `set-${row.name}`;
-    const field = this.unsaved.get(row.name) ?? this.field(row, id);
+    const had = JSON.stringify(row.value);
+    const kept = this.unsaved.get(row.name);
+    const field = kept?.had === had ? kept.field : this.field(row, id);  // not where the node's value changed
     const range = row.from === null ? '' : ` From ${row.from} to ${row.to}.`;
-    return h('form', {class: 'setting', oninput: () => this.unsaved.set(row.name, field),
+    return h('form', {class: 'setting', oninput: () => this.unsaved.set(row.name, {field, had}),
       onsubmit: (event) => { event.preventDefault(); this.set(row, field); }},
       h('label', {for: id}, nice(row.name)), field, h('button', {type: 'submit'}, 'Set'),
       h('p', {class: 'hint', id: `${id}-about`}, row.description + range));
