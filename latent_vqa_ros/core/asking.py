@@ -147,9 +147,9 @@ def _begins_question(rest: list[str]) -> bool:
 
 def _names_attribute(rest: list[str]) -> bool:
     """Return whether the words ask for a further attribute: "what color and shape is it"."""
-    words_ = rest[1:] if rest[:1] == ['the'] else rest
-    return words_[:1] != [] and words_[0] in _ATTRIBUTES and bool(
-        (_VERBS | {'of'}).intersection(words_[1:2]))
+    named = rest[1:] if rest[:1] == ['the'] else rest
+    return (not _ATTRIBUTES.isdisjoint(named[:1])
+            and not (_VERBS | {'of'}).isdisjoint(named[1:2]))
 
 
 def _has_asking(part: list[str]) -> bool:

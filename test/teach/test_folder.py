@@ -330,16 +330,6 @@ def test_a_home_that_does_not_exist_is_one_line():
         Folder('~nobody-has-this-name/taught')
 
 
-def test_a_version_of_shots_that_were_replaced_meanwhile_is_not_kept(tmp_path):
-    taught = Folder(tmp_path)
-    known, _ = taught.add(BOXED, 'yes', jpeg(1), 0)
-    taught.forget(known)
-    taught.add(BOXED, 'yes', jpeg(2), 0)
-    with pytest.raises(TeachError, match='fit it again'):
-        taught.add_version(known, lambda number: {'about.json': b'{}'})
-    assert taught.find(BOXED.text).versions == ()
-
-
 def test_a_name_that_cannot_be_a_question_breaks_its_folder_alone(tmp_path):
     taught = Folder(tmp_path)
     taught.add(BOXED, 'yes', jpeg(1), 0)

@@ -54,3 +54,14 @@ def test_a_version_takes_the_place_of_what_answered_when_its_fit_began_alone(tmp
     here.switch(found, None)  # by somebody else, meanwhile
     assert here.switch(found, 1, instead_of=found.active).active.version is None
     assert here.switch(found, 1, instead_of=here.find(found.slug).active).active.version == 1
+
+
+def test_a_version_of_shots_that_were_replaced_meanwhile_is_not_kept(tmp_path):
+    here = Folder(tmp_path)
+    question = Question('is the lid open?')
+    found, _ = here.add(question, 'yes', b'a jpeg', 5)
+    here.forget(found)
+    here.add(question, 'yes', b'another', 5)
+    with pytest.raises(TeachError, match='fit it again'):
+        here.add_version(found, version)
+    assert here.find(question.text).versions == ()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -93,34 +94,39 @@ def test_what_is_finished_is_left_and_what_is_missing_is_made_again(chain):
     assert not replace(two, recipe=replace(two.recipe, data='tabletop')).finished
 
 
+@contextmanager
+def changed(path, change):
+    kept = path.read_text()
+    path.write_text(change(kept))
+    try:
+        yield
+    finally:
+        path.write_text(kept)
+
+
 def test_a_finished_training_from_another_start_is_refused(chain):
     folder, recipes, _ = chain
     path = folder / 'runs' / 'one_smoke' / 'bundle' / 'manifest.yaml'
-    kept = path.read_text()
     version = bundle.load(path.parent).manifest.version
-    try:
-        path.write_text(kept.replace(f'version: {version}', 'version: 77.0.0', 1))
+    with changed(path, lambda text: text.replace(f'version: {version}', 'version: 77.0.0', 1)):
         done = train(folder, *recipes, '--out', folder / 'last')
-        assert done.returncode == 1
-        assert 'two_smoke: holds a training with another start_bundle' in done.stderr
-    finally:
-        path.write_text(kept)
+    assert done.returncode == 1
+    assert 'two_smoke: holds a training with another start_bundle' in done.stderr
 
 
 def test_a_link_whose_data_changed_is_not_left_as_it_is(chain):
     folder, recipes, _ = chain
-    path = folder / 'data' / 'questions.jsonl'
-    kept = path.read_text()
-    first, *others = kept.splitlines()
-    line = json.loads(first)
-    try:
-        path.write_text('\n'.join([json.dumps({**line, 'answer': {
-            'yes': 'no', 'no': 'yes'}[line['answer']]}), *others]))
+
+    def other(text):
+        first, *others = text.splitlines()
+        line = json.loads(first)
+        line['answer'] = {'yes': 'no', 'no': 'yes'}[line['answer']]
+        return '\n'.join([json.dumps(line), *others])
+
+    with changed(folder / 'data' / 'questions.jsonl', other):
         done = train(folder, *recipes, '--out', folder / 'last')
-        assert done.returncode == 1
-        assert 'one_smoke: holds a training with another content' in done.stderr
-    finally:
-        path.write_text(kept)
+    assert done.returncode == 1
+    assert 'one_smoke: holds a training with another content' in done.stderr
 
 
 def test_a_training_does_not_go_on_from_another_start(chain):
