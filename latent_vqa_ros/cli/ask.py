@@ -62,7 +62,7 @@ def answer(image: Path, questions: list[str], model: str,
 
     content = read_picture(image)
     pipeline = use_taught(open_pipeline(model), taught)
-    frame = Frame(lambda: (compressed_to_rgb(content), None))
+    frame = Frame(lambda: (compressed_to_rgb(content, upright=True), None))
     return [pipeline.respond(Request(plain(question.strip())), frame) for question in questions]
 
 

@@ -29,11 +29,13 @@ from latent_vqa_ros.core.image_formats import (
 
 MAX_JPEG_SCANS = 100  # encoders write about 10; each takes the decoder the whole picture's time
 MAX_JPEG_SEGMENTS = 4096  # before the frame header; an ICC profile takes 255 at most
+MAX_EXIF_BYTES = 1 << 17  # where the segment with the orientation begins
 CMYK = 4  # colour channels
 GIT_LFS, LFS_ADVICE = b'version https://git-lfs', 'a Git LFS pointer to it: git lfs pull'
 _SEGMENT = re.compile(rb'\xff+([^\xff])', re.DOTALL)  # where a marker must be
 _MARKER = re.compile(rb'\xff+([^\x00\xff\xd0-\xd7])', re.DOTALL)  # behind the bits of a scan
 _END = b'\xff\xd9'
+_EXIF = b'Exif\0\0'
 _PADDED = 'extraneous bytes before marker 0xd9'  # libjpeg's words
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
@@ -52,19 +54,22 @@ class _Jpeg(NamedTuple):
     at: int  # of its length field
 
 
-def compressed_to_rgb(data: Any, format_: str = '') -> Rgb:
+def compressed_to_rgb(data: Any, format_: str = '', upright: bool = False) -> Rgb:
     """Decode the bytes of a JPEG or PNG into a (height, width, 3) RGB array.
 
     The content decides, not the format string (drivers fill it freely); it only names what is
-    refused, and the pattern of a Bayer mosaic that was compressed as it is. EXIF orientation is
-    ignored, as in ROS; alpha is dropped; a 16-bit PNG is scaled as a 16-bit raw image is. Raises
-    ImageError.
+    refused, and the pattern of a Bayer mosaic that was compressed as it is. ``upright`` turns a
+    JPEG as its EXIF orientation says, as viewers of files do; ROS ignores that. Alpha is dropped;
+    a 16-bit PNG is scaled as a 16-bit raw image is. Raises ImageError.
     """
     if 'compressedDepth' in format_:
         raise ImageError('compressedDepth is a depth image; a colour image is needed')
     content = flat(data).tobytes()
     if content.startswith(b'\xff\xd8'):
         rgb = _jpeg_to_rgb(content)
+        if upright and _EXIF in content[:MAX_EXIF_BYTES]:
+            height, width = rgb.shape[:2]
+            rgb = _by_opencv(content, 'JPEG', height, width, upright=True)
     elif content.startswith(_PNG):
         rgb = _png_to_rgb(content)
     else:
@@ -253,15 +258,17 @@ def _check_inflates(data: bytes, need: int, interlaced: bool) -> None:
                          f'there are {have}')
 
 
-def _by_opencv(content: bytes, kind: str, height: int, width: int, deep: bool = False) -> Rgb:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def _by_opencv(content: bytes, kind: str, height: int, width: int, deep: bool = False,
+               upright: bool = False) -> Rgb:
+    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
         bgr: Any = cv2.imdecode(
             np.frombuffer(content, np.uint8), flags | (cv2.IMREAD_ANYDEPTH if deep else 0)
         )
     except cv2.error as error:
         raise ImageError(f'broken {kind}: {" ".join(str(error).split())[:160]}') from error
-    if bgr is None or bgr.shape[:2] != (height, width):
+    sizes = {(height, width), (width, height) if upright else (height, width)}
+    if bgr is None or bgr.shape[:2] not in sizes:
         raise ImageError(f'broken {kind}: OpenCV cannot decode it')
     return u8(cv2.cvtColor(to_8_bit(bgr) if bgr.dtype == np.uint16 else bgr, cv2.COLOR_BGR2RGB))
 

@@ -178,13 +178,13 @@ def known(manifest: Any, min_confidence: float) -> dict[str, Any]:
     """Return what a bundle's manifest tells people: questions, answers, words, the limit."""
     return {'model': {'name': manifest.name, 'version': manifest.version},
             'questions': list(manifest.questions), 'answers': list(manifest.answers),
-            'words': list(manifest.vocabulary), 'limit': min_confidence}
+            'words': list(manifest.words), 'limit': min_confidence}
 
 
 def picture_frame(read: Callable[[], bytes], camera: str) -> Frame:
     """Return a picture file as a frame; it is decoded, bounded, when it is shown."""
-    return Frame(lambda: (compressed_to_rgb(read()), None), received_ns=time.time_ns(),
-                 camera=camera)
+    return Frame(lambda: (compressed_to_rgb(read(), upright=True), None),
+                 received_ns=time.time_ns(), camera=camera)
 
 
 def folder_reel(folder: Path) -> Reel:

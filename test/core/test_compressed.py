@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from helpers.jpegs import VARIANTS, encoded, nothing_printed, picture
+from helpers.jpegs import VARIANTS, encoded, nothing_printed, picture, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +42,21 @@ def test_jpeg_gives_what_opencv_decodes_progressive_and_grey_too():
     for data in (JPEG, grey, encoded('.jpg', picture(), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)):
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
         assert np.array_equal(compressed_to_rgb(data, 'bgr8; jpeg compressed bgr8'), expected)
+
+
+@pytest.mark.parametrize(('orientation', 'turns'), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_a_file_is_seen_as_its_exif_turns_it_and_a_topic_as_it_is(orientation, turns):
+    flat = compressed_to_rgb(JPEG)
+    data = turned(JPEG, orientation)
+    assert np.array_equal(compressed_to_rgb(data), flat)
+    with nothing_printed():
+        assert np.array_equal(compressed_to_rgb(data, upright=True), np.rot90(flat, turns))
+
+
+@pytest.mark.parametrize('data', [JPEG, PNG, turned(JPEG, 99)])
+def test_a_file_whose_exif_says_nothing_is_seen_as_it_is(data):
+    with nothing_printed():
+        assert np.array_equal(compressed_to_rgb(data, upright=True), compressed_to_rgb(data))
 
 
 def test_alpha_is_dropped_and_grey_is_repeated():

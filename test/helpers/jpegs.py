@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
 
 import cv2
@@ -19,6 +20,13 @@ def picture(height=24, width=33, channels=3, dtype=np.uint8):
 
 def encoded(suffix, bgr, *options):
     return cv2.imencode(suffix, bgr, options)[1].tobytes()
+
+
+def turned(jpeg, orientation):
+    """Return a JPEG whose EXIF says how a viewer has to turn it, as phones write it."""
+    tiff = b'II*\0\x08\0\0\0\x01\0' + struct.pack('<HHIHHI', 0x0112, 3, 1, orientation, 0, 0)
+    exif = b'Exif\0\0' + tiff
+    return jpeg[:2] + b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif + jpeg[2:]
 
 
 @contextlib.contextmanager
