@@ -28,6 +28,10 @@ class Seen:
     answer_ms: float
 
 
+class UnusableError(Exception):
+    """What was taught is switched on and cannot answer; the message says why."""
+
+
 class TaughtQuestion(Protocol):
     """A question that was taught and is switched on."""
 
@@ -44,7 +48,7 @@ class TaughtQuestion(Protocol):
         """Whether it was switched on though it was not trusted."""
 
     def see(self, frame: Any) -> Seen:
-        """Return what it sees of a ``core.pipeline.Frame``; raises ImageError."""
+        """Return what it sees of a ``core.pipeline.Frame``; ImageError, UnusableError."""
 
 
 class Taught(Protocol):

@@ -4,7 +4,9 @@
     question = taught.find('is the tray empty?', '')       # None: not one of ours
     seen = question.see(frame)                             # ImageError where it is no picture
 
-A change of the folder, by whomever, counts from the next ``find`` on. Use it from one thread.
+A change of the folder, by whomever, counts from the next ``find`` on. A question that is switched
+on and cannot be used stays ours: it fails, for the bundle does not know whose tray is meant.
+Use it from one thread.
 Refuses to know statuses and details: that is ``core.pipeline``.
 """
 
@@ -15,14 +17,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 from latent_vqa_ros.core.bundle import BundleError
 from latent_vqa_ros.core.image_formats import Pixels
 from latent_vqa_ros.core.pipeline import Frame
-from latent_vqa_ros.core.taught import Seen
+from latent_vqa_ros.core.taught import Seen, UnusableError
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.folder import Folder
@@ -32,6 +34,7 @@ from latent_vqa_ros.teach.question import Region, TeachError, normal
 from latent_vqa_ros.teach.versions import Version
 
 Array = NDArray[Any]
+_Question = TypeVar('_Question')
 MAX_REGIONS = 32  # of one frame whose features are kept
 
 
@@ -96,6 +99,25 @@ class Live:
                     (time.perf_counter() - started) * 1e3)
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A question that is switched on and cannot be used: ``core.taught.TaughtQuestion``."""
+
+    slug: str
+    reason: str
+    min_confidence: float = CONFIDENCE
+    forced: bool = False
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """The name alone."""
+        return f'taught/{self.slug}', '', ''
+
+    def see(self, frame: Frame) -> Seen:
+        """Raise UnusableError."""
+        raise UnusableError(self.reason)
+
+
 def pixels_of(region: Region | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return a region as x, y, width, height in pixels of a frame of (height, width)."""
     height, width = size
@@ -116,6 +138,7 @@ class Taught:
         self.names: frozenset[tuple[str, str]] = frozenset()  # and versions, of those that are on
         self._change: tuple[int, ...] | None = None
         self._live: Mapping[tuple[str, str], Live] = {}
+        self._broken: Mapping[tuple[str, str], Broken] = {}
         # by folder: its files when last read, and what was on
         self._read: dict[Path, tuple[tuple[int, ...], Live | None]] = {}
 
@@ -131,6 +154,7 @@ class Taught:
             return
         self._change = change
         live: dict[tuple[str, str], Live] = {}
+        broken: dict[tuple[str, str], Broken] = {}
         problems = []
         before, self._read = self._read, {}
         try:
@@ -139,31 +163,48 @@ class Taught:
             paths, problems = [], [str(error)]
         for path in paths:
             files = _files(path)
+            known = None
             try:
                 if path in before and before[path][0] == files:
                     question = before[path][1]
                 else:
-                    question = load(read(path), self.eye)
+                    known = read(path)
+                    question = load(known, self.eye)
             except (TeachError, BundleError) as error:
                 problems.append(str(error))
+                if known is not None and _is_on(known):
+                    one = Broken(known.slug, str(error))
+                    broken |= {(known.question.camera, key): one for key in known.question.keys}
                 continue
             self._read[path] = files, question
             if question is not None:
                 told = question.known.question
                 live |= {(told.camera, key): question for key in told.keys}
-        self._live, self.problems = live, tuple(problems)
+        self._live, self._broken, self.problems = live, broken, tuple(problems)
         self.names = frozenset(one.identity[:2] for one in live.values())
 
-    def find(self, question: str, camera: str) -> Live | None:
+    def find(self, question: str, camera: str) -> Live | Broken | None:
         """Return the question that has this text, for this camera or for any."""
         self.refresh()
-        if not self._live:
+        if not self._live and not self._broken:
             return None
         key = normal(question)
-        found = self._live.get((camera, key)) or self._live.get(('', key))
-        if found is None and not camera:
-            found = next((one for (_, text), one in self._live.items() if text == key), None)
-        return found
+        return _find(self._live, key, camera) or _find(self._broken, key, camera)
+
+
+def _find(questions: Mapping[tuple[str, str], _Question], key: str,
+          camera: str) -> _Question | None:
+    found = questions.get((camera, key)) or questions.get(('', key))
+    if found is None and not camera:
+        found = next((one for (_, text), one in questions.items() if text == key), None)
+    return found
+
+
+def _is_on(known: Known) -> bool:
+    """Return whether a question that cannot be used was switched on, or may have been."""
+    if known.active.version is not None:
+        return True
+    return bool(known.broken) and (known.path / ACTIVE).exists()
 
 
 def _files(path: Path) -> tuple[int, ...]:

@@ -12,6 +12,8 @@ from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.core.taught import UnusableError
 from latent_vqa_ros.teach import taught as taught_module
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.messages import Message
@@ -112,17 +114,36 @@ def test_the_bundles_answers_are_the_same_bits_with_and_without_taught_ones(pipe
             assert both[0] == both[1]
 
 
-def test_a_damaged_version_is_left_to_the_bundle_and_named(taught, tmp_path):
+def test_a_damaged_version_fails_and_is_named_and_is_not_left_to_the_bundle(taught, tmp_path):
     shutil.copytree(taught.folder.path, tmp_path / 'copy')
     version = tmp_path / 'copy' / 'is-the-lid-open' / 'versions' / '1'
     weights = bytearray((version / 'weights.npy').read_bytes())
     weights[-1] ^= 1
     (version / 'weights.npy').write_bytes(weights)
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert copy.find(QUESTION, '') is None
-    assert copy.find('is it closed?', '') is not None
+    pipeline = open_pipeline('tabletop')
+    pipeline.taught = copy
+    detail = pipeline.respond(Request(QUESTION), frame('yes', 0))
+    assert (detail.status, detail.answer) == (Status.FAILED, None)
+    assert (detail.model[0], 'weights.npy' in detail.reason) == ('taught/is-the-lid-open', True)
+    assert pipeline.respond(Request('is it closed?'), frame('yes', 0)).status is not Status.FAILED
     problem, = copy.problems
     assert 'weights.npy' in problem
+    Teacher(copy.folder, taught.eye.encoder).do(Message('switch_off', question=QUESTION))
+    assert copy.find(QUESTION, '') is None
+
+
+@pytest.mark.parametrize('damage', ['versions/1', 'active', 'questions.jsonl'])
+def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    lost = tmp_path / 'copy' / 'is-the-lid-open' / damage
+    if lost.is_dir():
+        shutil.rmtree(lost)
+    else:
+        lost.write_text('{')
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    with pytest.raises(UnusableError):
+        copy.find(QUESTION, '').see(frame('yes', 0))
 
 
 def test_another_encoder_is_named_and_answers_nothing(taught, tmp_path):
@@ -130,7 +151,8 @@ def test_another_encoder_is_named_and_answers_nothing(taught, tmp_path):
     about = tmp_path / 'copy' / 'is-the-lid-open' / 'versions' / '1' / 'version.json'
     about.write_text(json.dumps({**json.loads(about.read_text()), 'encoder': 'x'}))
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert copy.find(QUESTION, '') is None
+    with pytest.raises(UnusableError, match='fit it again'):
+        copy.find(QUESTION, '').see(frame('yes', 0))
     assert 'fit it again' in copy.problems[0]
 
 
