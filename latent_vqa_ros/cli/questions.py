@@ -51,4 +51,4 @@ def run(args: argparse.Namespace) -> int:
 def describe(manifest: Manifest) -> dict[str, Any]:
     """Return what is printed, as plain types."""
     return {'model': manifest.name, 'questions': list(manifest.questions),
-            'answers': list(manifest.answers), 'words': list(manifest.vocabulary)}
+            'answers': list(manifest.answers), 'words': list(manifest.words)}

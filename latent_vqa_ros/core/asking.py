@@ -1,14 +1,15 @@
-"""Whether a text asks, and asks once: for models whose example questions are English.
+"""Whether a text asks, asks once, and asks what a model knows: for models asked in English.
 
 The rules are lists of English words, all of them here. A rule binds no model whose own examples
 break it: one in another language, or one that answers to single words, is asked in its own way.
-Knows nothing of vocabularies and of answers.
+A model reads "are there more than 2 cubes" as "are there more cubes" and is sure of its answer:
+what it was never asked is refused. Knows nothing of vocabularies and of answers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from latent_vqa_ros.core.tokenizer import words
 
@@ -45,27 +46,88 @@ _SIGN = re.compile(r'[^\w\s]\s*\w')  # with a word behind it
 _RELATIVE = frozenset(('that', 'which', 'who', 'you', 'i', 'we', 'they'))  # "…that are red, …"
 _ASKERS = frozenset(('tell', 'say', 'give', 'show'))
 _TOLD = frozenset(('tell', 'know', 'wonder', 'you'))  # "would you say…"
+_NUMBERS = _listed("""
+    zero one two three four five six seven eight nine ten eleven twelve dozen""")
+_CLAUSE = _RELATIVE | {'if', 'whether', 'than', 'as'}  # whose verb asks nothing
+_INVERTED = _listed('is are was were do does did')  # "have the" goes on with "do they"
+_SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
+NEVER = 'the model was never asked {}; a question to it is, for example, {!r}'
 
 
 class Asking:
     """What a model's example questions let expect of a question to it."""
 
     def __init__(self, examples: Sequence[str]) -> None:
-        self._example = examples[0] if examples else ''
+        self._examples = {example: frozenset(words(example)) for example in examples}
         found = [words(example) for example in examples]
         self._asks = bool(found) and all(len(said) > 1 and not _ASKING.isdisjoint(said)
                                          for said in found)
         self._names = self._asks and not any(map(_FUNCTION.issuperset, found))
         self._once = self._asks and not any(map(_asks_twice, examples, found))
+        self._inverts = self._asks and not any(map(_states, examples, found))
+        self._choices = {pair for said in found for pair in _choices(said)}
+        self._never = [(rule, what) for rule, what in _NEVER
+                       if self._asks and not any(map(rule, found))]
 
     def why_not(self, text: str, said: Sequence[str]) -> str:
         """Return why ``text``, of the words ``said``, is not one question; empty where it is."""
         if (self._asks and (len(said) < 2 or _ASKING.isdisjoint(said))
-                or self._names and _FUNCTION.issuperset(said)):
-            return NOTHING.format(self._example)
-        return TWICE if self._once and _asks_twice(text, said) else ''
+                or self._names and _FUNCTION.issuperset(said)
+                or self._inverts and _states(text, said)):
+            return NOTHING.format(self._like(said))
+        if self._once and _asks_twice(text, said):
+            return TWICE
+        for rule, what in self._never:
+            if rule(said):
+                return NEVER.format(what, self._like(said))
+        if self._asks and not self._choices.issuperset(_choices(said)):
+            return NEVER.format('to choose between two ("or")', self._like(said))
+        return ''
+
+    def _like(self, said: Sequence[str]) -> str:
+        """Return the example that shares most words with a text, of these the shortest."""
+        return max(self._examples, default='', key=lambda example: (
+            len(self._examples[example].intersection(said)), not example.isupper(),
+            -len(example)))
+
+
+def _choices(said: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the words on both sides of each "or", but for sizes and "or not"."""
+    return [(before, after) for before, word, after in zip(
+        ('', *said), said, (*said[1:], ''), strict=False)
+        if word == 'or' and after != 'not' and not _SIZES.issuperset((before, after))]
+
+
+def _is_number(word: str) -> bool:
+    return word in _NUMBERS or word.isdigit()
+
+
+def _compares_with_a_number(said: Sequence[str]) -> bool:
+    return any(word == 'than' and _is_number(after)
+               for word, after in zip(said, said[1:], strict=False))
+
+
+def _names_a_side(said: Sequence[str]) -> bool:
+    """Return whether "left" or "right" is of nothing: "is it on the left", not "right now"."""
+    return any(word == 'left' and after != 'of'
+               or word == 'right' and after != 'of' and (before == 'the' or not after)
+               for before, word, after in zip(('', *said), said, (*said[1:], ''), strict=False))
+
+
+_NEVER: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
+    (_compares_with_a_number, 'to compare with a number ("than 2")'),
+    (_names_a_side, 'about a side of the picture ("left" or "right" of nothing)'))
+
+
+def _states(text: str, said: Sequence[str]) -> bool:
+    """Return whether a text says something instead of asking: "the cube is red."."""
+    if '?' in text or '\uff1f' in text or not _QUESTION_WORDS.isdisjoint(said):
+        return False
+    first = next((word for word in said if word not in _COURTESY or word in _TOLD), '')
+    tag = len(said) > 2 and said[-2] in _VERBS and said[-1] in _SUBJECTS  # "…, isn't it"
+    return (first not in _ASKING | _TOLD or first == "there's") and not tag
 
 
 def _asks_twice(text: str, said: Sequence[str]) -> bool:
@@ -73,6 +135,8 @@ def _asks_twice(text: str, said: Sequence[str]) -> bool:
 
     "Tell me, is it red" is one, and so are "which cube, if any, is red" and "it is red, is it".
     """
+    if _inverts_twice(_without_courtesy(list(said))):
+        return True
     if not _SIGN.search(text) and _JOINS.isdisjoint(said) and _BEGINNINGS.isdisjoint(said[1:]):
         return False  # most questions, cheaply
     asked = named = False
@@ -87,6 +151,14 @@ def _asks_twice(text: str, said: Sequence[str]) -> bool:
             named = not _ATTRIBUTES.isdisjoint(rest[:4]) and (
                 told and rest[0] not in ('if', 'whether') or rest[0] in _QUESTION_WORDS)
     return False
+
+
+def _inverts_twice(rest: list[str]) -> bool:
+    """Return whether a verb before its subject comes again: "is it red is there a ball"."""
+    end = next((i for i, word in enumerate(rest) if word in _CLAUSE), len(rest))
+    starts = [i for i, (verb, subject) in enumerate(zip(rest, rest[1:end], strict=False))
+              if verb in _INVERTED and subject in _SUBJECTS and rest[i - 1:i] != ['there']]
+    return starts[:1] == [0] and len(starts) > 1
 
 
 def _parts(said: Sequence[str]) -> Iterator[list[str]]:

@@ -33,8 +33,8 @@ UPDATE = 'update latent_vqa_ros'
 MAX_GRID = 512  # cells of evidence on a side: the largest input is 1024 pixels, a stride 2
 MIN_TOKENS, MAX_TOKENS = 4, 256
 MAX_GROUPS = 64  # outputs of a graph
-_ANSWERING = ('max_tokens', 'vocabulary', 'answers', 'questions', 'temperature', 'min_confidence',
-              'max_distance', 'evidence')  # what only a bundle of kind vqa has
+_ANSWERING = ('max_tokens', 'vocabulary', 'unasked', 'answers', 'questions', 'temperature',
+              'min_confidence', 'max_distance', 'evidence')  # what only a bundle of kind vqa has
 _FILE = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 
 
@@ -80,7 +80,8 @@ class Manifest:
 
     ``kind`` ``vqa`` answers questions. ``kind`` ``features`` has one graph, whose outputs are
     named groups of vectors, and nothing that has to do with questions: the fields from
-    ``max_tokens`` to ``evidence`` keep their defaults. ``questions`` are examples.
+    ``max_tokens`` to ``evidence`` keep their defaults. ``questions`` are examples. ``unasked``
+    are words of the vocabulary that no question in training has.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Manifest:
     kind: str = VQA
     max_tokens: int = 0
     vocabulary: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     temperature: float = 1.0
@@ -105,7 +107,12 @@ class Manifest:
     @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of this model."""
-        return Tokenizer(self.vocabulary, self.max_tokens)
+        return Tokenizer(self.vocabulary, self.max_tokens, frozenset(self.unasked))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that a question may have."""
+        return tuple(word for word in self.vocabulary if word not in self.unasked)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -237,12 +244,13 @@ def _check_vqa(manifest: Manifest) -> None:
         missing = [output for output in known.outputs if output not in graph.outputs]
         if missing:
             raise ConfigError(f'graphs.{name}.outputs: {", ".join(missing)} is not listed')
-    for name in ('vocabulary', 'answers', 'questions'):
+    for name in ('vocabulary', 'unasked', 'answers', 'questions'):
         values = getattr(manifest, name)
         if len(set(values)) != len(values):
             raise ConfigError(f'{name}: has duplicates')
     if not manifest.answers or not manifest.vocabulary:
         raise ConfigError('answers and vocabulary must not be empty')
+    _check_known(manifest.unasked, manifest.vocabulary, 'unasked')
     _check_numbers(manifest)
     if manifest.evidence is not None:
         _check_evidence(manifest.evidence, manifest.vocabulary)
@@ -266,6 +274,10 @@ def _check_evidence(evidence: EvidenceConfig, vocabulary: tuple[str, ...]) -> No
         raise ConfigError(f'evidence.grid: expected [rows, columns], 1 to {MAX_GRID} each')
     if not words:
         raise ConfigError('evidence.words: expected a list of words')
+    _check_known(words, vocabulary, 'evidence.words')
+
+
+def _check_known(words: tuple[str, ...], vocabulary: tuple[str, ...], name: str) -> None:
     strange = [str(word)[:40] for word in words if word not in vocabulary]
     if strange:
-        raise ConfigError(f'evidence.words: not in the vocabulary: {", ".join(strange[:5])}')
+        raise ConfigError(f'{name}: not in the vocabulary: {", ".join(strange[:5])}')

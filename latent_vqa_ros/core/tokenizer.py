@@ -26,6 +26,7 @@ _WORD = re.compile(r"""
 _ENDS = frozenset('.?!\u2026;\u3002\n')  # of a sentence, or of a line
 _PASSED_OVER = _ENDS | frozenset(
     ',:"\'`\u00b4\u00bf\u00a1\u2014\u3001\u201c\u201d\u201e\u2018\u201a\u00ab\u00bb\u2039\u203a')
+_APOSTROPHE = re.compile('(?<=[^\\W\\d_])[`\u00b4](?=[^\\W\\d_])')  # as some keyboards give it
 _VARIANTS = range(0xFE00, 0xFE10)  # how an emoji is drawn
 _AS_THEY_ARE = frozenset(('So', 'Sk', 'No', 'Nl'))  # Unicode categories: symbols, odd numbers
 
@@ -45,6 +46,7 @@ def words(text: str, signs: bool = False) -> list[str]:
     a sentence where another one follows. ``signs`` keeps commas, dashes and quotes, too.
     """
     text = '\n'.join(text.splitlines())  # each kind of line break
+    text = _APOSTROPHE.sub("'", text)
     found: list[str] = []
     end = ''  # of the sentence before, told when something follows
     for token in _WORD.findall(text.lower() if text.isascii() else _plain(text)):
@@ -76,10 +78,15 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Maps a text to ids: [CLS, word, word, ...], at most ``max_tokens`` of them."""
+    """Maps a text to ids: [CLS, word, word, ...], at most ``max_tokens`` of them.
+
+    ``unasked`` are words of the vocabulary that a question may not have: training has them in
+    captions and answers alone, and a model that reads "are there no cubes" passes over the "no".
+    """
 
     vocabulary: tuple[str, ...]
     max_tokens: int
+    unasked: frozenset[str] = frozenset()
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], max_tokens: int) -> Tokenizer:
@@ -106,7 +113,8 @@ class Tokenizer:
         if any(word in _ENDS and word not in ids for word in found):
             raise QuestionError('the text has more than one sentence or line; ask one question at '
                                 'a time')
-        unknown = list(dict.fromkeys(word for word in found if word not in ids))
+        unknown = list(dict.fromkeys(
+            word for word in found if word not in ids or word in self.unasked))
         if unknown:
             raise UnknownWordsError('; '.join(self._describe(word) for word in unknown[:5]))
         if len(found) + 1 > self.max_tokens:
@@ -116,7 +124,10 @@ class Tokenizer:
 
     def _describe(self, word: str) -> str:
         shown = word if len(word) <= 40 else word[:40] + '…'
-        near = difflib.get_close_matches(word[:40], self.vocabulary, n=3, cutoff=0.6)
+        if word in self.unasked:
+            return f'unknown word {shown!r} (no question in training has it)'
+        asked = [known for known in self.vocabulary if known not in self.unasked]
+        near = difflib.get_close_matches(word[:40], asked, n=3, cutoff=0.6)
         hint = f' (did you mean {" or ".join(repr(n) for n in near)}?)' if near else ''
         kind = 'word' if any(map(str.isalnum, word)) else 'sign'
         return f'unknown {kind} {shown!r}{hint}'

@@ -211,7 +211,7 @@ class PageClient:
         limit = self._value('min_confidence', -1.0)
         if manifest:
             known = {'questions': list(manifest.questions), 'answers': list(manifest.answers),
-                     'words': list(manifest.vocabulary), 'limit': manifest.min_confidence}
+                     'words': list(manifest.words), 'limit': manifest.min_confidence}
         if limit >= 0:
             known['limit'] = limit
         standing = [text for text in self._value('standing_questions', []) if text.strip()]

@@ -71,6 +71,7 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
         name=recipe.name, version=recipe.version, license=recipe.license,
         preprocess=recipe.preprocess, graphs=vqa_graphs(found is not None),
         max_tokens=recipe.model.max_tokens, vocabulary=data.tokenizer.vocabulary,
+        unasked=unasked(data),
         answers=data.answers, questions=examples(data.questions), evidence=found,
         architecture=to_mapping(recipe.model),
         training=history(recipe, data, work.parent))
@@ -151,6 +152,12 @@ def _some(records: Sequence[Record]) -> Sequence[Record]:
 def examples(questions: Sequence[str]) -> tuple[str, ...]:
     """Return questions for the manifest, evenly drawn from all of them."""
     return tuple(questions[::-(-len(questions) // _MAX_EXAMPLES)])
+
+
+def unasked(data: Data) -> tuple[str, ...]:
+    """Return the words of captions and answers that no question in training has."""
+    asked = {word for text in data.questions for word in words(text)}
+    return tuple(word for word in data.tokenizer.vocabulary if word not in asked)
 
 
 def evidence(recipe: Recipe, data: Data, model: LatentVqa) -> EvidenceConfig | None:

@@ -97,6 +97,8 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path):
     (lambda d: d.update(min_confidence=2), 'min_confidence'),
     (lambda d: d.update(surprise=1), 'surprise'),
     (lambda d: d.pop('vocabulary'), 'vocabulary'),
+    (lambda d: d.update(unasked=['zebra']), 'unasked: not in the vocabulary: zebra'),
+    (lambda d: d.update(unasked=['the', 'the']), 'unasked: has duplicates'),
     (lambda d: d.update(name=5), 'name'),
 ])
 def test_a_wrong_manifest_is_refused_by_what_is_wrong(copy, change, said):

@@ -169,3 +169,19 @@ def test_batches_are_the_single_texts_padded(texts):
         ids = TOKENIZER.encode(text)
         assert np.array_equal(row[:len(ids)], ids)
         assert (row[len(ids):] == PAD).all()
+
+
+@pytest.mark.parametrize('sign', ["'", '\u2019', '\u00b4', '`'])
+def test_an_apostrophe_is_one_whatever_the_keyboard_gives(sign):
+    assert words(f'What{sign}s there') == ["what's", 'there']
+    assert words(f'{sign}red{sign} cube') == ['red', 'cube']
+
+
+def test_a_word_that_no_question_had_is_unknown_and_never_recommended():
+    tokenizer = Tokenizer(('are', 'cubes', 'no', 'now', 'there'), 9, frozenset({'no'}))
+    with pytest.raises(UnknownWordsError) as caught:
+        tokenizer.encode('are there no cubes')
+    assert str(caught.value) == "unknown word 'no' (no question in training has it)"
+    with pytest.raises(UnknownWordsError) as caught:
+        tokenizer.encode('are there noo cubes')
+    assert str(caught.value) == "unknown word 'noo' (did you mean 'now'?)"

@@ -14,6 +14,7 @@ from latent_vqa_ros.backends.torch_backend import load_model  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER, WEIGHTS  # noqa: E402
+from latent_vqa_ros.core.tokenizer import UnknownWordsError, words  # noqa: E402
 from latent_vqa_ros.datasets.images import read_rgb  # noqa: E402
 from latent_vqa_ros.evaluation import evaluate  # noqa: E402
 from latent_vqa_ros.training import assemble, calibrate, run  # noqa: E402
@@ -51,6 +52,14 @@ def remade(trained, recipe, made, tmp_path_factory):
 @pytest.fixture(scope='module')
 def again(remade):
     return remade[0]
+
+
+def test_a_bundle_knows_which_of_its_words_no_question_had(made, data):
+    asked = {word for text in data.questions for word in words(text)}
+    assert set(made.manifest.unasked) == set(made.manifest.vocabulary) - asked != set()
+    assert set(made.manifest.words) == asked
+    with pytest.raises(UnknownWordsError, match='no question in training has it'):
+        made.manifest.tokenizer.encode(f'{made.manifest.unasked[0]} {data.questions[0]}')
 
 
 def images(records, recipe):
