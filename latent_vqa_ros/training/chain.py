@@ -13,7 +13,7 @@ from pathlib import Path
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
-from latent_vqa_ros.training import start
+from latent_vqa_ros.training import run, start
 from latent_vqa_ros.training.config import Recipe
 
 RUNS = Path('runs')
@@ -28,9 +28,13 @@ class Link:
     out: Path
 
     def check_start(self) -> None:
-        """Raise ConfigError where the run folder's weights come from another start."""
+        """Raise ConfigError where the run folder's weights come from other weights of the start.
+
+        A start with another version or digest and the same weights is told from now on.
+        """
         begun = start.begun_with(self.folder)
-        if begun and begun != start.identity(bundle.load(Path(self.recipe.start))):
+        if (begun and begun != start.identity(bundle.load(Path(self.recipe.start)))
+                and not run.same_start(self.recipe, self.folder)):
             raise ConfigError(f'{self.folder}: holds a training with another start_bundle, '
                               f'{begun}; remove it')
 

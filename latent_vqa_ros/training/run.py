@@ -64,7 +64,7 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
                'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)}
     if recipe.start and not finished(folder):  # then its place may hold what came of it
         trained['start_bundle'] = start.identity(bundle.load(Path(recipe.start)))
-    _claim(folder, trained)
+    _claim(folder, trained, recipe)
     model = build(recipe, data)
     begun = (folder / FINETUNED).exists()  # it holds what came before, too
     if recipe.start and not begun:
@@ -88,13 +88,30 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
     return model
 
 
-def _claim(folder: Path, trained: dict[str, Any]) -> None:
+def same_start(recipe: Recipe, folder: Path) -> bool:
+    """Return whether the folder's training began with the weights that its start has now.
+
+    Then the folder tells that bundle, with its version and digest of now.
+    """
+    path = folder / RUN
+    begun = json.loads(path.read_text('utf-8'))
+    if not start.same(recipe, folder, begun['vocabulary']):
+        return False
+    if distributed.rank() == 0:
+        begun['start_bundle'] = start.begun_with(folder)
+        checkpoint.write_atomic(path, json.dumps(begun).encode())
+    return True
+
+
+def _claim(folder: Path, trained: dict[str, Any], recipe: Recipe) -> None:
     """Note in the run folder what is trained there; ConfigError if that is something else."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RUN
     begun = json.loads(path.read_text('utf-8')) if path.exists() else dict(trained)
     begun = {key: trained[key] for key in LATER} | begun
     differ = [key for key in trained if begun.get(key) != trained[key]]
+    if differ == ['start_bundle'] and same_start(recipe, folder):
+        differ = []
     if differ:
         raise ConfigError(f'{folder}: holds a training with another {", ".join(differ)}; name '
                           'another --folder, or remove this one')

@@ -10,6 +10,7 @@ bundle's accuracy, as it does where keys are pooled that were not.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,7 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer, folder: Pa
     weights, new, begun = _taken(model, recipe, tokenizer)
     _silence(model)
     model.load_state_dict(weights, strict=False)
-    if distributed.rank() == 0:
-        checkpoint.save_tensors(folder / WEIGHTS, weights, {
-            'bundle': begun, 'new_words': new, 'training': dict(
-                bundle.load(Path(recipe.start)).manifest.training)})
+    _keep(folder, recipe, weights, new, begun)
 
 
 def identity(found: bundle.Bundle) -> str:
@@ -61,6 +59,30 @@ def begun_with(folder: Path) -> str | None:
     """Return name, version and digest of the bundle that training began with, if it did."""
     path = folder / WEIGHTS
     return checkpoint.load_tensors(path)[1]['bundle'] if path.exists() else None
+
+
+@torch.no_grad()
+def same(recipe: Recipe, folder: Path, vocabulary: Sequence[str]) -> bool:
+    """Return whether the bundle ``recipe.start`` has the weights that the folder began with.
+
+    A bundle that is assembled anew has another digest, but not other weights: its recipe's version
+    or a comment changed. Then the folder tells this bundle from now on. ``vocabulary`` is that of
+    the folder's training. BundleError and ConfigError as in ``take_over``.
+    """
+    path = folder / WEIGHTS
+    if not path.exists():
+        return False
+    kept, about = checkpoint.load_tensors(path)
+    tokenizer = Tokenizer(tuple(vocabulary), recipe.model.max_tokens)
+    model = LatentVqa(recipe.model, recipe.preprocess, tokenizer.size, 1)
+    weights, new, begun = _taken(model, recipe, tokenizer)
+    if new != about['new_words']:
+        return False
+    weights[_WORDS][new] = kept[_WORDS][new]  # those of new words come from the seed
+    if not all(name in kept and torch.equal(kept[name], weights[name]) for name in weights):
+        return False
+    _keep(folder, recipe, kept, new, begun)
+    return True
 
 
 def history(folder: Path) -> dict[str, Any]:
@@ -81,6 +103,15 @@ def mix(model: LatentVqa, recipe: Recipe, folder: Path) -> None:
     for name, tensor in weights.items():
         if tensor.is_floating_point():
             trained[name].lerp_(tensor.to(trained[name].device), recipe.start_share)
+
+
+def _keep(folder: Path, recipe: Recipe, weights: dict[str, Tensor], new: list[int],
+          begun: str) -> None:
+    """Leave the weights in the run folder, with what is to be told of their bundle."""
+    if distributed.rank() == 0:
+        checkpoint.save_tensors(folder / WEIGHTS, weights, {
+            'bundle': begun, 'new_words': new, 'training': dict(
+                bundle.load(Path(recipe.start)).manifest.training)})
 
 
 def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -14,8 +15,12 @@ from helpers.command import latent_vqa
 
 pytest.importorskip('torch', reason='needs torch: pip install torch')
 
+from safetensors.torch import load_file, save_file  # noqa: E402
+
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
+from latent_vqa_ros.core.manifest import WEIGHTS  # noqa: E402
+from latent_vqa_ros.training import export  # noqa: E402
 from latent_vqa_ros.training.chain import links  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
 from latent_vqa_ros.training.start import _as_deep_as, identity  # noqa: E402
@@ -104,12 +109,46 @@ def changed(path, change):
         path.write_text(kept)
 
 
-def test_a_finished_training_from_another_start_is_refused(chain):
+def copied(chain, tmp_path):
+    """Return a copy of what the chain made, which a test may change."""
     folder, recipes, _ = chain
-    path = folder / 'runs' / 'one_smoke' / 'bundle' / 'manifest.yaml'
-    version = bundle.load(path.parent).manifest.version
-    with changed(path, lambda text: text.replace(f'version: {version}', 'version: 77.0.0', 1)):
-        done = train(folder, *recipes, '--out', folder / 'last')
+    for name in ('runs', 'last'):
+        shutil.copytree(folder / name, tmp_path / name)
+    return tmp_path, recipes
+
+
+def reweigh(path, name):
+    """Change a weight of a bundle."""
+    weights = load_file(path / WEIGHTS)
+    weights[name] += 0.1
+    save_file(weights, path / WEIGHTS)
+    manifest = bundle.read_manifest(path)[0]
+    export.write_manifest(path, manifest, tuple(manifest.files))
+
+
+def test_a_start_that_was_assembled_anew_is_told_and_nothing_is_trained_again(chain, tmp_path):
+    folder, recipes = copied(chain, tmp_path)
+    first, run = folder / 'runs' / 'one_smoke' / 'bundle', folder / 'runs' / 'two_smoke'
+    before = bundle.load(first).manifest
+    anew = replace(before, version='77.0.0', training={**before.training, 'recipe': 'first.yaml'})
+    export.write_manifest(first, anew, tuple(before.files))
+    kept = (run / 'finetune.safetensors').stat().st_mtime_ns
+    done = train(folder, *recipes, '--out', folder / 'last')
+    assert done.returncode == 0, done.stderr
+    training = bundle.load(folder / 'last').manifest.training
+    assert (training['start'], training['before']['recipe']) == (
+        identity(bundle.load(first)), 'first.yaml')
+    assert training['start'].startswith('squares_smoke 77.0.0 ')
+    assert json.loads((run / 'run.json').read_text())['start_bundle'] == training['start']
+    assert (run / 'finetune.safetensors').stat().st_mtime_ns == kept
+    done = train(folder, *recipes, '--out', folder / 'last')
+    assert done.stderr.count('finished, left as it is') == 2
+
+
+def test_a_finished_training_from_other_weights_is_refused(chain, tmp_path):
+    folder, recipes = copied(chain, tmp_path)
+    reweigh(folder / 'runs' / 'one_smoke' / 'bundle', 'fusion.blocks.0.block.mlp.0.weight')
+    done = train(folder, *recipes, '--out', folder / 'last')
     assert done.returncode == 1
     assert 'two_smoke: holds a training with another start_bundle' in done.stderr
 
@@ -129,19 +168,15 @@ def test_a_link_whose_data_changed_is_not_left_as_it_is(chain):
     assert 'one_smoke: holds a training with another content' in done.stderr
 
 
-def test_a_training_does_not_go_on_from_another_start(chain):
-    folder, recipes, _ = chain
-    run = folder / 'runs' / 'two_smoke' / 'run.json'
-    kept = run.read_text()
-    (folder / 'runs' / 'two_smoke' / 'finetune.safetensors').rename(folder / 'kept')
-    try:
-        run.write_text(json.dumps({**json.loads(kept), 'start_bundle': 'another'}))
-        done = train(folder, *recipes)  # the bundle of the second lies elsewhere: not finished
-        assert done.returncode == 1
-        assert 'holds a training with another start_bundle' in done.stderr
-    finally:
-        run.write_text(kept)
-        (folder / 'kept').rename(folder / 'runs' / 'two_smoke' / 'finetune.safetensors')
+def test_a_training_does_not_go_on_from_another_start(chain, tmp_path):
+    folder, recipes = copied(chain, tmp_path)
+    (folder / 'runs' / 'two_smoke' / 'finetune.safetensors').unlink()
+    reweigh(folder / 'runs' / 'one_smoke' / 'bundle', 'fusion.blocks.0.block.mlp.0.weight')
+    path = folder / 'two.yaml'
+    path.write_text(recipes[1].read_text().replace('runs/one/', 'runs/one_smoke/'))
+    done = train(folder, path)  # alone: a chain looks before it trains
+    assert done.returncode == 1
+    assert 'holds a training with another start_bundle' in done.stderr
 
 
 @pytest.mark.parametrize('start', ['', 'models/tabletop', 'runs/two/bundle'])
@@ -156,14 +191,14 @@ def test_the_shipped_chain_is_one_from_random_weights_to_its_last_recipe():
     paths = sorted((ROOT / 'config' / 'train').glob('tabletop_[0-9].yaml'))
     recipes = [load_recipe(path) for path in paths]
     found = links(recipes)
-    assert [link.folder.name for link in found] == [f'tabletop_{i}' for i in range(1, 5)]
+    assert [link.folder.name for link in found] == [f'tabletop_{i}' for i in range(1, 6)]
     assert recipes[0].start == ''
     assert recipes[0].pretrain.region_weight > 0
     assert {(recipe.names, recipe.preprocess.resize) for recipe in recipes} == {
         (('tabletop_wide', 'tabletop'), 'letterbox')}
     assert all(_as_deep_as(before.model, after.model) == before.model
                for before, after in pairwise(recipes))
-    assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 4
+    assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 5
 
 
 def test_a_shipped_bundle_of_a_chain_was_made_by_the_recipes_that_stand_here():

@@ -20,7 +20,15 @@ from latent_vqa_ros.model.config import ModelConfig, architecture  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
 from latent_vqa_ros.training import export  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
-from latent_vqa_ros.training.start import _FITTED, _as_deep_as, begun_with, mix, take_over  # noqa: E402
+from latent_vqa_ros.training.start import (  # noqa: E402
+    _FITTED,
+    _as_deep_as,
+    begun_with,
+    identity,
+    mix,
+    same,
+    take_over,
+)
 
 
 @pytest.fixture
@@ -174,6 +182,29 @@ def test_a_share_of_the_start_is_mixed_into_what_was_trained(bundle_path, recipe
             mean[fresh_words] = trained[name][fresh_words]
         new = 'fusion.count' in name or last in name or name in _FITTED
         assert torch.allclose(tensor, trained[name] if new else mean, atol=1e-6), name
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('changed', 'kept'), [
+    (None, True), ('feature_mean', True), ('bank', True), ('project_answer.bias', False),
+    ('clip.text_encoder.embedding.weight', False)])
+def test_a_start_is_the_same_where_the_weights_that_are_taken_over_are(bundle_path, recipe,
+                                                                       tmp_path, changed, kept):
+    path, run = tmp_path / 'bundle', tmp_path / 'run'
+    shutil.copytree(bundle_path, path)
+    run.mkdir()
+    manifest = bundle.load(bundle_path).manifest
+    tokenizer = Tokenizer(tuple(sorted([*manifest.vocabulary, 'zebra'])), recipe.model.max_tokens)
+    recipe = replace(recipe, start=str(path))
+    take_over(fresh(recipe, tokenizer), recipe, tokenizer, run)
+    weights = load_file(path / WEIGHTS)
+    if changed:
+        weights[changed] += 0.1
+    save_file(weights, path / WEIGHTS)
+    export.write_manifest(path, replace(manifest, version='77.0.0'), tuple(manifest.files))
+    told = begun_with(run)
+    assert same(recipe, run, tokenizer.vocabulary) == kept
+    assert begun_with(run) == (identity(bundle.load(path)) if kept else told)
 
 
 def test_a_bundle_has_its_share_of_the_start(trained, tmp_path):
