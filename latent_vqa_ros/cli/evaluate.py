@@ -7,7 +7,8 @@ examples:
 
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
 easy_vqa, tabletop, tabletop_wide, a mixture ("tabletop_wide + tabletop"), or a folder with
-questions.jsonl or as DAQUAR, GQA and VQA v2 are published.
+questions.jsonl or as DAQUAR, GQA and VQA v2 are published. Questions that the model cannot be
+asked are left out, and a line says how many.
 --report writes the reliability diagram, the confusion and the document to a folder. --unfamiliar
 measures how well images unlike the training are noticed: noise, black, overexposed, blurred and
 half covered ones, and your own photographs.
@@ -117,6 +118,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the report and the reliability curves."""
     from latent_vqa_ros import datasets
     from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.datasets import mixture
     from latent_vqa_ros.datasets.trainable import askable
     from latent_vqa_ros.evaluation import evaluate, familiarity
 
@@ -125,7 +127,8 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
         familiarity.pictures(photographs)  # said before minutes of work, not after
     pipeline = open_pipeline(args.model, args.backend)
     backend, manifest = pipeline.backend, pipeline.bundle.manifest
-    dataset = askable(datasets.load(args.data, (args.split,)), manifest.tokenizer)
+    dataset = mixture.join([askable(datasets.load(name, (args.split,)), manifest.tokenizer)
+                            for name in args.data.split(mixture.PLUS)])
     records = dataset.split(args.split)
     blind = dataset.blind_records or records
     found = evaluate.predict(backend, manifest, records)

@@ -145,6 +145,8 @@ def _phrases(line: dict[str, Any], truth: _Truth | None, where: str) -> tuple[Ph
     try:
         if phrases:
             count = len(words(line['question']))
+            if not all(type(p[key]) is int for p in phrases for key in ('start', 'stop', 'thing')):
+                raise TypeError('start, stop and thing are whole numbers')
             if not all(0 <= p['start'] < p['stop'] <= count and p['thing'] >= 0 for p in phrases):
                 raise IndexError('words or things that are not there')
         return tuple(Phrase(p['start'], p['stop'], things[p['thing']].center,

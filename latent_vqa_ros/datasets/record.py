@@ -78,7 +78,7 @@ class Dataset:
     records: tuple[Record, ...]
     blind: str = 'train'
     floor: tuple[Record, ...] = ()
-    trimmed: bool = False  # what a model could not be asked is left out: other people's data
+    rare_answers: bool = False  # val and test may have answers that training does not teach
 
     @property
     def blind_records(self) -> tuple[Record, ...]:

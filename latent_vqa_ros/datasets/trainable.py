@@ -6,12 +6,13 @@ asked or never answer is left out, and one line a split says how much. Knows no 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from latent_vqa_ros.datasets.record import (
     questions_of,
 )
 
-_HELD_OUT, _SEED = 0.1, 2026  # share of the training pictures that becomes val, or test
+_HELD_OUT = 0.1  # share of the training pictures that becomes val, or test
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,12 @@ def plain(answer: str) -> str:
 def trainable(name: str, records: Iterable[Record], least: int, limit: int | None) -> Dataset:
     """Return the dataset with all three splits, without what a model could not learn.
 
-    Missing splits are cut from the training pictures. ``least``: how often training has to give
-    an answer for it to be learned; in the test split a rarer one stays, and counts as wrong.
-    ``limit``: only so many pictures of each split. DatasetError where nothing is left.
+    Missing splits are cut from the training pictures: the SHA-256 of a picture's name decides, so
+    that each stays in its split whatever other pictures there are. Only where no name falls into a
+    split it gets the picture whose digest is the lowest, which another file may change.
+    ``least``: how often training has to give an answer for it to be learned; in val and test a
+    rarer one stays, and counts as wrong. ``limit``: only so many pictures of each split.
+    DatasetError where nothing is left.
     """
     splits: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -72,47 +76,62 @@ def trainable(name: str, records: Iterable[Record], least: int, limit: int | Non
     given = Counter(question.answer for _, question in questions_of(kept['train']))
     bank = {answer for answer, count in given.items() if count >= least and answer}
     train = _without(name, kept['train'], bank, None)
-    known = {word for _, question in questions_of(train)
-             for text in (question.text, question.answer) for word in words(text)}
-    return Dataset(name, (*train, *_without(name, kept['val'], bank, known),
-                          *_without(name, kept['test'], None, known)), trimmed=True)
+    known = {word for _, question in questions_of(train) for word in words(question.text)}
+    return Dataset(name, (*train, *_without(name, kept['val'], None, known),
+                          *_without(name, kept['test'], None, known)), rare_answers=True)
 
 
 def askable(dataset: Dataset, tokenizer: Tokenizer) -> Dataset:
-    """Return other people's data without what a bundle cannot be asked; other data as it is.
+    """Return the dataset without the questions that a model cannot be asked.
 
-    So a bundle that learned from the first pictures is measured on all. One line says how much.
+    So a bundle that learned from the first pictures is measured on all, and one word in a folder
+    does not hide the rest. One line says how many. DatasetError where nothing is left.
     """
-    if not dataset.trimmed:
-        return dataset
-    records = []
+    records, left_out, first = [], Counter[str](), ''
+    refusal = cache(partial(why_not, tokenizer))
     for record in dataset.records:
-        kept = tuple(q for q in record.questions if _can_be_asked(tokenizer, q.text))
+        kept = tuple(q for q in record.questions if not refusal(q.text))
         records += [replace(record, questions=kept)] if kept else []
-    total, left = (sum(len(r.questions) for r in found) for found in (dataset.records, records))
+        if len(kept) < len(record.questions):
+            left_out[record.split] += len(record.questions) - len(kept)
+            text = next(q.text for q in record.questions if q not in kept)
+            first = first or f'{text[:80]!r}: {refusal(text)}'
     if not records:
-        raise DatasetError(f'{dataset.name}: the model can be asked nothing of it')
-    if left < total:
-        log.warning('%s: %d of %d questions are left out: the model has not their words',
-                    dataset.name, total - left, total)
+        raise DatasetError(f'{dataset.name}: the model can be asked nothing of it, such as '
+                           f'{first}')
+    if not left_out:
+        return dataset
+    total = Counter(r.split for r in dataset.records for _ in r.questions)
+    log.warning('%s: %s left out: the model cannot be asked, e.g. %s', dataset.name, ', '.join(
+        f'{count} of {total[split]} questions of {split}'
+        for split, count in sorted(left_out.items())), first)
     return replace(dataset, records=tuple(records))
 
 
-def _can_be_asked(tokenizer: Tokenizer, text: str) -> bool:
+def why_not(tokenizer: Tokenizer, text: str) -> str:
+    """Return why a model with this tokenizer does not take a text, '' where it does."""
     try:
         tokenizer.encode(text)
-    except QuestionError:
-        return False
-    return True
+    except QuestionError as error:
+        return str(error)
+    return ''
 
 
 def _hold_out(splits: dict[str, list[Record]], split: str) -> None:
     """Move a share of the training pictures, with all their questions, to another split."""
     train = splits['train']
-    chosen = random.Random(f'{_SEED} {split}').sample(range(len(train)),
-                                                      round(_HELD_OUT * len(train)))
-    splits[split] = [replace(train[index], split=split) for index in sorted(chosen)]
-    splits['train'] = [record for index, record in enumerate(train) if index not in set(chosen)]
+    places = [_place(record) for record in train]
+    start = _HELD_OUT * (SPLITS.index(split) - 1)
+    chosen = {row for row, place in enumerate(places) if start <= place < start + _HELD_OUT}
+    chosen = chosen or set(sorted(range(len(train)), key=places.__getitem__)[:1])
+    splits[split] = [replace(train[row], split=split) for row in sorted(chosen)]
+    splits['train'] = [record for row, record in enumerate(train) if row not in chosen]
+
+
+def _place(record: Record) -> float:
+    """Return a number from 0 to 1 that depends on nothing but the picture's name."""
+    digest = hashlib.sha256(record.image.name.encode()).digest()
+    return int.from_bytes(digest[:8], 'big') / 2 ** 64
 
 
 def _without(name: str, records: Sequence[Record], bank: set[str] | None,

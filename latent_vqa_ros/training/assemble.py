@@ -41,7 +41,7 @@ from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate, export, quantize, unfamiliar
 from latent_vqa_ros.training.config import Recipe
-from latent_vqa_ros.training.data import Data
+from latent_vqa_ros.training.data import Data, unasked
 from latent_vqa_ros.training.run import bank_ids, history, summary
 
 KEEP_FLOAT = ('feature_whiten', 'strange_directions')  # familiarity is measured in float
@@ -71,7 +71,7 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
         name=recipe.name, version=recipe.version, license=recipe.license,
         preprocess=recipe.preprocess, graphs=vqa_graphs(found is not None),
         max_tokens=recipe.model.max_tokens, vocabulary=data.tokenizer.vocabulary,
-        unasked=unasked(data),
+        unasked=unasked(data.tokenizer, data.questions),
         answers=data.answers, questions=examples(data.questions), evidence=found,
         architecture=to_mapping(recipe.model),
         training=history(recipe, data, work.parent))
@@ -152,12 +152,6 @@ def _some(records: Sequence[Record]) -> Sequence[Record]:
 def examples(questions: Sequence[str]) -> tuple[str, ...]:
     """Return questions for the manifest, evenly drawn from all of them."""
     return tuple(questions[::-(-len(questions) // _MAX_EXAMPLES)])
-
-
-def unasked(data: Data) -> tuple[str, ...]:
-    """Return the words of captions and answers that no question in training has."""
-    asked = {word for text in data.questions for word in words(text)}
-    return tuple(word for word in data.tokenizer.vocabulary if word not in asked)
 
 
 def evidence(recipe: Recipe, data: Data, model: LatentVqa) -> EvidenceConfig | None:

@@ -29,16 +29,21 @@ _FLOOR = 1e-6  # share of the largest variance below which a direction counts as
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
-    """Return the temperature with the least cross-entropy, searched from 0.05 to 20.
+    """Return the temperature with the least mean loss, searched from 0.05 to 20.
 
-    Targets are smoothed by the rule of succession, as in Platt 1999, sec. 2.2: n right answers
-    out of n do not prove that none will ever be wrong.
+    The loss of a question is -log p of what is known: of the true answer, or, where the bank has
+    it not (target -1), of "another than the first one", 1 less its confidence; all that is known
+    then is that the first one is wrong. Targets are smoothed by the rule of succession, as in
+    Platt 1999, sec. 2.2: n right answers out of n do not prove that none will ever be wrong.
     """
-    known = targets >= 0
-    logits, targets = logits[known].double(), targets[known]
+    known, logits = targets >= 0, logits.double()
+    smoothing = 2 / (int(known.sum()) + 2)
+    first = logits.argmax(dim=1, keepdim=True)
+    others = logits.scatter(1, first, -torch.inf)[~known]
     grid = torch.logspace(np.log10(0.05), np.log10(20), 600, dtype=torch.float64)
-    smoothing = 2 / (len(targets) + 2)
-    losses = [torch.nn.functional.cross_entropy(logits / t, targets, label_smoothing=smoothing)
+    losses = [torch.nn.functional.cross_entropy(logits[known] / t, targets[known], reduction='sum',
+                                                label_smoothing=smoothing)
+              + ((logits[~known] / t).logsumexp(1) - (others / t).logsumexp(1)).sum()
               for t in grid]
     return float(grid[int(torch.stack(losses).argmin())])
 

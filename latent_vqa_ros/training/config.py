@@ -26,12 +26,12 @@ class AugmentConfig:
     """Changes to training pictures that leave every answer true.
 
     ``symmetries``: the eight flips and quarter turns of a square picture (not for data that asks
-    about left and right). ``mirror`` shows half of the pictures left side right, with "left of"
-    and "right of" swapped in their questions (not for data that says left and right in other
-    ways), and without their captions. ``noise`` is the highest standard deviation in grey levels,
-    ``gain`` the highest relative change of brightness, ``shade`` the highest such change that
-    differs smoothly over the picture (uneven light), ``shadow`` the highest darkening of a polygon
-    with sharp edges, ``blur`` the highest share of a 3x3 mean mixed in.
+    about left and right, above and below). ``mirror`` shows half of the pictures left side right,
+    with "left of" and "right of" swapped in their questions (not for data that says left and right
+    in other ways), and without their captions. ``noise`` is the highest standard deviation in grey
+    levels, ``gain`` the highest relative change of brightness, ``shade`` the highest such change
+    that differs smoothly over the picture (uneven light), ``shadow`` the highest darkening of a
+    polygon with sharp edges, ``blur`` the highest share of a 3x3 mean mixed in.
     """
 
     symmetries: bool = False
@@ -66,12 +66,12 @@ class StageConfig:
     """One stage of the loop. ``batch`` counts images; ``warmup`` is a share of the steps.
 
     The stage ends after ``epochs``, or at the first epoch whose validation score is ``stop_at``.
-    ``contrastive_weight`` keeps the contrastive loss of whole pictures beside the answer loss.
-    For data that says where things are: ``region_weight`` of the contrast between single image
-    tokens and captions of single things, ``grounding_weight`` of the attention of words that
-    name a thing, ``count_weight`` of what the model counts (``count_dim``) where the answer is a
-    number. ``parts``: by the name of a module, such as ``clip.image_encoder.stem``, what differs
-    for it; the longest name that fits counts.
+    ``region_weight``, for data that says where things are, is that of the contrast between single
+    image tokens and captions of single things. Of finetune alone: ``contrastive_weight`` keeps the
+    contrastive loss of whole pictures beside the answer loss; for data that says where things are,
+    ``grounding_weight`` of the attention of words that name a thing, ``count_weight`` of what the
+    model counts (``count_dim``) where the answer is a number. ``parts``: by the name of a module,
+    such as ``clip.image_encoder.stem``, what differs for it; the longest name that fits counts.
     """
 
     epochs: int = 10
@@ -155,6 +155,10 @@ class Recipe:
                               'of a start')
         if self.own != ('', '') and WIDE not in self.names:
             raise ConfigError(f'photos, meshes: only for data: {WIDE}')
+        for key in ('contrastive_weight', 'grounding_weight', 'count_weight'):
+            if getattr(self.pretrain, key):
+                raise ConfigError(f'pretrain.{key}: that stage has no such loss; write it under '
+                                  'finetune')
         turned, places = self.augment.symmetries, max(
             self.pretrain.region_weight, self.finetune.region_weight,
             self.finetune.grounding_weight)

@@ -6,15 +6,19 @@ Knows which words and answers there are; opens no picture.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, words
 from latent_vqa_ros.datasets import mixture
-from latent_vqa_ros.datasets.record import SPLITS, DatasetError, Record, questions_of
+from latent_vqa_ros.datasets.record import SPLITS, Dataset, DatasetError, Record, questions_of
+from latent_vqa_ros.datasets.trainable import askable, why_not
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.places import NOTHING
+
+_BEFORE_A_SIDE = frozenset(('the', 'its', 'your', 'my', 'his', 'her', 'our', 'their'))
+_UPRIGHT = frozenset(('above', 'below'))
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Data:
 
     ``more`` holds its further test splits, ``blind`` the records that a blind model learns from,
     ``fitted`` those that temperature and limits are fitted on: the validation of the first data
-    set, which a recipe names first because the model is for its pictures.
+    set, which a recipe names first because the model is for its pictures. Of other people's data
+    it has questions, too, whose answers training does not give; ``val`` has none.
     """
 
     name: str
@@ -41,14 +46,13 @@ class Data:
 def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     """Load the recipe's data; ``limit`` keeps so many records of each split instead of its own.
 
-    What can be asked and answered is that of the recipe's training part, also with a lower limit.
+    What can be asked and answered is that of the recipe's training part. Of data that is drawn, a
+    lower limit draws less of that part: what only the rest would teach is then left out of the
+    other splits.
     """
     found = [(datasets.load(name, limit=limit or most, own=recipe.own), most)
              for name, most in recipe.sources]
-    dataset = mixture.join([mixture.first(part, limit or most) for part, most in found])
-    train, val, test = (dataset.split(name) for name in SPLITS)
-    more = {name: dataset.split(name) for name in
-            sorted({record.split for record in dataset.records} - set(SPLITS))}
+    parts = [mixture.first(part, limit or most) for part, most in found]
     everything = mixture.join([mixture.first(part, most) for part, most in found]).split('train')
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
@@ -57,21 +61,55 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     texts = tuple(sorted({question.text for question in asked}))
     tokenizer = Tokenizer.from_texts((*texts, *captions, *regions, *answers),
                                      recipe.model.max_tokens)
+    asking = replace(tokenizer, unasked=frozenset(unasked(tokenizer, texts)))
+    if limit:
+        parts = [part if datasets.version(name) is None else _known(part, asking)
+                 for name, part in zip(recipe.names, parts, strict=True)]
+    dataset = mixture.join([_taught(part, answers) for part in parts])
+    train, val, test = (dataset.split(name) for name in SPLITS)
+    more = {name: dataset.split(name) for name in
+            sorted({record.split for record in dataset.records} - set(SPLITS))}
+    splits = {'val': val, 'test': test, **more}
+    _check_words(asking, dataset.name, {split: [q.text for _, q in questions_of(records)]
+                                        for split, records in splits.items()})
     _check_words(tokenizer, dataset.name, {
         'answers': answers, 'train': [*texts, *captions, *regions],
-        **{split: [*(q.text for _, q in questions_of(records)), *_captions(records),
-                   *_things(records)]
-           for split, records in (('val', val), ('test', test), *more.items())}})
+        **{split: [*_captions(records), *_things(records)] for split, records in splits.items()}})
     _check_answers(tokenizer, dataset.name, answers)
-    if recipe.augment.mirror:
-        _check_mirror(tokenizer, dataset.name, texts, answers)
+    _check_turned(recipe, tokenizer.vocabulary, dataset.name, texts, answers)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
                            f'{", ".join(sorted(unknown)[:5])}')
-    fitted = mixture.first(found[0][0], limit or found[0][1]).split('val')
-    return Data(dataset.name, train, val, test, more, dataset.blind_records, fitted,
+    return Data(dataset.name, train, val, test, more, dataset.blind_records, parts[0].split('val'),
                 tokenizer, answers, texts)
+
+
+def unasked(tokenizer: Tokenizer, questions: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of captions and answers that no question has."""
+    asked = {word for text in questions for word in words(text)}
+    return tuple(word for word in tokenizer.vocabulary if word not in asked)
+
+
+def _known(dataset: Dataset, asking: Tokenizer) -> Dataset:
+    """Return a data set without the questions and captions whose words are not known."""
+    dataset, tokenizer = askable(dataset, asking), replace(asking, unasked=frozenset())
+    return replace(dataset, rare_answers=True, records=tuple(replace(
+        record, captions=tuple(t for t in record.captions if not why_not(tokenizer, t)),
+        regions=tuple(replace(region, caption='') if why_not(tokenizer, region.caption) else region
+                      for region in record.regions))
+        for record in dataset.records))
+
+
+def _taught(dataset: Dataset, answers: Collection[str]) -> Dataset:
+    """Return a data set whose validation asks only for answers that training gives, if it may."""
+    if not dataset.rare_answers:
+        return dataset
+    known, records = set(answers), []
+    for record in dataset.records:
+        kept = tuple(q for q in record.questions if record.split != 'val' or q.answer in known)
+        records += [replace(record, questions=kept)] if kept else []
+    return replace(dataset, records=tuple(records))
 
 
 def _captions(records: Sequence[Record]) -> list[str]:
@@ -92,26 +130,42 @@ def _check_answers(tokenizer: Tokenizer, name: str, answers: Sequence[str]) -> N
             raise DatasetError(f'{name}: the answers {other!r} and {answer!r} are the same words')
 
 
-def _check_mirror(tokenizer: Tokenizer, name: str, texts: Sequence[str],
+def _check_turned(recipe: Recipe, known: Collection[str], name: str, texts: Sequence[str],
                   answers: Sequence[str]) -> None:
-    """Raise DatasetError for what would be false of the mirrored picture.
+    """Raise DatasetError for what would be false of a picture that the recipe mirrors or turns."""
+    wrong = [text for text in answers if any(map(_is_side, words(text)))]
+    if recipe.augment.mirror:
+        wrong += [text for text in texts if _tells_sides(text, {'left', 'right'} <= {*known})]
+        if wrong:
+            raise DatasetError(f'{name}: augment.mirror makes {wrong[0]!r} false: it swaps "left '
+                               'of" and "right of" in questions, where training has both, and '
+                               'nothing else; leave it out of the recipe')
+    if recipe.augment.symmetries:
+        wrong += [text for text in (*answers, *texts)
+                  if _tells_sides(text, False) or _UPRIGHT.intersection(words(text))]
+        if wrong:
+            raise DatasetError(f'{name}: augment.symmetries makes {wrong[0]!r} false: it flips '
+                               'and turns pictures; leave it out of the recipe')
 
-    ``mirrored`` swaps "left of" and "right of" where both are known; "right" alone is no side,
-    "the right" is one.
+
+def _tells_sides(text: str, swapped: bool) -> bool:
+    """Return whether a text may be false of the mirrored picture.
+
+    ``swapped``: "left of" and "right of" are, by ``batches.mirrored``. "Right" alone is no side;
+    "the right" and "its right" are, and so are "leftmost" and "rightward".
     """
-    known = set(tokenizer.vocabulary)
-    other = {'left': 'right', 'right': 'left'}
-    wrong = [answer for answer in answers if other.keys() & set(words(answer))]
-    for text in texts:
-        asked = words(text)
-        wrong += [text for before, word, after in zip(
-                  ['', *asked[:-1]], asked, [*asked[1:], ''], strict=True)
-                  if (other.get(word, word) not in known if after == 'of'
-                      else word == 'left' or (before, word) == ('the', 'right'))]
-    if wrong:
-        raise DatasetError(f'{name}: augment.mirror makes {wrong[0]!r} false: it swaps "left of" '
-                           'and "right of" in questions, where training has both, and nothing '
-                           'else; leave it out of the recipe')
+    asked = words(text)
+    for before, word, after in zip(['', *asked[:-1]], asked, [*asked[1:], ''], strict=True):
+        if word in ('left', 'right') and after == 'of':
+            if not swapped:
+                return True
+        elif _is_side(word) and (word != 'right' or before in _BEFORE_A_SIDE):
+            return True
+    return False
+
+
+def _is_side(word: str) -> bool:
+    return word.startswith(('left', 'right'))
 
 
 def _check_words(tokenizer: Tokenizer, name: str, texts: dict[str, Sequence[str]]) -> None:

@@ -1,6 +1,7 @@
 """evaluate on a folder of one's own: the floor beside the figure, and clear refusals."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -36,10 +37,26 @@ def test_the_blind_floor_is_not_learned_from_the_answers_it_guesses(latent_vqa, 
 
 
 def test_a_word_that_the_model_does_not_know_is_one_line(latent_vqa, write):
+    data = write(('what color is the shape?', 'red'), ('is a mug present?', 'yes'))
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', data, '--json')
+    assert (code, json.loads(out)['n']) == (0, 1)
+    assert ('1 of 2 questions of test left out: the model cannot be asked, '
+            "e.g. 'is a mug present?': unknown word 'mug'\n") in err
     code, _, err = latent_vqa('evaluate', *EASY_VQA, '--data', write(('is a mug present?', 'yes')))
     assert code == 1
-    assert "0.png: easy_vqa cannot be asked 'is a mug present?': unknown word 'mug'" in err
+    assert "the model can be asked nothing of it, such as 'is a mug present?': unknown" in err
     assert 'Traceback' not in err
+
+
+def test_of_each_part_of_a_mixture_what_cannot_be_asked_is_left_out(latent_vqa, write, tmp_path):
+    write(('what color is the shape?', 'red'), ('is a mug present?', 'yes'))
+    for name in ('one', 'two'):
+        shutil.copytree(tmp_path, tmp_path / name, ignore=lambda *_: ['one', 'two'])
+    both = f'{tmp_path / "one"} + {tmp_path / "two"}'
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', both, '--json')
+    assert code == 0, err
+    assert (json.loads(out)['data'], json.loads(out)['n']) == ('one + two', 2)
+    assert all(f'{name}: 1 of 2 questions of test left out' in err for name in ('one', 'two'))
 
 
 def test_pictures_are_not_turned(latent_vqa, write):

@@ -31,7 +31,7 @@ def test_its_questions_are_records_with_their_kinds(tmp_path):
         ('how many doors are open in this image ?', '2', 'number'),
         ('what colour is the chair on the image ?', 'red', 'color'),
         ('what is left of the door image ?', 'chair', 'object')}
-    assert [len(dataset.split(name)) for name in ('train', 'val', 'test')] == [16, 2, 2]
+    assert [len(dataset.split(name)) for name in ('train', 'val', 'test')] == [14, 2, 4]
     assert all(len(record.questions) == 4 and record.image.is_file() for record in dataset.records)
 
 
@@ -39,7 +39,7 @@ def test_the_official_test_is_the_test_where_it_is_there(tmp_path):
     dataset = datasets.load(str(write(tmp_path, test=(70, 71), ending='png')))
     assert [record.image.name for record in dataset.split('test')] == ['image70.png',
                                                                        'image71.png']
-    assert [len(dataset.split(name)) for name in ('train', 'val')] == [18, 2]
+    assert [len(dataset.split(name)) for name in ('train', 'val')] == [17, 3]
 
 
 @pytest.mark.parametrize(('text', 'said'), [

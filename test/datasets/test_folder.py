@@ -209,7 +209,8 @@ def test_a_broken_truth_is_refused_by_file_and_line(folder, broken):
 
 
 @pytest.mark.parametrize('broken', [{'thing': 3}, {'thing': -1}, {'thing': 'red'}, {'stop': 4},
-                                    {'stop': 1}, {'start': None, 'stop': None}])
+                                    {'stop': 1}, {'start': None, 'stop': None}, {'start': 1.0},
+                                    {'stop': 3.0}, {'thing': 1.0}, {'start': True}])
 def test_phrases_that_do_not_fit_the_truth_are_refused_by_file_and_line(folder, broken):
     phrase = {key: value for key, value in {**PHRASES[0], **broken}.items() if value is not None}
     write(folder, GOOD, {**GOOD, 'phrases': [phrase]})

@@ -32,7 +32,7 @@ def test_its_questions_are_records_with_their_kinds(tmp_path, inside):
         *(question(i, 'What is on the table?', 'T-shirt', 'query') for i in range(20))],
         testdev=[question(90, answer='Yes')])
     dataset = datasets.load(str(folder))
-    assert [len(dataset.split(name)) for name in ('train', 'val', 'test')] == [18, 2, 1]
+    assert [len(dataset.split(name)) for name in ('train', 'val', 'test')] == [19, 1, 1]
     asked = {(each.text, each.answer, each.group) for record in dataset.split('val')
              for each in record.questions}
     assert asked == {('Is the bowl to the right of the cup?', 'no', 'verify'),

@@ -120,7 +120,8 @@ def test_training_scenes_are_made_with_a_users_photographs_and_others_are_not(
     monkeypatch.setattr(dataset, 'make', lambda out, job, *rest: asked.append((out, job)))
     mine = tmp_path / 'mine'
     mine.mkdir()
-    (mine / 'desk.jpg').write_bytes(b'1')
+    for name in ('desk', 'door', 'floor', 'lamp', 'wall'):
+        (mine / f'{name}.jpg').write_bytes(b'1')
     own = (str(mine), '')
     datasets.ready('tabletop_wide', LIMIT, own)
     datasets.ready('tabletop', LIMIT, own)
@@ -144,3 +145,5 @@ def test_training_scenes_are_made_with_a_users_photographs_and_others_are_not(
         'MIT', "the user's"]
     with pytest.raises(DatasetError, match='nowhere: no such folder'):
         datasets.ready('tabletop_wide', LIMIT, ('nowhere', ''))
+    with pytest.raises(DatasetError, match=r'mine: no meshes \(\.obj\)'):
+        datasets.ready('tabletop_wide', LIMIT, ('', str(mine)))

@@ -2,6 +2,7 @@
 
 import logging
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from latent_vqa_ros.datasets.trainable import askable, plain, records_of, traina
 
 
 def record(number, split, *asked):
-    return Record(f'{number}.jpg', split, tuple(Question(*each, 'other') for each in asked))
+    return Record(Path(f'{number}.jpg'), split, tuple(Question(*each, 'other') for each in asked))
 
 
 def plenty(count=40):
@@ -29,9 +30,30 @@ def test_missing_splits_are_cut_by_picture_and_always_alike():
     for found in dataset.records:
         splits[found.split].add(found.image)
         assert len(found.questions) == 2
-    assert [len(splits[name]) for name in ('train', 'val', 'test')] == [32, 4, 4]
+    assert [len(splits[name]) for name in ('train', 'val', 'test')] == [34, 4, 2]
     assert len(set.union(*splits.values())) == 40
     assert trainable('some', plenty(), 1, None) == dataset
+
+
+def splits_of(records):
+    return {found.image: found.split for found in trainable('some', records, 1, None).records}
+
+
+def test_a_picture_stays_in_its_split_whatever_else_there_is():
+    some, more = plenty(60), plenty(2000)
+    splits, later = splits_of(some), splits_of(more)
+    assert {image: later[image] for image in splits} == splits
+    assert splits_of(reversed(some)) == splits
+    sizes = [list(later.values()).count(name) for name in ('train', 'val', 'test')]
+    assert sizes == pytest.approx([1600, 200, 200], rel=0.15)
+    given = splits_of([*more, record(9999, 'test', ('how many', '2'))])
+    assert {image for image, split in given.items() if split == 'val'} == {
+        image for image, split in later.items() if split == 'val'}
+
+
+def test_few_pictures_have_all_splits_too():
+    assert all(set(splits_of(plenty(count)).values()) == {'train', 'val', 'test'}
+               for count in range(3, 30))
 
 
 def test_splits_that_are_there_stay():
@@ -39,21 +61,20 @@ def test_splits_that_are_there_stay():
              record(91, 'test', ('how many', '2'))]
     dataset = trainable('some', given, 1, None)
     assert {name: [found.image for found in dataset.split(name)] for name in ('val', 'test')} == {
-        'val': ['90.jpg'], 'test': ['91.jpg']}
+        'val': [Path('90.jpg')], 'test': [Path('91.jpg')]}
     assert len(dataset.split('train')) == 40
 
 
-def test_rare_answers_are_not_learned_but_count_in_the_test(caplog):
+def test_rare_answers_are_not_learned_but_are_asked_for(caplog):
     given = [*plenty(), record(80, 'train', ('what is it', 'fez')),
              record(90, 'val', ('what is it', 'fez'), ('what is it', 'cup')),
              record(91, 'test', ('what is it', 'fez'), ('how many', '2'))]
     with caplog.at_level(logging.WARNING):
         dataset = trainable('some', given, 2, None)
     assert ('what is it', 'fez') not in texts(dataset, 'train')
-    assert texts(dataset, 'val') == [('what is it', 'cup')]
+    assert texts(dataset, 'val') == [('what is it', 'fez'), ('what is it', 'cup')]
     assert texts(dataset, 'test') == [('what is it', 'fez'), ('how many', '2')]
-    assert caplog.messages == ['some, train: 1 of 81 questions are left out: rare answers 1',
-                               'some, val: 1 of 2 questions are left out: rare answers 1']
+    assert caplog.messages == ['some, train: 1 of 81 questions are left out: rare answers 1']
 
 
 def test_a_question_with_words_that_training_has_not_is_left_out_and_counted(caplog):
@@ -99,8 +120,19 @@ def test_a_bundle_of_the_first_pictures_is_measured_on_what_it_can_be_asked(capl
     tokenizer = Tokenizer.from_texts([text for text, _ in texts(few, 'train')], 8)
     with caplog.at_level(logging.WARNING):
         assert texts(askable(everything, tokenizer), 'test') == [('what is it', 'cup')]
-    assert 'some: 2 of 84 questions are left out' in caplog.text
-    own = Dataset('mine', everything.records)
-    assert askable(own, tokenizer) is own  # a folder of one's own: the first such word is an error
-    with pytest.raises(DatasetError, match='nothing of it'):
+    assert caplog.messages[-1] == (
+        'some: 1 of 2 questions of test, 1 of 81 questions of train left out: the model cannot be '
+        "asked, e.g. 'what is behind it': unknown word 'behind'")
+    with pytest.raises(DatasetError, match="nothing of it, such as 'what is it'"):
         askable(everything, Tokenizer(('cat',), 8))
+
+
+def test_a_folder_of_one_s_own_is_measured_without_what_cannot_be_asked(caplog):
+    own = Dataset('mine', (record(1, 'test', ('is it red', 'yes'), ('is it a fez', 'no')),
+                           record(2, 'test', ('is it a fez', 'yes'))))
+    assert askable(own, Tokenizer(('a', 'fez', 'is', 'it', 'red'), 8)) is own
+    assert not caplog.messages
+    assert texts(askable(own, Tokenizer(('is', 'it', 'red'), 8)), 'test') == [('is it red', 'yes')]
+    assert caplog.messages == ['mine: 2 of 3 questions of test left out: the model cannot be '
+                               "asked, e.g. 'is it a fez': unknown word 'a'; unknown word "
+                               "'fez'"]

@@ -32,10 +32,23 @@ def test_perfect_answers_do_not_prove_perfection():
     assert 0.97 < confidence < 0.999
 
 
-def test_answers_outside_the_bank_are_left_out():
-    logits, answers = 5 * torch.eye(4), torch.arange(4)
-    with_unknown = torch.cat([logits, logits]), torch.cat([answers, torch.full((4,), -1)])
-    assert fit_temperature(*with_unknown) == fit_temperature(logits, answers)
+@pytest.mark.parametrize('spread', [4, 8])
+def test_confidence_is_as_high_as_answers_outside_the_bank_let_it_be(spread):
+    """One in five questions has an answer that the model cannot give, and is as sure of."""
+    generator = torch.Generator().manual_seed(0)
+    logits = spread * torch.randn(20_000, 30, generator=generator)
+    answers = torch.multinomial((logits / 1.5).softmax(1), 1, generator=generator)[:, 0]
+    answers[::5] = -1
+    right = float((logits.argmax(1) == answers).double().mean())
+    before, after = (float((logits / t).softmax(1).max(1).values.mean()) for t in (
+        fit_temperature(logits[answers >= 0], answers[answers >= 0]),
+        fit_temperature(logits, answers)))
+    assert before > right + 0.07
+    assert abs(after - right) < 0.04
+
+
+def test_where_no_answer_is_in_the_bank_nothing_is_sure():
+    assert fit_temperature(5 * torch.eye(4), torch.full((4,), -1)) == pytest.approx(20)
 
 
 def test_copies_of_the_pictures_are_held_one_at_a_time():

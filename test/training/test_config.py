@@ -64,6 +64,9 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     ('model: {image_tower: efficientnet_lite0}\npreprocess: {height: 72, width: 64}',
      'height: 72 is not a multiple of the stem stride 16'),
     ('model: {image_tower: efficientnet_lite0}', 'mean and std: efficientnet_lite0 takes 0.5'),
+    ('pretrain: {grounding_weight: 0.5}', r'pretrain\.grounding_weight: .* under finetune'),
+    ('pretrain: {count_weight: 1}', r'pretrain\.count_weight: .* under finetune'),
+    ('pretrain: {contrastive_weight: 1}', r'pretrain\.contrastive_weight: .* under finetune'),
     ('start: 5', 'start: expected a string')])
 def test_a_value_that_cannot_be_is_refused_before_training(tmp_path, line, said):
     path = tmp_path / 'recipe.yaml'

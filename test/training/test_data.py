@@ -1,11 +1,20 @@
 import json
+from pathlib import Path
 
 import pytest
 from helpers import squares
 
 pytest.importorskip('torch', reason='needs torch: pip install torch')
 
-from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
+from latent_vqa_ros import datasets  # noqa: E402
+from latent_vqa_ros.datasets import mixture  # noqa: E402
+from latent_vqa_ros.datasets.record import (  # noqa: E402
+    Dataset,
+    DatasetError,
+    Question,
+    Record,
+    Region,
+)
 from latent_vqa_ros.training.config import AugmentConfig, Recipe  # noqa: E402
 from latent_vqa_ros.training.data import load_data  # noqa: E402
 
@@ -72,11 +81,59 @@ def test_two_data_sets_are_asked_and_answered_as_one_each_within_its_limit(tmp_p
     assert (len(smoke.train), smoke.answers) == (2, found.answers)
 
 
+def told(split, number, question, answer, thing):
+    return Record(Path(f'{split}{number}.png'), split, (Question(question, answer, 'x'),),
+                  (f'a {thing}',), (Region(f'a {thing}', (0.5, 0.5)),))
+
+
+def test_a_smoke_of_what_is_drawn_asks_only_for_what_it_drew(monkeypatch):
+    """The word of the third picture is drawn for a whole training, but not for the first two."""
+    most = [told('train', i, f'is it a {thing}', answer, thing) for i, (thing, answer) in
+            enumerate((('cup', 'yes'), ('mug', 'no'), ('fez', 'maybe')))]
+    most += [told(split, i, question, answer, thing) for split in ('val', 'test', 'wordings')
+             for i, (question, answer, thing) in enumerate((
+                 ('is it a mug', 'yes', 'fez'), ('is it a fez', 'maybe', 'cup'),
+                 ('is it a cup', 'maybe', 'mug')))]
+    most += [told('test', 3, 'is it a cup', 'yes', 'cup')]
+
+    def load(name, splits=None, limit=None, own=()):
+        return mixture.first(Dataset('tabletop', tuple(most)), limit)
+
+    monkeypatch.setattr(datasets, 'load', load)
+    recipe = Recipe('x', 'tabletop', limit=4)
+    whole = load_data(recipe)
+    assert (len(whole.val), len(whole.test), whole.answers) == (3, 4, ('maybe', 'no', 'yes'))
+    few = load_data(recipe, 2)
+    assert few.answers == ('no', 'yes')
+    assert [len(found) for found in (few.train, few.val, few.test, few.more['wordings'])] == [
+        2, 1, 1, 1]
+    assert (few.val[0].captions, few.val[0].regions[0].caption) == ((), '')
+
+
+def test_validation_asks_for_what_is_taught_and_the_temperature_is_fitted_on_all(tmp_path):
+    daquar = tmp_path / 'qa.train.txt'
+    (tmp_path / 'images').mkdir()
+    lines = []
+    for number in range(60):
+        (tmp_path / 'images' / f'image{number}.png').touch()
+        lines += [f'what is in the image{number} ?', 'lamp',
+                  f'what is the image{number} ?', f'thing{number}']
+    daquar.write_text('\n'.join(lines) + '\n')
+    found = load_data(Recipe('x', str(tmp_path)))
+    assert found.answers == ('lamp',)
+    assert {q.answer for record in found.val for q in record.questions} == {'lamp'}
+    asked, fitted = (sum(len(r.questions) for r in records) for records in (found.val,
+                                                                            found.fitted))
+    assert fitted == 2 * asked > 0
+
+
 @pytest.mark.parametrize(('question', 'answer', 'wrong'), [
     ('is a left of b', 'yes', 'is a left of b'), ('is a on the left', 'yes', 'is a on the left'),
     ('is a left of or right of b', 'left', 'left'),
     ('is a on the right', 'yes', 'is a on the right'),
     ('is the right a b', 'yes', 'is the right a b'),
+    ('what is leftmost', 'a', 'what is leftmost'), ('is a b', 'rightward', 'rightward'),
+    ('is a on its right', 'yes', 'is a on its right'), ('is b right', 'right', 'right'),
     ('right now is a left of or right of b', 'yes', None), ('is it right that a is', 'yes', None)])
 def test_a_question_that_the_mirror_makes_false_is_refused(tmp_path, question, answer, wrong):
     data = asked(tmp_path, *[(name, name, question, answer) for name in ('train', 'val', 'test')])
@@ -87,6 +144,20 @@ def test_a_question_that_the_mirror_makes_false_is_refused(tmp_path, question, a
     else:
         with pytest.raises(DatasetError, match=f"augment.mirror makes '{wrong}' false"):
             load_data(recipe)
+
+
+@pytest.mark.parametrize(('question', 'wrong'), [
+    ('is a left of b', True), ('what is right of b', True), ('is a above b', True),
+    ('is the a below b', True), ('is a on the right', True), ('is a leftmost', True),
+    ('is it right that a is b', False), ('is there a b', False)])
+def test_a_question_that_turning_makes_false_is_refused(tmp_path, question, wrong):
+    data = asked(tmp_path, *[(name, name, question, 'yes') for name in ('train', 'val', 'test')])
+    recipe = Recipe('x', data, augment=AugmentConfig(symmetries=True))
+    if wrong:
+        with pytest.raises(DatasetError, match=f'augment.symmetries makes {question!r} false'):
+            load_data(recipe)
+    else:
+        assert load_data(recipe).questions == (question,)
 
 
 def test_a_thing_of_validation_that_training_cannot_name_is_refused_before_training(tmp_path):

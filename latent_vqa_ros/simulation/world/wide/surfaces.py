@@ -51,12 +51,15 @@ class Bank:
         elif kind < 0.8 or not self.photos:
             picture = _cut(rng, pick(rng, self.real), 0.25)
         else:
-            picture = self.photo(rng, SIDE, SIDE)
+            picture = _cut(rng, pick(rng, self.photos), 0.2)
         return _tinted(rng, _turned(rng, picture))
 
     def photo(self, rng: Rng, width: int, height: int) -> Picture:
-        """Return a cut of any picture, RGB (height, width, 3): a print, a poster, a backdrop."""
-        source = pick(rng, self.photos or self.drawn)
+        """Return a cut of any picture, RGB (height, width, 3): a print, a poster, a backdrop.
+
+        Half of them are a user's photographs, where there are any.
+        """
+        source = pick(rng, self.photos if self.photos and rng.random() < 0.5 else self.drawn)
         return np.asarray(cv2.resize(_cut(rng, source, 0.2), (width, height),
                                      interpolation=cv2.INTER_AREA))
 
