@@ -2,7 +2,9 @@
 
 An example to copy. Robot left is asked on /left/question about /left/image_raw, robot right on
 /right/question about /right/image_raw; both report on /diagnostics. The other arguments of
-vqa.launch.py may be given and then count for both; not web: two pages need two ports.
+vqa.launch.py may be given and then count for both; not web: two pages need two ports. Each robot
+has a taught folder of its own: what one is shown, in its region of its camera, is no answer of the
+other.
 """
 
 from launch.actions import GroupAction, IncludeLaunchDescription
@@ -24,4 +26,6 @@ def _robot(namespace: str) -> GroupAction:
         [FindPackageShare('latent_vqa_ros'), 'launch', 'vqa.launch.py'])
     # In a group: what is set for one robot must not reach the other.
     return GroupAction([IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(one), launch_arguments={'namespace': namespace}.items())])
+        PythonLaunchDescriptionSource(one), launch_arguments={
+            'namespace': namespace,
+            'taught_folder': f'~/.ros/latent_vqa_ros/{namespace}/taught'}.items())])

@@ -35,6 +35,7 @@ PARAMETERS = {
     'min_confidence': (float, 'Below it an answer is unsure; -1: the limit in the bundle.'),
     'standing_questions': (
         list, 'One that is asked again and again, or several as ["first?", "second?"].'),
+    'taught_folder': (str, 'Where questions of your own are kept.'),
     'use_sim_time': (bool, 'true: follow /clock.'),
     'autostart': (bool, 'false: wait for lifecycle transitions.'),
 }
@@ -75,8 +76,21 @@ def _refuse_undeclared(argv: list[str]) -> None:
                          'params_file')
 
 
+def _refuse_both(cameras: str, image_topic: str) -> None:
+    """Raise where image_topic would be ignored, because the cameras have names."""
+    names = [name for name in _list('cameras', cameras) if name] if cameras else []
+    if names and image_topic:
+        raise ValueError(
+            f'image_topic is of a camera without a name, cameras names {", ".join(names)}: give '
+            'one of both. A camera NAME is read from NAME/image_raw: name it after its topic, as '
+            'cameras:=cam1/color for cam1/color/image_raw, or start vqa_node with '
+            f'-r {names[0]}/image_raw:={image_topic}')
+
+
 def _nodes(context: LaunchContext) -> list[Node]:
     _refuse_undeclared(sys.argv)
+    _refuse_both(*(LaunchConfiguration(name).perform(context)
+                   for name in ('cameras', 'image_topic')))
     given = {name: _value(name, kind, LaunchConfiguration(name).perform(context))
              for name, (kind, _) in PARAMETERS.items()
              if LaunchConfiguration(name).perform(context)}
@@ -102,9 +116,13 @@ def _nodes(context: LaunchContext) -> list[Node]:
 
 
 def _value(name: str, kind: type, text: str) -> ParameterValue | list[str]:
-    """Return the argument as a value of its type; a list may be one of YAML, or bare."""
-    if kind is not list:
-        return ParameterValue(LaunchConfiguration(name), value_type=kind)
+    """Return the argument as a value of its type."""
+    return (_list(name, text) if kind is list else
+            ParameterValue(LaunchConfiguration(name), value_type=kind))
+
+
+def _list(name: str, text: str) -> list[str]:
+    """Return a list that may be one of YAML, or bare."""
     if text.startswith('['):
         return yaml.safe_load(text)
     return [word.strip() for word in (text.split(',') if name == 'cameras' else [text])]

@@ -1,7 +1,7 @@
 """Ask a model about every frame of a bag, one frame at a time, the same way each time.
 
     with BagReader('run7') as bag:
-        topics = choose_topics(bag.topics, silent=bag.silent)
+        topics = picture_topics(bag)
         for answered in answers(bag, pipeline, topics, ['what color is the shape?']):
             print(answered.topic, [detail.answer for detail in answered.details])
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from latent_vqa_ros.bags import BagError
@@ -23,11 +24,14 @@ from latent_vqa_ros.core.image_formats import ImageError, Pixels, cloud_to_rgb, 
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.questions import Request, plain
+from latent_vqa_ros.core.taught import Taught, TaughtQuestion
 
 IMAGE, COMPRESSED, CLOUD = (
     'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/PointCloud2')
 TRANSPORTS = ('/compressed', '/points')
-DEPTH = '/compressedDepth'
+DEPTH = 'compressedDepth'
+DEPTH_ENCODINGS = ('16UC1', '32FC1')
+ANNOTATED = 'image_annotated'  # what a node has drawn about pictures that are there, too
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,24 @@ class Answered:
         return found
 
 
+def picture_topics(bag: BagReader, wanted: Sequence[str] = ()) -> list[str]:
+    """Return the topics of a bag to answer about, sorted; BagError where there is none.
+
+    Without ``wanted`` depth pictures and what a node has drawn are left out.
+    """
+    return choose_topics(bag.topics, wanted, bag.silent, {} if wanted else _unfit(bag))
+
+
 def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = (),
-                  silent: Collection[str] = ()) -> list[str]:
+                  silent: Collection[str] = (), unfit: Mapping[str, str] = MappingProxyType({})
+                  ) -> list[str]:
     """Return the topics to answer about, sorted; BagError where there is none.
 
     ``topics`` is name → type, as BagReader has it. Without ``wanted`` it is every Image and
     CompressedImage topic, so that no picture is answered about twice: a compressed twin is left
     out where the raw topic is there too, point clouds where there is any picture. Topics in
-    ``silent``, which have no message, count only where no other has pictures.
+    ``silent``, which have no message, count only where no other has pictures; those in ``unfit``,
+    which says what they show, only where they are wanted.
     """
     for name in (topic if topic.startswith('/') else f'/{topic}' for topic in wanted):
         if topics.get(name) not in (IMAGE, COMPRESSED, CLOUD):
@@ -68,8 +82,13 @@ def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = (),
                            f'{", ".join(_with_images(topics)) or "none"}')
     if wanted:
         return sorted({topic if topic.startswith('/') else f'/{topic}' for topic in wanted})
-    chosen = (_chosen({name: kind for name, kind in topics.items() if name not in silent})
-              or _chosen(topics))
+    fit = {name: kind for name, kind in topics.items() if name not in unfit}
+    chosen = _chosen({name: kind for name, kind in fit.items() if name not in silent})
+    left_out = [f'{name} ({unfit[name]})' for name in sorted(unfit) if name not in silent]
+    if not chosen and left_out:
+        raise BagError('the bag has only pictures that are left out unless --topic names them: '
+                       + ', '.join(left_out))
+    chosen = chosen or _chosen(fit)
     if not chosen:
         raise BagError('the bag has no topic with images (Image, CompressedImage, PointCloud2); '
                        f'its topics: {", ".join(sorted(topics)) or "none"}')
@@ -78,10 +97,38 @@ def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = (),
 
 def _chosen(topics: Mapping[str, str]) -> list[str]:
     pictures = [name for name in _with_images(topics)
-                if topics[name] != CLOUD and not name.endswith(DEPTH)]
+                if topics[name] != CLOUD and not name.endswith(f'/{DEPTH}')]
     raw = {name for name in pictures if topics[name] == IMAGE}
     chosen = [name for name in pictures if name.removesuffix('/compressed') not in raw - {name}]
     return chosen or [name for name in _with_images(topics) if topics[name] == CLOUD]
+
+
+def _unfit(bag: BagReader) -> dict[str, str]:
+    """Return what the topics show that nobody means who names none."""
+    unfit: dict[str, str] = {}
+    for name in _with_images(bag.topics):  # a raw topic comes before its compressed twin
+        twin = unfit.get(name.removesuffix('/compressed'), '')
+        what = ANNOTATED if ANNOTATED in name.split('/') else twin or _depth(bag, name)
+        if what:
+            unfit[name] = what
+    return unfit
+
+
+def _depth(bag: BagReader, topic: str) -> str:
+    """Return the depth encoding of a topic's first message, '' where it has none."""
+    if topic.endswith(f'/{DEPTH}'):
+        return DEPTH
+    record = None if bag.topics[topic] == CLOUD else bag.first(topic)
+    if record is None:
+        return ''
+    try:
+        message = bag.deserialize(record)
+    except BagError:  # broken: said of each frame
+        return ''
+    if record.type == IMAGE:
+        return message.encoding if message.encoding in DEPTH_ENCODINGS else ''
+    encoding = message.format.partition(';')[0].strip()  # as '16UC1; png compressed '
+    return encoding if encoding in DEPTH_ENCODINGS else DEPTH if DEPTH in message.format else ''
 
 
 def _with_images(topics: Mapping[str, str]) -> list[str]:
@@ -93,6 +140,26 @@ def camera_of(topic: str) -> str:
     for transport in TRANSPORTS:
         topic = topic.removesuffix(transport)
     return topic.removesuffix('/image_raw').removeprefix('/')
+
+
+class TaughtByCamera:
+    """What was taught, for a bag whose topics have namespaces before their cameras' names.
+
+    The camera robot1/front is also the one that was taught as front.
+    """
+
+    def __init__(self, taught: Taught) -> None:
+        self._taught = taught
+
+    def find(self, question: str, camera: str) -> TaughtQuestion | None:
+        """Return the question for this camera, by the longest end of its name, or for any."""
+        of_any = self._taught.find(question, '/') if camera else None  # nobody's name
+        parts = camera.split('/')
+        for start in range(len(parts)):
+            found = self._taught.find(question, '/'.join(parts[start:]))
+            if found is not None and found is not of_any:
+                return found
+        return of_any
 
 
 def clean_question(text: str) -> str:

@@ -122,6 +122,16 @@ class BagReader:
             raise BagError(f'{self.path}: broken bag, only {count} of {self.message_count} '
                            'messages can be read; try "ros2 bag reindex" or copy it again')
 
+    def first(self, topic: str) -> BagRecord | None:
+        """Return the first message of a topic, None where it has none."""
+        assert self._reader is not None
+        found = [each for each in self._reader.connections if _absolute(each.topic) == topic]
+        if not found:  # rosbags would take none for all
+            return None
+        with _one_error(self.path):
+            item = next(self._reader.messages(connections=found), None)
+        return item and BagRecord(topic, self.topics[topic], item[1], bytes(item[2]))
+
     def deserialize(self, record: BagRecord) -> Any:
         """Return the message as an object with ROS's field names; arrays are numpy arrays.
 

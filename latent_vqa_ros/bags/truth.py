@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from latent_vqa_ros.bags import BagError
-from latent_vqa_ros.bags.answer import choose_topics, make_frame
+from latent_vqa_ros.bags.answer import make_frame, picture_topics
 from latent_vqa_ros.bags.checks import PACKED_SUFFIXES, STORAGE_SUFFIXES
 from latent_vqa_ros.bags.read import BagReader, BagRecord
 from latent_vqa_ros.core.answer import NANO
@@ -92,14 +92,14 @@ def published(bag: BagReader, stamps: Collection[int]) -> Iterator[tuple[int, by
 
 
 def _pictures(bag: BagReader) -> Iterator[tuple[Frame, BagRecord]]:
-    topic = choose_topics(bag.topics, silent=bag.silent)[0]
+    topic = picture_topics(bag)[0]
     return ((make_frame(bag, record), record) for record in bag if record.topic == topic)
 
 
 def true_frames(bag: BagReader) -> list[TrueFrame]:
     """Tell which pictures of the bag's first camera have a truth; BagError without any."""
     _check(bag)
-    topic = choose_topics(bag.topics, silent=bag.silent)[0]
+    topic = picture_topics(bag)[0]
     pictures: set[int] = set()
     truths: dict[int, tuple[tuple[str, str], ...]] = {}
     for record in bag:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.cli.common import (
@@ -55,8 +56,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--out', metavar='FILE', required=True,
                         help='answers.csv, answers.jsonl or answers_bag/')
     parser.add_argument('--topic', dest='topics', metavar='T', nargs='+', action='extend',
-                        default=[], help='default: every topic with pictures; a compressed one '
-                        'only without its raw twin, point clouds only without pictures')
+                        default=[], help='default: every topic with pictures, but for depth and '
+                        'image_annotated; a compressed one only without its raw twin, point '
+                        'clouds only without pictures')
     parser.add_argument('--every', metavar='N', type=count, default=1,
                         help='only each N-th frame of a topic (default 1)')
     add_model(parser)
@@ -84,16 +86,23 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
     Raises BagError, BundleError and OSError.
     """
     from latent_vqa_ros.backends import open_pipeline
-    from latent_vqa_ros.bags.answer import answers, choose_topics, clean_question
+    from latent_vqa_ros.bags.answer import (
+        TaughtByCamera,
+        answers,
+        clean_question,
+        picture_topics,
+    )
     from latent_vqa_ros.bags.answer_output import open_output
     from latent_vqa_ros.bags.read import BagReader
 
     questions = [clean_question(question) for question in args.questions]
     with BagReader(args.bag) as bag:
-        topics = choose_topics(bag.topics, args.topics, bag.silent)
+        topics = picture_topics(bag, args.topics)
         log.info('answering about %s', ', '.join(topics))
         pipeline = use_taught(open_pipeline(args.model), args.taught)
-        warn_of_questions(pipeline, questions)
+        if pipeline.taught:
+            pipeline.taught = TaughtByCamera(pipeline.taught)
+        warn_of_questions(pipeline, questions, topics)
         job = describe_job(bag, pipeline, topics, questions, args.every)
         with open_output(args.out, job) as output, counting(bag.message_count, 'msg') as done:
             resumed = output.tally.frames
@@ -105,25 +114,47 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
     return output.tally, resumed
 
 
-def warn_of_questions(pipeline: Pipeline, questions: list[str]) -> None:
-    """Log which questions will get no answer about any frame, before hours are spent on them."""
+def warn_of_questions(pipeline: Pipeline, questions: Sequence[str],
+                      topics: Sequence[str] = ('',)) -> None:
+    """Log which questions will get no answer about any frame, before hours are spent on them.
+
+    Also those that are taught, but for other cameras than those of the topics.
+    """
+    from latent_vqa_ros.bags.answer import camera_of
+
+    for question in questions:
+        said: dict[tuple[str, str], list[str]] = {}
+        for topic in topics:
+            said.setdefault(_prospect(pipeline, question, camera_of(topic)), []).append(topic)
+        said.pop(('', ''), None)
+        for (what, why), about in said.items():
+            where = '' if len(about) == len(topics) else f' about {", ".join(about)}'
+            log.warning('%r %s%s: %s', question, what, where, why)
+
+
+def _prospect(pipeline: Pipeline, question: str, camera: str) -> tuple[str, str]:
+    """Return what will become of a question about a camera, and why; '' where it is as meant."""
     from latent_vqa_ros.core.questions import Request
     from latent_vqa_ros.core.statuses import Status
 
-    for question in questions:
-        detail = pipeline.respond(Request(question), None)
-        if detail.status is not Status.NO_IMAGE:
-            log.warning('%r will get no answer: %s: %s', question, detail.status.value,
-                        detail.reason)
+    detail, taught = pipeline.respond(Request(question, camera), None), pipeline.taught
+    other = (f'it is taught, but not for the camera {camera!r}' if taught
+             and taught.find(question, '') and not taught.find(question, camera) else '')
+    if detail.status is Status.NO_IMAGE:
+        return 'is answered by the model' if other else '', other
+    why = f'{detail.status.value}: {detail.reason}'
+    return 'will get no answer', f'{why}; {other}' if other else why
 
 
 def describe_job(bag: BagReader, pipeline: Pipeline, topics: list[str], questions: list[str],
                  every: int) -> dict[str, Any]:
     """Return everything that decides the bytes of the output."""
     from latent_vqa_ros import __version__
+    from latent_vqa_ros.bags.answer import camera_of
     from latent_vqa_ros.bags.answer_output import bag_identity
 
-    found = [pipeline.taught and pipeline.taught.find(question, '') for question in questions]
+    found = [pipeline.taught and pipeline.taught.find(question, camera_of(topic))
+             for topic in topics for question in questions]
     taught = {'taught': [one and one.identity for one in found]} if any(found) else {}
     return {'bag': bag_identity(bag), 'model': pipeline.bundle.sha256, 'questions': questions,
             'topics': topics, 'every': every, 'version': __version__, **taught}

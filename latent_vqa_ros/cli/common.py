@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import signal
 import sys
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from latent_vqa_ros.core.pipeline import Pipeline
 
 T = TypeVar('T')
+log = logging.getLogger(__name__)
 
 TAUGHT = '~/.ros/latent_vqa_ros/taught'  # the node's parameter taught_folder
 DEFAULT_MODEL = 'tabletop'  # core.models.DEFAULT_MODEL; copied, so that --help loads no NumPy
@@ -42,7 +44,10 @@ def add_taught(parser: argparse.ArgumentParser) -> None:
 
 
 def use_taught(pipeline: Pipeline, folder: str | None) -> Pipeline:
-    """Let a pipeline answer what was taught in a folder, None: nothing; TeachError."""
+    """Let a pipeline answer what was taught in a folder, None: nothing.
+
+    What of it cannot be answered is logged. TeachError where there is no such folder.
+    """
     if folder is not None:
         from latent_vqa_ros import backends
         from latent_vqa_ros.teach.features import ENCODER, RegionEncoder
@@ -51,11 +56,13 @@ def use_taught(pipeline: Pipeline, folder: str | None) -> Pipeline:
         from latent_vqa_ros.teach.taught import Taught
 
         taught = Taught(Folder(folder), RegionEncoder(lambda: backends.open_features(ENCODER)))
+        if not taught.folder.path.is_dir():
+            raise TeachError(f'{folder}: there is no such folder')
         taught.refresh()
-        if taught.problems:
-            raise TeachError('; '.join(taught.problems))
-        if not taught.count:
-            raise TeachError(f'{folder}: no question is switched on there; latent_vqa teach list')
+        for problem in taught.problems:
+            log.warning('cannot be answered as it was taught: %s', problem)
+        if not taught.count and not taught.problems:
+            log.warning('%s: no question is switched on there; the model answers alone', folder)
         pipeline.taught = taught
     return pipeline
 
@@ -73,12 +80,15 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 class Questions(argparse.Action):
-    """Collects questions; refuses one that the shell cut into words because it had no quotes."""
+    """Collects questions; refuses one that the shell cut into words because it had no quotes.
+
+    Then each of several is one word; beside a longer one a single word is a question, too.
+    """
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
                  values: Any, option_string: str | None = None) -> None:
         """Add the questions to those of an earlier option of the same name."""
-        if len(values) > 1 and any(len(value.split()) == 1 for value in values):
+        if len(values) > 1 and all(len(value.split()) == 1 for value in values):
             parser.error(f'put each question in quotes, as in "{" ".join(values)}"')
         setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or ()), *values])
 

@@ -157,14 +157,14 @@ def converse(bag: BagReader, frames: Sequence[TrueFrame], asked: Sequence[TrueFr
 
     What fails after the questions is said and left out: their answers are worth a table.
     """
-    from latent_vqa_ros.bags.answer import choose_topics
+    from latent_vqa_ros.bags.answer import picture_topics
     from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.bags.truth import published
     from latent_vqa_ros.cli.demo_teach import teach
     from latent_vqa_ros.core.process import resident_mb
     from latent_vqa_ros.ros.tools.asker import Asker, DemoError, running
 
-    topic = choose_topics(bag.topics, silent=bag.silent)[0]
+    topic = picture_topics(bag)[0]
     compressed = bag.topics[topic].endswith('CompressedImage')
     shown = published(bag, {frame.stamp_ns for frame in frames})
     parameters = ('-p', f'model:={model.resolve()}', '-p', 'max_image_age:=0.0',  # old stamps

@@ -1,5 +1,9 @@
 """The verb `replay`: publish a ROS 2 bag (sqlite3 or mcap) over rclpy, with /clock.
 
+Left out unless --topics names them: what a node of this package was told and said (question,
+answer, teach, conditions, image_annotated), /diagnostics, /rosout and /parameter_events. A
+question or a lesson of a recording would reach the node that runs now.
+
 SIGINT and SIGTERM end it cleanly: with --loop they are the only end there is, so stopping on
 request counts as done (exit 0, "interrupted": true in the JSON). It knows no message type.
 """
@@ -30,6 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--rate', type=positive, default=1.0, metavar='R',
                         help='2 plays twice as fast (default 1)')
     parser.add_argument('--loop', action='store_true', help='start again at the end')
+    parser.add_argument('--topics', metavar='T', nargs='+', action='extend', default=[],
+                        help='only these topics (default: all but those named above)')
     parser.add_argument('--wait', type=not_negative, default=5.0, metavar='SECONDS',
                         help='wait at most this long for a first subscriber (default 5)')
     parser.add_argument('--json', action='store_true', help='print one JSON document at the end')
@@ -59,7 +65,8 @@ def _run(args: argparse.Namespace, requests: list[int]) -> int:
         with (BagReader(args.bag) as bag,
               counting(None if args.loop else bag.message_count, 'msg') as done):
             report = replay(bag, rate=args.rate, loop=args.loop, wait=args.wait,
-                            should_stop=lambda: bool(requests), on_message=lambda: done(1))
+                            topics=args.topics, should_stop=lambda: bool(requests),
+                            on_message=lambda: done(1))
     except (BagError, OSError) as error:
         log.error('replay: %s', error)
         return 1

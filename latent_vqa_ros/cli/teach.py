@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -36,8 +37,11 @@ from latent_vqa_ros.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.teach.known import Known
     from latent_vqa_ros.teach.teacher import Taken, Teacher
+
+log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 EVERY = 0.5  # s between frames of a bag
@@ -90,7 +94,7 @@ def _add_add(what: Any) -> None:
                         help='the pictures belong to the moment of this name')
     parser.add_argument('--apart', action='store_true', help='each picture is its own moment')
     parser.add_argument('--bag', metavar='BAG', help='take frames of a bag instead of files')
-    parser.add_argument('--topic', metavar='T', help='default: the first one with pictures')
+    parser.add_argument('--topic', metavar='T', help='default: the one with pictures')
     parser.add_argument('--from', dest='start', type=not_negative, metavar='S',
                         help='seconds after the first message of the bag (default 0)')
     parser.add_argument('--to', dest='stop', type=positive, metavar='S', help='default: the end')
@@ -229,7 +233,7 @@ def from_files(args: argparse.Namespace, moment: str) -> Iterator[Taken]:
     for number, path in enumerate(args.images):
         own = f'{now_ns} {number}' if args.apart else moment
         try:
-            rgb_hwc = compressed_to_rgb(read_picture(path))
+            rgb_hwc = compressed_to_rgb(read_picture(path), upright=True)
         except ImageError as error:
             raise ImageError(f'{path}: {error}') from None
         yield Taken(rgb_hwc, now_ns, args.camera, moment=own)
@@ -242,7 +246,7 @@ def from_bag(args: argparse.Namespace, unread: list[str]) -> Iterator[Taken]:
     """
     import numpy as np
 
-    from latent_vqa_ros.bags.answer import choose_topics, make_frame
+    from latent_vqa_ros.bags.answer import make_frame
     from latent_vqa_ros.bags.read import BagReader
     from latent_vqa_ros.core.answer import NANO
     from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
@@ -250,8 +254,7 @@ def from_bag(args: argparse.Namespace, unread: list[str]) -> Iterator[Taken]:
 
     source = hashlib.sha256(str(Path(args.bag).resolve()).encode()).hexdigest()[:16]
     with BagReader(args.bag) as bag:
-        topic = choose_topics(bag.topics, [args.topic] if args.topic else [],
-                              bag.silent)[0]
+        topic = _topic(bag, args.topic)
         due = args.start or 0.0
         for record in bag:
             at = (record.stamp_ns - bag.start_ns) / NANO
@@ -266,6 +269,19 @@ def from_bag(args: argparse.Namespace, unread: list[str]) -> Iterator[Taken]:
                 continue
             due = at + (args.every or EVERY)
             yield Taken(rgb_hwc, record.stamp_ns, args.camera, moment=args.moment, source=source)
+
+
+def _topic(bag: BagReader, wanted: str | None) -> str:
+    """Return the topic that shows what is taught, and log it; BagError where none is named."""
+    from latent_vqa_ros.bags import BagError
+    from latent_vqa_ros.bags.answer import picture_topics
+
+    topic, *others = picture_topics(bag, [wanted] if wanted else [])
+    if others:
+        raise BagError(f'{bag.path}: several topics have pictures; name one with --topic: '
+                       + ', '.join([topic, *others]))
+    log.info('frames of %s', topic)
+    return topic
 
 
 def write_sheet(teacher: Teacher, args: argparse.Namespace, document: Document) -> str:

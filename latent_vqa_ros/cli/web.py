@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from latent_vqa_ros.cli.common import add_model, add_verb, whole
 
 if TYPE_CHECKING:
     from latent_vqa_ros.web.stills import Reel
+
+log = logging.getLogger(__name__)
 
 PORT = 8080
 LAST_PORT = 65535
@@ -37,8 +40,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--port', default=PORT, type=port, metavar='N',
                         help='port to listen on (default %(default)s); 0: any')
     parser.add_argument('--token', default='', metavar='TEXT',
-                        help='what a browser must show once, at least 16 characters')
-    parser.set_defaults(run=run)
+                        help='what a browser must show once; 16 characters are hard to guess')
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def port(text: str) -> int:
@@ -50,7 +53,7 @@ def port(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve the page until a signal ends it; 0."""
+    """Serve the page until a signal ends it; 0. Exits with 2 for a host that needs a token."""
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.web.safety import Safety, SafetyError
     from latent_vqa_ros.web.server import serve
@@ -59,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         safety = Safety(args.host, args.token)
     except SafetyError as error:
-        raise OSError(str(error)) from None
+        args.fail(str(error))
+    if safety.warning:
+        log.warning(safety.warning)
     pipeline = open_pipeline(args.model)
     source = Stills(lambda: pipeline, reels(args))
     asyncio.run(serve(source, safety, args.port, on_open=say))

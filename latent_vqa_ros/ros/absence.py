@@ -3,7 +3,8 @@
     why(node, Wanted('/camera/image_raw', 'raw', Image))
 
     nobody publishes      the sibling topic that is published, with the parameter to set, or the
-                          launch arguments that lead to other pictures
+                          launch arguments, for a camera with a name the remappings, that lead to
+                          other pictures
     another type          its name, and image_transport
     no name               discovery knows the publisher, but nothing that its process sends gets
                           here, not even its node's name: shared memory between two users or two
@@ -30,14 +31,16 @@ LARGE_FRAMES = ("start the camera's process with "
                 'config/fastdds_large_frames.xml of latent_vqa_ros')
 COMPRESSED = '/compressed'
 SHOWN = 3  # topics that are named
+ODD = ('depth', 'infra', 'annotated')  # in a name: named last
 
 
 class Wanted(NamedTuple):
-    """Where a camera's frames should come from: topic, image_transport, message class."""
+    """Where frames should come from: topic, image_transport, message class, the camera's name."""
 
     topic: str
     transport: str
     message: Any
+    camera: str = ''
 
 
 def why(node: Node, wanted: Wanted) -> str:
@@ -78,11 +81,25 @@ def _elsewhere(node: Node, wanted: Wanted) -> str:
     for topic, transport in found.items():
         if _base(topic) == _base(wanted.topic) and transport != wanted.transport:
             return f'{topic} is published: set image_transport to {transport}'
-    shown = [f'image_topic:={_base(topic)} image_transport:={transport}'
-             for topic, transport in sorted(found.items())
+    shown = [_way(wanted, topic, transport)
+             for topic, transport in sorted(found.items(), key=lambda one: (_odd(one[0]), one))
              if transport != 'compressed' or topic.endswith(COMPRESSED)]
     return (f'what is published is reached by {", or ".join(shown[:SHOWN])}' if shown else
             'does the camera run, is the topic remapped?')
+
+
+def _way(wanted: Wanted, topic: str, transport: str) -> str:
+    """Return what leads to a topic that carries what image_transport calls ``transport``."""
+    if not wanted.camera:
+        return f'image_topic:={_base(topic)} image_transport:={transport}'
+    name = f'{wanted.camera}/{"points" if transport == "points" else "image_raw"}'
+    other = '' if transport == wanted.transport else f' -p image_transport:={transport}'
+    return f'-r {name}:={_base(topic)}{other}'
+
+
+def _odd(topic: str) -> bool:
+    """Tell whether a topic is hardly what people ask about."""
+    return any(word in topic.lower() for word in ODD)
 
 
 def _base(topic: str) -> str:

@@ -21,7 +21,7 @@ from rclpy.node import Node
 
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.config import PreprocessConfig
-from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import typed_line
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
@@ -34,7 +34,15 @@ from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.ros.publishers import Publishers
 from latent_vqa_ros.ros.report import DISABLED, Cameras
 from latent_vqa_ros.ros.standing import ALWAYS, Round
-from latent_vqa_ros.ros.teaching import DEPTH, WITH_FRAME, Absent, Lesson, Remembered, Teaching
+from latent_vqa_ros.ros.teaching import (
+    DEPTH,
+    MAX_REMEMBERED_BYTES,
+    WITH_FRAME,
+    Absent,
+    Lesson,
+    Remembered,
+    Teaching,
+)
 from latent_vqa_ros.ros.worker import Worker
 from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.messages import REFUSED, Message, blank
@@ -56,6 +64,13 @@ class Look:
     camera: str
 
 
+@dataclass(frozen=True)
+class Review:
+    """A wish to know which standing questions a pipeline cannot answer; None: the one in use."""
+
+    pipeline: Pipeline | None
+
+
 class Refusal(NamedTuple):
     """Why requests were not queued."""
 
@@ -63,7 +78,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-Item = Asked | Round | Look | Due | Check | Lesson  # what the worker handles
+Item = Asked | Round | Look | Review | Due | Check | Lesson  # what the worker handles
 PREVIEW_S = 0.5  # between two pictures before the first question
 NO_QUESTION = Detail(Status.OK, 'no question yet', answer='')  # what such a picture shows
 
@@ -88,6 +103,7 @@ class Activation:
         self._answerer = Answerer(self.source, models, self._now_ns, outputs.fail,
                                   self.teaching)
         self._memory = standing.Memory()  # the worker's
+        self.prospects = standing.Prospects(node.get_logger().warning)
         self._stood = False  # the callbacks': whether the last round asked something
         self.rounds_skipped = 0  # the callbacks'
         self.worker: Worker[Item] = Worker(self._handle, outputs.fail)
@@ -96,6 +112,7 @@ class Activation:
         self._preview = timers.every(node, PREVIEW_S, self._look)
         self.conditions = Conditions(node, condition_topics, self.source, self._answerer,
                                      self.worker, enabled)
+        self.review()
 
     def _teaching(self, encoder: RegionEncoder, settings: Settings) -> Teaching | None:
         try:
@@ -134,6 +151,14 @@ class Activation:
     def set_standing_rate(self, rate_hz: float) -> None:
         """Ask the standing questions at this pace from now on."""
         timers.set_period(self._timer, 1 / rate_hz)
+
+    def review(self, pipeline: Pipeline | None = None) -> None:
+        """Find out which standing questions no frame can answer, before one has come.
+
+        ``pipeline`` is what will answer from now on; None: what does.
+        """
+        if any(map(str.strip, self._settings.standing_questions)):
+            self.worker.put([Review(pipeline)], sys.maxsize)
 
     def close(self) -> None:
         """Finish the question in hand, refuse those that wait, give the cameras back."""
@@ -181,6 +206,11 @@ class Activation:
         """Answer a question, each question of a round, or a condition's; publish the outcome."""
         if isinstance(item, Round):
             self._go_round(item)
+        elif isinstance(item, Review):
+            settings = self._settings
+            for request in standing.requests(settings):
+                self.prospects.note(
+                    request, self._answerer.prospect(request, settings, item.pipeline))
         elif isinstance(item, Lesson):
             self._take_lesson(item)
         elif isinstance(item, (Due, Check)):
@@ -197,6 +227,7 @@ class Activation:
 
     def _go_round(self, round_: Round) -> None:
         self._memory.keep_only(round_.requests)
+        self.prospects.keep_only(round_.requests)
         for request in round_.requests:
             if self.worker.stopping or not self._enabled():
                 return
@@ -204,6 +235,7 @@ class Activation:
             always = settings.standing_publish == ALWAYS
             if self._changed(request, settings) or always:
                 detail, frame = self._answerer.answer(request, settings)
+                self.prospects.note(request, detail)
                 if self._memory.is_news(request, detail) or always:
                     self._out(detail, detail.latency_ms.total, frame, settings)
                 else:
@@ -299,4 +331,5 @@ def _not_one(message: Message, kept: Sequence[Remembered], settings: Settings) -
         return (f'details of {len(kept)} cameras have {id_}: give the camera, one of '
                 + ', '.join(one.detail.camera or '(unnamed)' for one in kept))
     return (f'no frame of a detail with {id_} is kept '
-            f'(remembered_frames {settings.remembered_frames})')
+            f'(remembered_frames {settings.remembered_frames}, and at most '
+            f'{MAX_REMEMBERED_BYTES >> 20} MiB of frames)')

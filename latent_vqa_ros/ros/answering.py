@@ -52,6 +52,16 @@ class Answerer:
             return without_answer(request, Status.FAILED, f'internal error: {typed_line(error)}',
                                   self._models.pick(settings.model)), frame
 
+    def prospect(self, request: Request, settings: Settings,
+                 pipeline: Pipeline | None = None) -> Detail:
+        """Return what becomes of a request without a frame: ``no_image`` where one may answer it.
+
+        ``pipeline`` is asked, None: the one in use.
+        """
+        pipeline = pipeline or self._models.in_use(settings.model)
+        pipeline.taught = self._taught
+        return pipeline.respond(request, None)
+
     def answers(self, settings: Settings) -> tuple[str, ...]:
         """Return the words that the model in use can answer; none where there is no model."""
         pipeline = self._models.pick(settings.model)

@@ -32,6 +32,7 @@ from latent_vqa_ros.ros.parameters import (
     TABLE,
     UNCONFIGURED,
     Settings,
+    as_meant,
     normal,
     read,
     read_condition,
@@ -153,7 +154,7 @@ def _validate(rows: Mapping[str, Field[Any]], values: list[Parameter],
 
 
 def _wrong(row: Field[Any], parameter: Parameter, may_configure: bool) -> str:
-    meta, value = row.metadata, parameter.value
+    meta, value = row.metadata, as_meant(row, parameter.value)
     if isinstance(row.default, float) and (
             isinstance(value, bool) or not isinstance(value, (int, float))):
         return f'expected a number, got {value!r}'
@@ -162,7 +163,7 @@ def _wrong(row: Field[Any], parameter: Parameter, may_configure: bool) -> str:
     if isinstance(row.default, tuple) and not (
             isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
             or isinstance(value, str) and row.name == EXPECTED):
-        return f'expected a list of strings, got {value!r} (quote yes and no)'
+        return f'expected a list of strings, got {value!r} (quote them)'
     if meta['when'] == UNCONFIGURED and not may_configure:
         return 'is read at configure; deactivate and clean up the node first'
     if meta['choices'] and value not in meta['choices']:

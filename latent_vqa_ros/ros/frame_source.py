@@ -246,7 +246,8 @@ class FrameSource:
 
     def why_absent(self, camera: str) -> str:
         """Return why there is no frame: nobody publishes, or which reason keeps frames away."""
-        wanted = absence.Wanted(self.topic(camera), self._name, self._transport.message)
+        wanted = absence.Wanted(
+            self.topic(camera), self._name, self._transport.message, camera)
         return self.mismatch(camera) or absence.why(self._node, wanted)
 
     def mismatch(self, camera: str) -> str:

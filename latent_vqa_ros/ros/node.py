@@ -197,6 +197,8 @@ class VqaNode(LifecycleNode):
     def _why_inactive(self) -> str:
         if self.failure:
             return f'the node is {self.state}: {self.failure}'
+        if self.state == 'finalized':
+            return 'the node is shut down; start the process again'
         return ('the node is not active; activate it' if self.state == 'inactive' else
                 f'the node is {self.state}; configure and activate it')
 
@@ -215,6 +217,8 @@ class VqaNode(LifecycleNode):
             except Exception as error:  # whatever is wrong with it, the present one stays
                 return f'model: {typed_line(error)}'
             self._models.stage(values['model'], new)
+            if self.activation:
+                self.activation.review(new)
             self.get_logger().info('switching to {} {}'.format(*new.bundle.identity))
         if 'diagnostics_period' in values:
             timers.set_period(self._reports, values['diagnostics_period'])
@@ -235,7 +239,7 @@ class VqaNode(LifecycleNode):
     def _report(self) -> None:
         settings, name = self.settings, self.get_fully_qualified_name()
         now, activation = self.get_clock().now(), self.activation
-        stopped = '' if self.enabled else report.DISABLED
+        stopped, asked = '' if self.enabled else report.DISABLED, standing.requests(settings)
         message = DiagnosticArray(status=[
             report.of_node(name, self.state, self.enabled, self.failure, self.pipeline,
                            self._namesakes.warn()),
@@ -243,9 +247,11 @@ class VqaNode(LifecycleNode):
                 self.outputs.statistics.snapshot(), f'{name}: questions',
                 activation.worker.waiting if activation else 0,
                 stopped if activation else 'not active',
-                {'standing_questions': len(standing.requests(settings)),
+                {'standing_questions': len(asked),
                  'standing_skipped': activation.rounds_skipped if activation else 0})])
         if activation:
+            message.status += activation.prospects.statuses(
+                f'{name}: standing questions', asked)
             message.status += activation.cameras.statuses(
                 name, settings.camera_names, now.nanoseconds, settings.max_image_age,
                 self.pipeline)

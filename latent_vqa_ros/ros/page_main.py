@@ -26,7 +26,8 @@ DEFAULTS = {'host': '127.0.0.1', 'port': 8080, 'token': '', 'node': 'vqa'}
 DESCRIPTIONS = {
     'host': 'Address to listen on; any but 127.0.0.1 needs a token.',
     'port': 'Port to listen on; 0: any.',
-    'token': 'What a browser must show once; at least 16 characters.',
+    'token': 'What a browser must show once; 16 characters are hard to guess. In quotes where it '
+             'begins with 0.',
     'node': 'Name of the node that answers.'}
 
 
@@ -61,6 +62,8 @@ def _run() -> int:
         node = rclpy.create_node('vqa_web')
         settings = _declare(node)
         safety = _safety(settings)
+        if safety.warning:
+            node.get_logger().warning(safety.warning)
     except SafetyError as error:
         return _fail(2, f'vqa_web: {error}')
     except Exception as error:  # rclpy has several kinds, each names its reason
@@ -102,7 +105,7 @@ def _declare(node: Node) -> dict[str, Any]:
 
     for name, default in DEFAULTS.items():
         node.declare_parameter(name, default, ParameterDescriptor(
-            description=DESCRIPTIONS[name], read_only=True))
+            description=DESCRIPTIONS[name], read_only=True, dynamic_typing=name == 'token'))
     return {name: node.get_parameter(name).value for name in DEFAULTS}
 
 
@@ -111,7 +114,10 @@ def _safety(settings: dict[str, Any]) -> Safety:
 
     if not 0 <= settings['port'] <= 65535:
         raise SafetyError('port must be from 0 to 65535')
-    return Safety(settings['host'], settings['token'])
+    token = settings['token']
+    if isinstance(token, bool) or not isinstance(token, (int, str)):
+        raise SafetyError(f'token: expected a text, got {type(token).__name__} (quote it)')
+    return Safety(settings['host'], str(token))
 
 
 def _spin(executor: Executor, node: Node, ended: threading.Event) -> None:

@@ -27,6 +27,7 @@ TRANSPORTS = ('raw', 'compressed', 'points')
 QOS = ('sensor_data', 'reliable')
 STANDING_PUBLISH = ('on_change', 'always')
 EXPECTED = 'expected'  # of a condition: takes a word, too
+_YES_NO = {True: 'yes', False: 'no'}
 SILENT, FALSE, TRUE = WHEN_UNKNOWN = ('silent', 'false', 'true')
 MAX_STANDING, MAX_CONDITIONS = 1000, 100
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
@@ -197,9 +198,25 @@ def read_condition(node: Node, name: str) -> ConditionSettings:
 
 def normal(row: Field[Any], value: Any) -> Any:
     """Return a parameter's value as it stands in the settings: a list as a tuple, 2 as 2.0."""
+    value = as_meant(row, value)
     if isinstance(row.default, tuple):
         return (value,) if isinstance(value, str) else tuple(value or ())  # None: see declaration
     return float(value) if isinstance(row.default, float) else value
+
+
+def as_meant(row: Field[Any], value: Any) -> Any:
+    """Return the words that were written where YAML made true or false of them, else the value.
+
+    It does so with yes, no, true and false without quotes.
+    """
+    if row.metadata['choices'] == WHEN_UNKNOWN and isinstance(value, bool):
+        return TRUE if value else FALSE
+    if row.name == EXPECTED:
+        if isinstance(value, bool):
+            return _YES_NO[value]
+        if isinstance(value, (list, tuple)):
+            return [_YES_NO[one] if isinstance(one, bool) else one for one in value]
+    return value
 
 
 def as_markdown() -> str:

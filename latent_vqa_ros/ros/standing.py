@@ -1,21 +1,27 @@
 """Standing questions: asked again and again, published when their answer changes.
 
 The node's timer asks ``requests(settings)`` as one ``Round`` in the worker's queue; ``Memory``
-says whether an answer is worth computing and worth publishing. Refuses to know topics, cameras and
-models.
+says whether an answer is worth computing and worth publishing, ``Prospects`` which questions no
+frame can answer. Refuses to know topics, cameras and models.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
 
 from latent_vqa_ros.core import questions
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.ros.diagnostics import OK, WARN, status
 from latent_vqa_ros.ros.parameters import Settings
 
 ALWAYS = 'always'
+HOPELESS = (Status.UNKNOWN_WORDS, Status.BAD_QUESTION)  # whatever the frame
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,37 @@ def requests(settings: Settings) -> tuple[Request, ...]:
     return tuple(request for entry in settings.standing_questions if entry.strip()
                  for request in questions.parse(
                      entry, settings.camera_names, settings.max_question_length))
+
+
+class Prospects:
+    """Which standing questions no frame can answer; the worker's thread writes, others read."""
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
+        self._why: dict[Request, str] = {}  # replaced, never changed
+
+    def note(self, request: Request, detail: Detail) -> None:
+        """Remember whether there can be an answer; warn once where there cannot."""
+        why = f'{detail.status.value}: {detail.reason}' if detail.status in HOPELESS else ''
+        if why == self._why.get(request, ''):
+            return
+        self._why = {**self._why, request: why}
+        if why:
+            self._warn(f'standing question {request.question!r} will get no answer: {why}')
+
+    def keep_only(self, asked: tuple[Request, ...]) -> None:
+        """Forget questions that stand no longer."""
+        if self._why.keys() - set(asked):
+            self._why = {one: why for one, why in self._why.items() if one in asked}
+
+    def statuses(self, name: str, asked: Sequence[Request]) -> list[DiagnosticStatus]:
+        """Return one status for /diagnostics where anything is asked."""
+        known = self._why
+        wrong = [*dict.fromkeys(f'{one.question!r} will get no answer: {known[one]}'
+                                for one in asked if known.get(one))]
+        more = f' (and {len(wrong) - 1} more)' if len(wrong) > 1 else ''
+        return [status(name, WARN if wrong else OK, f'{wrong[0]}{more}' if wrong else 'asked', {
+            'questions': len(asked), 'problems': '; '.join(wrong)})] if asked else []
 
 
 class Memory:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 COOKIE = 'vqa_page'
-LEAST_TOKEN = 16  # characters
+GOOD_TOKEN = 16  # characters; a shorter one is warned of
 YEAR = 365 * 24 * 3600  # s
 HEADERS = {
     'Content-Security-Policy': (
@@ -42,12 +42,17 @@ class Safety:
     token: str = ''
 
     def __post_init__(self) -> None:
-        if self.token and len(self.token) < LEAST_TOKEN:
-            raise SafetyError(f'the token is shorter than {LEAST_TOKEN} characters; make one with '
-                              '"openssl rand -hex 16"')
         if not self.token and not is_this_machine(self.host):
             raise SafetyError(f'the page listens on {self.host} only with a token; make one with '
                               '"openssl rand -hex 16", or leave the host at 127.0.0.1')
+
+    @property
+    def warning(self) -> str:
+        """What is to be said where the network may guess the token, '' where it may not."""
+        if not self.token or len(self.token) >= GOOD_TOKEN or is_this_machine(self.host):
+            return ''
+        return (f'the token is shorter than {GOOD_TOKEN} characters and may be guessed; make one '
+                'with "openssl rand -hex 16"')
 
     def refusal(self, request: web.Request) -> web.Response | None:
         """Return what a request is answered that may not come in, None where it may."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,12 @@ from helpers.answering import (
 )
 
 from latent_vqa_ros.bags import BagError
-from latent_vqa_ros.bags.answer import camera_of, choose_topics
+from latent_vqa_ros.bags.answer import (
+    TaughtByCamera,
+    camera_of,
+    choose_topics,
+    picture_topics,
+)
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.write import BagWriter
 
@@ -190,6 +196,70 @@ def test_a_topic_without_images_is_one_line_that_names_those_with() -> None:
             choose_topics({'/image_raw': IMAGE, '/tf': 'tf2_msgs/msg/TFMessage'}, [wanted])
     with pytest.raises(BagError, match='no topic with images'):
         choose_topics({'/tf': 'tf2_msgs/msg/TFMessage'})
+
+
+def write_depth(bag: BagWriter, camera: str, encoding: str = '16UC1') -> None:
+    """Write a depth picture and its two compressed twins."""
+    header = bag._header('', START_NS, camera)
+    bag._write(f'/{camera}/image_raw', IMAGE, START_NS, header=header, height=2, width=2,
+               encoding=encoding, is_bigendian=0, step=8, data=np.zeros(16, np.uint8))
+    for name, format in (('compressed', 'png'), ('compressedDepth', '16UC1; compressedDepth png')):
+        bag.write_compressed(f'/{camera}/image_raw/{name}', START_NS, camera, b'', format)
+
+
+def test_depth_and_what_a_node_has_drawn_are_left_out_unless_named(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        write_depth(bag, 'depth')
+        write_depth(bag, 'metres', '32FC1')
+        bag.write_compressed('/far/compressed', START_NS, '', b'', '16UC1; png compressed ')
+        bag.write_compressed('/odd', START_NS, '', b'', '16UC1; compressedDepth rvl')
+        for topic in ('/robot/image_annotated', '/color/image_raw', '/infra1/image_raw'):
+            bag.write_image(topic, START_NS, '', demo_frames()[0])
+        bag.write_compressed('/robot/image_annotated/compressed', START_NS, '', b'', 'jpeg')
+        bag.write_cdr('/broken/image_raw', IMAGE, START_NS, b'\0\1\0\0abc')
+    with BagReader(tmp_path / 'bag') as bag:
+        assert picture_topics(bag) == [
+            '/broken/image_raw', '/color/image_raw', '/infra1/image_raw']
+        named = ['/depth/image_raw', '/robot/image_annotated']
+        assert picture_topics(bag, named) == named
+
+
+def test_depth_that_is_left_out_hides_no_point_cloud(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        write_depth(bag, 'depth')
+        write_cloud(bag, '/points', START_NS, demo_frames()[0])
+    with BagReader(tmp_path / 'bag') as bag:
+        assert picture_topics(bag) == ['/points']
+
+
+def test_a_bag_of_depth_alone_is_one_line_that_names_it(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        write_depth(bag, 'depth')
+    with (BagReader(tmp_path / 'bag') as bag,
+          pytest.raises(BagError, match=r'unless --topic names them: /depth/image_raw \(16UC1\)')):
+        picture_topics(bag)
+
+
+class Lessons:
+    """Questions by camera, found as ``teach.taught`` does."""
+
+    def __init__(self, **by_camera: str) -> None:
+        self.by_camera = {camera.replace('any', ''): one for camera, one in by_camera.items()}
+
+    def find(self, question: str, camera: str) -> Any:
+        found = self.by_camera.get(camera) or self.by_camera.get('')
+        return found or (None if camera else next(iter(self.by_camera.values()), None))
+
+
+@pytest.mark.parametrize(('taught', 'camera', 'found'), [
+    ({'front': 'F'}, 'robot1/front', 'F'), ({'front': 'F'}, 'front', 'F'),
+    ({'front': 'F'}, 'robot1/rear', None), ({'front': 'F'}, 'upfront', None),
+    ({'front': 'F'}, '', 'F'), ({'any': 'A', 'front': 'F'}, 'robot1/front', 'F'),
+    ({'any': 'A', 'front': 'F'}, 'robot1/rear', 'A'), ({'any': 'A'}, '', 'A'),
+    ({'front': 'F', 'robot1/front': 'R'}, 'robot1/front', 'R'), ({}, 'front', None)])
+def test_a_camera_with_a_namespace_is_the_one_that_was_taught(
+        taught: dict[str, str], camera: str, found: str | None) -> None:
+    assert TaughtByCamera(Lessons(**taught)).find('?', camera) == found  # type: ignore[arg-type]
 
 
 def test_a_topic_without_a_message_hides_no_other() -> None:

@@ -96,7 +96,7 @@ def test_a_non_ascii_question_survives_json(latent_vqa, bundle, picture):
     assert 'ça' in out
 
 
-@pytest.mark.parametrize('words', [('is', 'there', 'a', 'cone'), ('what color', 'shape')])
+@pytest.mark.parametrize('words', [('is', 'there', 'a', 'cone'), ('red', 'cone?')])
 def test_a_question_without_quotes_is_bad_usage_not_four_questions(
         latent_vqa, bundle, picture, words):
     code, out, err = latent_vqa('ask', picture, *words, '--model', bundle)
@@ -105,6 +105,15 @@ def test_a_question_without_quotes_is_bad_usage_not_four_questions(
     code, out, err = latent_vqa('answer-bag', picture, '--question', *words, '--out', 'a.csv')
     assert (code, out) == (2, '')
     assert 'put each question in quotes' in err
+
+
+def test_a_single_word_beside_a_question_gets_its_detail(latent_vqa, bundle, picture):
+    asked = ['what color', 'zorgle', ' ']
+    code, out, _ = latent_vqa('ask', picture, *asked, '--model', bundle, '--json')
+    details = json.loads(out)
+    assert code == 1
+    assert [one['question'] for one in details] == ['what color', 'zorgle', '']
+    assert [one['status'] for one in details][1:] == ['unknown_words', 'bad_question']
 
 
 def test_json_is_json_whatever_signs_stdout_has(bundle, picture):

@@ -7,6 +7,7 @@ import pytest
 from teach.conftest import QUESTION, draw
 
 from latent_vqa_ros.bags import answer as bag_answers
+from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli.main import main
 from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
@@ -209,6 +210,40 @@ def test_a_fit_is_told_though_its_sheet_cannot_be_written(shown, capsys):
     assert 'no sheet of the shots' in document['warnings'][-1]
 
 
+def test_a_topic_is_taken_unnamed_only_where_there_is_one(tmp_path, capfd, caplog):
+    caplog.set_level('INFO')
+    what = ['teach', 'add', '--question', QUESTION, '--answer', 'yes', '--folder', str(tmp_path)]
+    assert main([*what, '--bag', BAG, '--to', '1']) == 0
+    assert 'frames of /camera/image_raw/compressed' in caplog.text
+    with BagWriter(tmp_path / 'bag') as bag:
+        for topic in ('/front/image_raw', '/infra1/image_raw'):
+            bag.write_image(topic, 10**18, '', draw('yes', 1))
+    assert main([*what, '--bag', str(tmp_path / 'bag')]) == 1
+    assert 'name one with --topic: /front/image_raw, /infra1/image_raw' in caplog.text
+    assert main([*what, '--bag', str(tmp_path / 'bag'), '--topic', 'front/image_raw']) == 0
+
+
+def test_what_is_taught_for_a_camera_is_found_behind_a_namespace(
+        pictures, tmp_path, capsys, caplog):
+    for answer in ('yes', 'no'):
+        teach(capsys, tmp_path / 'taught', 'add', '--question', QUESTION, '--answer', answer,
+              '--camera', 'front', *sorted(pictures.glob(f'{answer}*')))
+    teach(capsys, tmp_path / 'taught', 'fit', QUESTION, '--force')
+    with BagWriter(tmp_path / 'bag') as bag:
+        for topic in ('/robot1/front/image_raw', '/robot1/rear/image_raw'):
+            bag.write_image(topic, 10**18, '', draw('yes', 113))
+    out = tmp_path / 'answers.jsonl'
+    call(capsys, 'answer-bag', tmp_path / 'bag', '--question', QUESTION, '--out', out,
+         '--taught', tmp_path / 'taught')
+    found = {row['camera']: row for row in map(json.loads, out.read_text().splitlines())}
+    assert found['robot1/front']['model']['name'] == 'taught/is-the-lid-open'
+    assert found['robot1/front']['answer'] == 'yes'
+    assert found['robot1/rear']['model']['name'] == 'tabletop'
+    warned, = (one.getMessage() for one in caplog.records if one.levelname == 'WARNING')
+    assert 'about /robot1/rear/image_raw: ' in warned
+    assert "is taught, but not for the camera 'robot1/rear'" in warned
+
+
 def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
         tmp_path, capsys, monkeypatch):
     make_frame, seen = bag_answers.make_frame, []
@@ -226,9 +261,32 @@ def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
     assert document['shots']['yes'] >= 4
 
 
-def test_a_folder_where_nothing_is_on_is_said(tmp_path, capfd, caplog, pictures):
-    assert main(['ask', str(pictures / 'yes_01.png'), QUESTION, '--taught', str(tmp_path)]) == 1
-    assert 'no question is switched on' in caplog.text + capfd.readouterr().err
+def test_where_nothing_is_on_the_model_answers_alone_and_that_is_said(
+        tmp_path, capsys, caplog, pictures):
+    ask = ['ask', pictures / 'yes_01.png', 'what color?']
+    alone, = call(capsys, *ask)
+    detail, = call(capsys, *ask, '--taught', tmp_path)
+    assert [detail[key] for key in ('status', 'top', 'model')] == [
+        alone[key] for key in ('status', 'top', 'model')]
+    assert 'no question is switched on' in caplog.text
+
+
+def test_a_taught_folder_that_is_not_there_is_an_error(tmp_path, capsys, caplog, pictures):
+    where = tmp_path / 'nowhere'
+    assert main(['ask', str(pictures / 'yes_01.png'), QUESTION, '--taught', str(where)]) == 1
+    assert 'there is no such folder' in caplog.text
+    assert not capsys.readouterr().out
+
+
+def test_a_broken_question_is_named_and_fails_no_other(shown, pictures, capsys, caplog):
+    teach(capsys, shown, 'fit', QUESTION)
+    broken = shown / 'broken'
+    broken.mkdir()
+    (broken / 'question.yaml').write_text('[')
+    detail, = call(capsys, 'ask', pictures / 'yes_13.png', QUESTION, '--taught', shown)
+    assert (detail['status'], detail['answer']) == ('ok', 'yes')
+    warned, = (one.getMessage() for one in caplog.records if one.levelname == 'WARNING')
+    assert 'broken' in warned
 
 
 def test_a_moment_is_found_by_slug_and_past_shots_that_nobody_named(pictures, tmp_path, capsys):

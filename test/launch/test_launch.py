@@ -23,7 +23,7 @@ TWO_ROBOTS = ROOT / 'launch' / 'two_robots.launch.py'
 CONTRACT = {'model', 'image_topic', 'question_topic', 'namespace', 'params_file', 'use_sim_time',
             'log_level', 'autostart', 'use_respawn', 'web'}
 SET_BY_PEOPLE = {'backend', 'num_threads', 'cameras', 'image_transport', 'image_qos',
-                 'max_image_age', 'min_confidence', 'standing_questions'}
+                 'max_image_age', 'min_confidence', 'standing_questions', 'taught_folder'}
 RUN = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -189,8 +189,8 @@ def test_each_argument_that_is_a_parameter_reaches_the_node(launch, asker, bundl
     given = {'model': str(bundle_path), 'backend': 'torch', 'num_threads': 2,
              'cameras': ['front', 'arm/rear'], 'image_transport': 'compressed',
              'image_qos': 'reliable', 'max_image_age': 7.0, 'min_confidence': 0.5,
-             'standing_questions': ['@front is it, or not?'], 'use_sim_time': True,
-             'autostart': False}
+             'standing_questions': ['@front is it, or not?'], 'taught_folder': '/nowhere',
+             'use_sim_time': True, 'autostart': False}
     assert list(given) == declared('PARAMETERS')
     typed = given | {'cameras': 'front, arm/rear', 'max_image_age': 7,
                      'standing_questions': '@front is it, or not?', 'use_sim_time': 'true',
@@ -218,6 +218,13 @@ def test_an_argument_that_is_not_declared_is_refused_in_one_line(launch):
     assert process.wait(30) != 0
     line, = (line for line in process.said().splitlines() if 'image_transprot' in line)
     assert 'vqa.launch.py has no argument image_transprot; it has model, backend' in line
+
+
+@needs_launch
+def test_a_topic_for_cameras_that_have_names_stops_the_launch(launch):
+    process = launch('cameras:=front,rear', 'image_topic:=/x')
+    assert process.wait(30) != 0
+    assert 'image_topic is of a camera without a name' in process.said()
 
 
 @needs_launch

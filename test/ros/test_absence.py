@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import Spinner, until
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from latent_vqa_ros.ros.frame_source import FrameSource
 
@@ -39,8 +39,8 @@ def source(node):
     """Return a function that makes a source which is closed with the test."""
     made = []
 
-    def make(transport='raw'):
-        made.append(FrameSource(node, ('',), transport, 'sensor_data'))
+    def make(transport='raw', camera=''):
+        made.append(FrameSource(node, (camera,), transport, 'sensor_data'))
         return made[-1]
 
     yield make
@@ -98,6 +98,25 @@ def test_pictures_on_other_topics_are_named_with_the_arguments_that_lead_there(n
         f'no publisher on {space}/image_raw; what is published is reached by '
         f'image_topic:={space}/kinect/ir image_transport:=raw, or '
         f'image_topic:={space}/kinect/rgb image_transport:=compressed')
+
+
+def test_a_camera_with_a_name_is_told_what_to_remap(node, source):
+    frames, space = source('points', 'front'), node.get_namespace()
+    node.create_publisher(Image, 'kinect/color', 1)
+    node.create_publisher(PointCloud2, 'kinect/cloud', 1)
+    until(lambda: frames.why_absent('front') == (
+        f'no publisher on {space}/front/points; what is published is reached by '
+        f'-r front/points:={space}/kinect/cloud, or '
+        f'-r front/image_raw:={space}/kinect/color -p image_transport:=raw'), 'the remappings')
+
+
+def test_depth_infrared_and_annotated_pictures_are_named_last(node, source):
+    frames, space = source(), node.get_namespace()
+    for name in ('a_depth', 'b_infra1', 'c/image_annotated', 'z_color'):
+        node.create_publisher(Image, name, 1)
+    until(lambda: f'reached by image_topic:={space}/z_color ' in frames.why_absent('')
+          and frames.why_absent('').count('image_topic:=') == 3
+          and 'c/image_annotated' not in frames.why_absent(''), 'colour to be first')
 
 
 def test_a_publisher_that_is_heard_is_asked_first_whether_it_publishes(node, source):

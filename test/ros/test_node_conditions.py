@@ -213,24 +213,6 @@ def test_diagnostics_tell_the_state(tree, expected):
     assert seeing.diagnosed('holds').level == b'\x00'
 
 
-@pytest.mark.parametrize(('given', 'reason'), [
-    ({'red.question': ' '}, 'red.question: say what'),
-    ({'red.expected': []}, 'red.expected: name a word'),
-    ({'red.expected': True}, 'quote yes and no'),
-    ({'red.camera': 'moon'}, 'red.camera: unknown camera'),
-    ({'red.when_unknown': 'maybe'}, 'silent, false, true'),
-    ({'red.when_unknown': False}, r'red.when_unknown: .* got False \(quote it\)'),
-    ({'red.hold': 0}, 'red.hold'),
-    ({'conditions': ['a b']}, 'cannot be the name of a condition'),
-    ({'conditions': ['red', 'red']}, 'named twice'),
-    ({'conditions': ['model']}, 'cannot be the name of a condition'),
-])
-def test_a_condition_that_cannot_be_is_refused_at_the_start(robot, given, reason):
-    from latent_vqa_ros.ros.declaration import ParameterError
-    with pytest.raises(ParameterError, match=reason):
-        robot(autostart=False, **{**CONDITION, **given})
-
-
 def test_a_condition_is_changed_while_running(tree):
     seeing = tree(max_image_age=0.0)
     seeing.robot.show_now(colour=RED)

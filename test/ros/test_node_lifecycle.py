@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import QUESTION, until
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 
 
 def own_topics(robot) -> list[tuple[str, int]]:
@@ -48,6 +50,16 @@ def test_a_node_that_does_not_answer_says_inactive_and_what_it_waits_for(robot):
     assert node.transition('cleanup')
     assert node.ask()['status'] == 'inactive'
     until(lambda: own_topics(node) == unconfigured, 'everything to be given back')
+
+
+def test_a_node_that_was_shut_down_says_that_it_will_not_come_back(robot):
+    node = robot()
+    request = ChangeState.Request()
+    request.transition.id = Transition.TRANSITION_ACTIVE_SHUTDOWN
+    assert node.call(ChangeState, 'vqa/change_state', request).success
+    detail = node.ask()
+    assert (detail['status'], detail['reason']) == (
+        'inactive', 'the node is shut down; start the process again')
 
 
 def test_deactivating_lets_the_frames_go(robot):

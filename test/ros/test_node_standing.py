@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
 
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import LIMIT, QUESTION, image, until
+
+from latent_vqa_ros.ros.diagnostics import OK, WARN
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
 STANDING = '{"id": "standing", "question": "what color is the shape?"}'
@@ -95,6 +99,46 @@ def test_without_a_camera_the_reason_comes_once(robot):
     until(lambda: node.details, 'no_image')
     ticks(node, 10)
     assert [d['status'] for d in node.details] == ['no_image']
+
+
+def standing_status(node, level):
+    return until(lambda: (found := node.diagnostics.get('standing questions'))
+                 and found.level == level and found, f'the status at level {level}')
+
+
+def test_a_question_that_no_frame_can_answer_is_told_before_one_has_come(robot, capfd):
+    node = robot(standing_rate=0.001, diagnostics_period=0.1,
+                 standing_questions=['what is this zebra?', STANDING])
+    status = standing_status(node, WARN)
+    assert status.message.startswith("'what is this zebra?' will get no answer: unknown_words: ")
+    assert {pair.key: pair.value for pair in status.values}['questions'] == '2'
+    assert not node.details
+    logged = [line for line in capfd.readouterr().err.splitlines() if 'standing question' in line]
+    assert len(logged) == 1
+    assert "'what is this zebra?' will get no answer: unknown_words" in logged[0]
+
+
+def test_another_model_is_asked_at_once_which_questions_it_can_answer(
+        robot, tmp_path, bundle_path):
+    other = tmp_path / 'other'
+    shutil.copytree(bundle_path, other)
+    text = (other / 'manifest.yaml').read_text()
+    (other / 'manifest.yaml').write_text(re.sub(r'^- shape$', '- shapeless', text, flags=re.M))
+    node = robot(standing_rate=0.001, diagnostics_period=0.1, standing_questions=[STANDING])
+    standing_status(node, OK)
+    assert node.set(model=str(other))[0].successful
+    assert 'shape' in standing_status(node, WARN).message
+    assert node.set(model=str(bundle_path))[0].successful
+    standing_status(node, OK)
+
+
+def test_a_question_that_takes_the_place_of_a_hopeless_one_ends_the_warning(robot):
+    node = robot(standing_rate=50.0, diagnostics_period=0.1)
+    assert 'standing questions' not in node.diagnostics
+    node.set(standing_questions=['what is this zebra?', 'what is this unicorn?'])
+    until(lambda: standing_status(node, WARN).message.endswith('(and 1 more)'), 'both')
+    node.set(standing_questions=[STANDING])
+    assert standing_status(node, OK).message == 'asked'
 
 
 def test_cameras_are_chosen_as_on_the_topic(robot):

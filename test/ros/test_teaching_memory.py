@@ -10,7 +10,9 @@ from helpers.pupil import LID
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.ros import teaching
+from latent_vqa_ros.ros import activation, teaching
+from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.teach.messages import Message
 
 
 def detail(id_, **fields):
@@ -54,3 +56,9 @@ def test_a_detail_without_a_frame_takes_the_place_of_one_with_the_same_id():
     memory.keep(detail('tray'), None, 3)
     memory.keep(detail(None), None, 3)
     assert (memory.about('tray'), len(memory.about('lid'))) == ([], 1)
+
+
+def test_a_frame_that_is_not_kept_any_more_is_told_with_both_limits():
+    reason = activation._not_one(Message('correct', about='q1'), (), Settings())
+    assert reason == ("no frame of a detail with the id 'q1' is kept (remembered_frames 16, and "
+                      'at most 16 MiB of frames)')

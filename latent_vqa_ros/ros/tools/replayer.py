@@ -7,7 +7,9 @@
 Messages go out as the bytes that stand in the bag, header stamps included. A topic whose message
 type is not installed is left out with one warning. Publishers are reliable, so that reliable and
 best-effort subscribers both match. The bag's own /clock goes out only where it tells another time
-than the log. It knows nothing of images, questions or models.
+than the log. What a node of this package was told and has said, and the logs of all nodes, are
+left out unless they are named: beside such a node they would teach it, and pass for its answers.
+It knows nothing of images, questions or models.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,13 @@ LARGE_FRAMES = 'DEFAULT?sockets_size=5MB'
 TRANSPORT_SETTINGS = (
     'FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
     'FASTRTPS_DEFAULT_PROFILES_FILE')
+LOGS = ('/diagnostics', '/rosout', '/parameter_events')
+# The ends of the names of the node's own topics, by type; a namespace may stand before them.
+OWN = {kind: re.compile(rf'/(?:.*/)?(?:{names})') for kind, names in {
+    'std_msgs/msg/String': 'question|answer|answer/detail|teach|teach/detail|'
+                           'conditions/[^/]+/detail',
+    'std_msgs/msg/Bool': 'conditions/[^/]+', 'vision_msgs/msg/Classification':
+    'answer/classification', 'sensor_msgs/msg/Image': 'image_annotated'}.items()}
 TYPE_NAME = re.compile(r'([a-z][a-z0-9_]*)/msg/([A-Z][A-Za-z0-9]*)')
 
 log = logging.getLogger(__name__)
@@ -74,11 +83,12 @@ def use_large_frames(environ: MutableMapping[str, str] = os.environ) -> bool:
 
 
 def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float = 5.0,
-           should_stop: Callable[[], bool],
+           topics: Collection[str] = (), should_stop: Callable[[], bool],
            on_message: Callable[[], object] = lambda: None) -> ReplayReport:
     """Publish the bag once, or with `loop` until should_stop() is true; return what was done.
 
     rate: 2.0 plays twice as fast. wait: seconds to wait at most for a first subscriber.
+    topics: only these; none: all but the node's own. There is a /clock in any case.
     should_stop is asked at least 40 times a second, on_message is called after each message.
     Raises BagError when nothing of the bag can be published or when it is broken, OSError where
     ROS 2 does not start.
@@ -87,7 +97,8 @@ def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float
     node = open_node('replay')
     try:
         own = _has_own_time(bag)
-        publishers = _publishers(node, bag, report, own)
+        chosen = _chosen(bag, topics, report)
+        publishers = _publishers(node, bag, chosen, report, own)
         clock = _Clock(node, own)
         _await_subscriber([publisher for topic, publisher in publishers.items()
                            if topic != CLOCK], wait, should_stop)  # all listen to that
@@ -159,13 +170,36 @@ def _has_own_time(bag: BagReader) -> bool:
     return False
 
 
-def _publishers(node: Any, bag: BagReader, report: ReplayReport, own: bool) -> dict[str, Any]:
-    """Make a publisher per topic that can be published; warn about each other one.
+def is_own(topic: str, type_name: str) -> bool:
+    """Return whether a topic is a node's of this package, or has the logs of all nodes."""
+    return topic in LOGS or bool(type_name in OWN and OWN[type_name].fullmatch(topic))
+
+
+def _chosen(bag: BagReader, wanted: Collection[str], report: ReplayReport) -> dict[str, str]:
+    """Return the topics to publish with their types; BagError where one is not in the bag."""
+    names = {name if name.startswith('/') else f'/{name}' for name in wanted} - {CLOCK}
+    missing = sorted(names - bag.topics.keys())
+    if missing:
+        raise BagError(f'{bag.path}: has no {", ".join(missing)}; its topics: '
+                       + (', '.join(sorted(bag.topics)) or 'none'))
+    own = [] if wanted else sorted(name for name, kind in bag.topics.items() if is_own(name, kind))
+    if own:
+        log.warning('left out unless --topics names them, as they would teach a node that runs, '
+                    'or pass for what it says: %s', ', '.join(own))
+    chosen = {name: kind for name, kind in sorted(bag.topics.items())
+              if name == CLOCK or (name in names if wanted else name not in own)}
+    report.left_out |= {name: kind for name, kind in bag.topics.items() if name not in chosen}
+    return chosen
+
+
+def _publishers(node: Any, bag: BagReader, chosen: dict[str, str], report: ReplayReport,
+                own: bool) -> dict[str, Any]:
+    """Make a publisher per chosen topic that can be published; warn about each other one.
 
     ``own``: the bag's /clock is one of them.
     """
     publishers: dict[str, Any] = {}
-    for topic, type_name in sorted(bag.topics.items()):
+    for topic, type_name in chosen.items():
         if topic == CLOCK and not own:
             report.left_out[topic] = type_name
             log.info('/clock of the bag is left out: the replay publishes its own')
@@ -185,7 +219,8 @@ def _publishers(node: Any, bag: BagReader, report: ReplayReport, own: bool) -> d
             continue
         report.published[topic] = 0
     if not publishers or not bag.message_count:
-        why = 'no type that is installed' if bag.message_count else 'no messages'
+        why = ('no messages' if not bag.message_count else 'no type that is installed'
+               if chosen else 'only what is left out')
         raise BagError(f'{bag.path}: nothing to publish, it holds {why}')
     return publishers
 

@@ -228,6 +228,56 @@ def test_a_name_that_ros_does_not_take_is_named_and_the_rest_is_published(
     assert document['published'] == {'/truth': 1}
 
 
+NODES = ('/question', '/answer', '/robot1/answer/detail', '/teach', '/robot1/teach/detail',
+         '/conditions/tray_empty/detail', '/rosout')
+OTHERS = ('/truth', '/conditions/tray/empty/why', '/the_answer')
+
+
+@pytest.mark.parametrize(('given', 'published'), [
+    ([], OTHERS), (['--topics', 'question', '/truth'], ('/question', '/truth'))])
+def test_what_a_node_was_told_and_said_is_replayed_only_where_it_is_named(
+        environment: dict[str, str], tmp_path: Path, given: list[str],
+        published: tuple[str, ...]) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        for name in (*NODES, *OTHERS):
+            bag.write_string(name, 1, 'x')
+    with replayer(environment, tmp_path / 'bag', '--wait', '0', *given) as replayed:
+        output, errors = replayed.communicate(timeout=LIMIT)
+    assert replayed.returncode == 0, errors
+    document = json.loads(output)
+    assert document['published'] == dict.fromkeys(published, 1)
+    assert set(document['left_out']) == {*NODES, *OTHERS} - set(published)
+    said = [line for line in errors.splitlines() if 'unless --topics names them' in line]
+    assert [line.endswith(', '.join(sorted(NODES))) for line in said] == ([] if given else [True])
+
+
+@pytest.mark.parametrize(('topic', 'kind', 'own'), [
+    ('/image_annotated', 'sensor_msgs/msg/Image', True),
+    ('/a/b/image_annotated', 'sensor_msgs/msg/Image', True),
+    ('/image_annotated', 'std_msgs/msg/String', False),
+    ('/front/image_raw', 'sensor_msgs/msg/Image', False),
+    ('/conditions/tray_empty', 'std_msgs/msg/Bool', True),
+    ('/answer', 'std_msgs/msg/Int32', False),
+    ('/answer/classification', 'vision_msgs/msg/Classification', True),
+    ('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True),
+    ('/parameter_events', 'rcl_interfaces/msg/ParameterEvent', True)])
+def test_a_topic_of_the_node_is_known_by_its_name_and_type(
+        topic: str, kind: str, own: bool) -> None:
+    assert replayer_module.is_own(topic, kind) is own
+
+
+@pytest.mark.parametrize(('given', 'says'), [
+    ([], 'it holds only what is left out'), (['--topics', 'nothing'], 'has no /nothing; its')])
+def test_what_leaves_nothing_to_replay_is_one_line(
+        environment: dict[str, str], tmp_path: Path, given: list[str], says: str) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.write_string('/teach', 1, '{"do": "forget"}')
+    with replayer(environment, tmp_path / 'bag', '--wait', '0', *given) as replayed:
+        output, errors = replayed.communicate(timeout=LIMIT)
+    assert (replayed.returncode, output) == (1, '')
+    assert says in errors.splitlines()[-1]
+
+
 def test_a_bag_that_cannot_be_played_fails_with_one_line(
         environment: dict[str, str], tmp_path: Path) -> None:
     with BagWriter(tmp_path / 'empty') as bag:
@@ -285,7 +335,7 @@ def test_a_bag_that_was_recorded_in_simulation_has_its_own_clock(
     with BagReader(tmp_path / 'bag') as bag:
         own = replayer_module._has_own_time(bag)
         report = replayer_module.ReplayReport()
-        publishers = replayer_module._publishers(node, bag, report, own)
+        publishers = replayer_module._publishers(node, bag, bag.topics, report, own)
         replayer_module._one_pass(bag, publishers, replayer_module._Clock(node, own), 20,
                                   lambda: False, lambda: None, report)
     ticks = [each if isinstance(each, Clock) else deserialize_message(each, Clock)
