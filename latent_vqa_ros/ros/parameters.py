@@ -209,7 +209,7 @@ def as_meant(row: Field[Any], value: Any) -> Any:
 
     It does so with yes, no, true and false without quotes.
     """
-    if row.metadata['choices'] == WHEN_UNKNOWN and isinstance(value, bool):
+    if isinstance(value, bool) and row.metadata['choices'] == WHEN_UNKNOWN:
         return TRUE if value else FALSE
     if row.name == EXPECTED:
         if isinstance(value, bool):

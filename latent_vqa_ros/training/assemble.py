@@ -90,9 +90,10 @@ def assemble_again(recipe: Recipe, bundle: Bundle, out: Path) -> Json:
         if getattr(recipe, name) != getattr(has, name):
             raise ConfigError(f'{recipe.file}: {name} is not that of {bundle.path}: '
                               f'{getattr(has, name)}')
-    data = data_of(recipe, has)
-    if data.name != has.training.get('data', data.name):
+    name = mixture.PLUS.join(Path(each).name for each in recipe.names)
+    if name != has.training.get('data', name):
         raise ConfigError(f'{recipe.file}: data: {bundle.path} was made of {has.training["data"]}')
+    data = data_of(recipe, has)
     draft = replace(has, version=recipe.version, training={  # recipe and digest: of the weights
         **has.training, 'false_alarms': recipe.false_alarms})
     with TemporaryDirectory(prefix='latent_vqa_') as work:
