@@ -217,11 +217,11 @@ def bag_reels(path: Path) -> list[Reel]:
 
     At most MOST_BYTES are held: of a longer bag every second picture, every third, and so on.
     """
-    from latent_vqa_ros.bags.answer import camera_of, choose_topics, make_frame
+    from latent_vqa_ros.bags.answer import camera_of, make_frame, picture_topics
     from latent_vqa_ros.bags.read import BagReader
 
     with BagReader(path) as bag:
-        topics = choose_topics(bag.topics, silent=bag.silent)
+        topics = picture_topics(bag)
         total = sum(len(record.cdr) for record in bag if record.topic in topics)
         every, seen = 1 + total // MOST_BYTES, dict.fromkeys(topics, 0)
         reels = {topic: Reel(camera_of(topic), [], [], []) for topic in topics}

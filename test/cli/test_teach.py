@@ -263,11 +263,12 @@ def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
 
 def test_where_nothing_is_on_the_model_answers_alone_and_that_is_said(
         tmp_path, capsys, caplog, pictures):
-    ask = ['ask', pictures / 'yes_01.png', 'what color?']
-    alone, = call(capsys, *ask)
-    detail, = call(capsys, *ask, '--taught', tmp_path)
-    assert [detail[key] for key in ('status', 'top', 'model')] == [
-        alone[key] for key in ('status', 'top', 'model')]
+    told = []
+    for more in ((), ('--taught', str(tmp_path))):
+        code = main(['ask', str(pictures / 'yes_01.png'), 'is there a red cube?', '--json', *more])
+        detail, = json.loads(capsys.readouterr().out)
+        told.append((code, detail['status'], detail['top'], detail['model']))
+    assert told[0] == told[1]
     assert 'no question is switched on' in caplog.text
 
 
