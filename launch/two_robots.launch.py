@@ -2,9 +2,9 @@
 
 An example to copy. Robot left is asked on /left/question about /left/image_raw, robot right on
 /right/question about /right/image_raw; both report on /diagnostics. The other arguments of
-vqa.launch.py may be given and then count for both; not web: two pages need two ports. Each robot
-has a taught folder of its own: what one is shown, in its region of its camera, is no answer of the
-other.
+vqa.launch.py may be given and then count for both; not web: two pages need two ports; and not
+taught_folder, also of params_file: each robot has its own, ~/.ros/latent_vqa_ros/NAME/taught, for
+what one is shown, in its region of its camera, is no answer of the other.
 """
 
 from launch.actions import GroupAction, IncludeLaunchDescription

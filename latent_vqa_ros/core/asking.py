@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from latent_vqa_ros.core.tokenizer import words
 
@@ -49,11 +50,20 @@ _TOLD = frozenset(('tell', 'know', 'wonder', 'you'))  # "would you say…"
 _NUMBERS = _listed("""
     zero one two three four five six seven eight nine ten eleven twelve dozen""")
 _CLAUSE = _RELATIVE | {'if', 'whether', 'than', 'as'}  # whose verb asks nothing
-_INVERTED = _listed('is are was were do does did')  # "have the" goes on with "do they"
+_INVERTED = _listed('is are was were does did')  # "have the", "do the" go on with "do they"
+_OF_A_CLAUSE = _listed('true right correct likely possible look looks seem')  # "is it true…"
+_TAG = re.compile(r',\s*right\W*$', re.IGNORECASE)
 _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
-NEVER = 'the model was never asked {}; a question to it is, for example, {!r}'
+NEVER = 'the model was never asked {}; a question to it is, for example, {{!r}}'
+
+
+class _Rule(NamedTuple):
+    """That a text may not be of a kind: its reason is told with an example of a question."""
+
+    breaks: Callable[[str, Sequence[str]], bool]
+    reason: str
 
 
 class Asking:
@@ -61,29 +71,15 @@ class Asking:
 
     def __init__(self, examples: Sequence[str]) -> None:
         self._examples = {example: frozenset(words(example)) for example in examples}
-        found = [words(example) for example in examples]
-        self._asks = bool(found) and all(len(said) > 1 and not _ASKING.isdisjoint(said)
-                                         for said in found)
-        self._names = self._asks and not any(map(_FUNCTION.issuperset, found))
-        self._once = self._asks and not any(map(_asks_twice, examples, found))
-        self._inverts = self._asks and not any(map(_states, examples, found))
-        self._choices = {pair for said in found for pair in _choices(said)}
-        self._never = [(rule, what) for rule, what in _NEVER
-                       if self._asks and not any(map(rule, found))]
+        broken = frozenset[int]().union(*map(kinds, examples))
+        self._rules = [rule for number, rule in enumerate(_RULES)
+                       if examples and not broken & {_FIRST, number}]
 
     def why_not(self, text: str, said: Sequence[str]) -> str:
         """Return why ``text``, of the words ``said``, is not one question; empty where it is."""
-        if (self._asks and (len(said) < 2 or _ASKING.isdisjoint(said))
-                or self._names and _FUNCTION.issuperset(said)
-                or self._inverts and _states(text, said)):
-            return NOTHING.format(self._like(said))
-        if self._once and _asks_twice(text, said):
-            return TWICE
-        for rule, what in self._never:
-            if rule(said):
-                return NEVER.format(what, self._like(said))
-        if self._asks and not self._choices.issuperset(_choices(said)):
-            return NEVER.format('to choose between two ("or")', self._like(said))
+        for rule in self._rules:
+            if rule.breaks(text, said):
+                return rule.reason.format(self._like(said))
         return ''
 
     def _like(self, said: Sequence[str]) -> str:
@@ -93,41 +89,50 @@ class Asking:
             -len(example)))
 
 
-def _choices(said: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the words on both sides of each "or", but for sizes and "or not"."""
-    return [(before, after) for before, word, after in zip(
-        ('', *said), said, (*said[1:], ''), strict=False)
-        if word == 'or' and after != 'not' and not _SIZES.issuperset((before, after))]
+def kinds(question: str) -> frozenset[int]:
+    """Return which rules a question breaks: as an example it lets others break them, too."""
+    said = words(question)
+    text = ' '.join(words(question, signs=True))  # a question mark excuses nothing here
+    return frozenset(number for number, rule in enumerate(_RULES) if rule.breaks(text, said))
 
 
-def _is_number(word: str) -> bool:
-    return word in _NUMBERS or word.isdigit()
+def _does_not_ask(_text: str, said: Sequence[str]) -> bool:
+    return len(said) < 2 or _ASKING.isdisjoint(said)
 
 
-def _compares_with_a_number(said: Sequence[str]) -> bool:
-    return any(word == 'than' and _is_number(after)
+def _names_nothing(_text: str, said: Sequence[str]) -> bool:
+    return _FUNCTION.issuperset(said)
+
+
+def _chooses(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "or" joins other things than sizes, "yes or no" and "whether or not"."""
+    return any(word == 'or' and after != 'not' and not any(
+        map({before, after}.issubset, (_SIZES, {'yes', 'no'}, {'more', 'less'})))
+        for before, word, after in zip(('', *said), said, (*said[1:], ''), strict=False))
+
+
+def _compares_with_a_number(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'than' and (after in _NUMBERS or after.isdigit())
                for word, after in zip(said, said[1:], strict=False))
 
 
-def _names_a_side(said: Sequence[str]) -> bool:
+def _names_a_side(text: str, said: Sequence[str]) -> bool:
     """Return whether "left" or "right" is of nothing: "is it on the left", not "right now"."""
+    tag = bool(_TAG.search(text))  # "…, right?"
     return any(word == 'left' and after != 'of'
-               or word == 'right' and after != 'of' and (before == 'the' or not after)
+               or word == 'right' and after != 'of' and (before == 'the' or not after and not tag)
                for before, word, after in zip(('', *said), said, (*said[1:], ''), strict=False))
-
-
-_NEVER: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
-    (_compares_with_a_number, 'to compare with a number ("than 2")'),
-    (_names_a_side, 'about a side of the picture ("left" or "right" of nothing)'))
 
 
 def _states(text: str, said: Sequence[str]) -> bool:
     """Return whether a text says something instead of asking: "the cube is red."."""
-    if '?' in text or '\uff1f' in text or not _QUESTION_WORDS.isdisjoint(said):
+    if ('?' in text or '\uff1f' in text or not _QUESTION_WORDS.isdisjoint(said)
+            or _VERBS.isdisjoint(said) and "there's" not in said):
         return False
     first = next((word for word in said if word not in _COURTESY or word in _TOLD), '')
-    tag = len(said) > 2 and said[-2] in _VERBS and said[-1] in _SUBJECTS  # "…, isn't it"
-    return (first not in _ASKING | _TOLD or first == "there's") and not tag
+    inverted = any(verb in _VERBS and subject in ('there', 'it', 'they', 'any', 'anything')
+                   for verb, subject in zip(said, said[1:], strict=False))
+    return (first in _SUBJECTS or first == "there's") and not inverted
 
 
 def _asks_twice(text: str, said: Sequence[str]) -> bool:
@@ -156,8 +161,11 @@ def _asks_twice(text: str, said: Sequence[str]) -> bool:
 def _inverts_twice(rest: list[str]) -> bool:
     """Return whether a verb before its subject comes again: "is it red is there a ball"."""
     end = next((i for i, word in enumerate(rest) if word in _CLAUSE), len(rest))
+    if rest[1:2] == ['it'] and not _OF_A_CLAUSE.isdisjoint(rest[2:4]):
+        return False  # "is it true the cube is a box"
     starts = [i for i, (verb, subject) in enumerate(zip(rest, rest[1:end], strict=False))
-              if verb in _INVERTED and subject in _SUBJECTS and rest[i - 1:i] != ['there']]
+              if verb in _INVERTED and subject in _SUBJECTS and rest[i - 1:i] != ['there']
+              and (not i or i + 2 < len(rest))]  # "is there a ball, is there"
     return starts[:1] == [0] and len(starts) > 1
 
 
@@ -227,3 +235,12 @@ def _names_attribute(rest: list[str]) -> bool:
 def _has_asking(part: list[str]) -> bool:
     return any(word in _ASKING and word != 'if' and not (i and part[i - 1] in _RELATIVE)
                for i, word in enumerate(part))
+
+
+_FIRST = 0  # whose break by an example lets go of all rules
+_RULES = (
+    _Rule(_does_not_ask, NOTHING), _Rule(_names_nothing, NOTHING), _Rule(_states, NOTHING),
+    _Rule(_asks_twice, TWICE),
+    _Rule(_compares_with_a_number, NEVER.format('to compare with a number ("than 2")')),
+    _Rule(_names_a_side, NEVER.format('with "left" or "right" but in "left of", "right of"')),
+    _Rule(_chooses, NEVER.format('to choose between two ("or")')))

@@ -27,7 +27,7 @@ from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare, to_source
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.core.taught import Taught, UnusableError
+from latent_vqa_ros.core.taught import Taught
 from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError, words
 
 Array = NDArray[Any]
@@ -226,12 +226,12 @@ class Pipeline:
         if question is None:
             return False
         found.update(model=question.identity, forced=question.forced)
+        if question.broken:
+            raise Refused(Status.FAILED, question.broken)
         try:
             seen = question.see(self._fresh(frame, now_ns, absent, found))
         except ImageError as error:
             raise Refused(Status.BAD_IMAGE, str(error)) from None
-        except UnusableError as error:
-            raise Refused(Status.FAILED, str(error)) from None
         found.update(encoding_reused=seen.encode_ms is None,
                      evidence=(Evidence(request.question, seen.box),))
         latency['answer'] = seen.answer_ms

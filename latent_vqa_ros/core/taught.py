@@ -28,10 +28,6 @@ class Seen:
     answer_ms: float
 
 
-class UnusableError(Exception):
-    """What was taught is switched on and cannot answer; the message says why."""
-
-
 class TaughtQuestion(Protocol):
     """A question that was taught and is switched on."""
 
@@ -44,11 +40,15 @@ class TaughtQuestion(Protocol):
         """Name, version and digest of what answers."""
 
     @property
+    def broken(self) -> str:
+        """Why it cannot answer, empty where it can."""
+
+    @property
     def forced(self) -> bool:
         """Whether it was switched on though it was not trusted."""
 
     def see(self, frame: Any) -> Seen:
-        """Return what it sees of a ``core.pipeline.Frame``; ImageError, UnusableError."""
+        """Return what it sees of a ``core.pipeline.Frame``; raises ImageError."""
 
 
 class Taught(Protocol):

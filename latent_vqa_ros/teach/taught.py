@@ -17,14 +17,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 
 from latent_vqa_ros.core.bundle import BundleError
 from latent_vqa_ros.core.image_formats import Pixels
 from latent_vqa_ros.core.pipeline import Frame
-from latent_vqa_ros.core.taught import Seen, UnusableError
+from latent_vqa_ros.core.taught import Seen
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.folder import Folder
@@ -34,7 +34,6 @@ from latent_vqa_ros.teach.question import Region, TeachError, normal
 from latent_vqa_ros.teach.versions import Version
 
 Array = NDArray[Any]
-_Question = TypeVar('_Question')
 MAX_REGIONS = 32  # of one frame whose features are kept
 
 
@@ -75,6 +74,7 @@ class Live:
     version: Version
     eye: Eye
     min_confidence: float = CONFIDENCE
+    broken: str = ''
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -104,7 +104,7 @@ class Broken:
     """A question that is switched on and cannot be used: ``core.taught.TaughtQuestion``."""
 
     slug: str
-    reason: str
+    broken: str
     min_confidence: float = CONFIDENCE
     forced: bool = False
 
@@ -114,8 +114,8 @@ class Broken:
         return f'taught/{self.slug}', '', ''
 
     def see(self, frame: Frame) -> Seen:
-        """Raise UnusableError."""
-        raise UnusableError(self.reason)
+        """Raise TeachError: nobody asks what is broken."""
+        raise TeachError(self.broken)
 
 
 def pixels_of(region: Region | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -188,16 +188,12 @@ class Taught:
         self.refresh()
         if not self._live and not self._broken:
             return None
+        questions: dict[tuple[str, str], Live | Broken] = {**self._broken, **self._live}
         key = normal(question)
-        return _find(self._live, key, camera) or _find(self._broken, key, camera)
-
-
-def _find(questions: Mapping[tuple[str, str], _Question], key: str,
-          camera: str) -> _Question | None:
-    found = questions.get((camera, key)) or questions.get(('', key))
-    if found is None and not camera:
-        found = next((one for (_, text), one in questions.items() if text == key), None)
-    return found
+        found = questions.get((camera, key)) or questions.get(('', key))
+        if found is None and not camera:
+            found = next((one for (_, text), one in questions.items() if text == key), None)
+        return found
 
 
 def _is_on(known: Known) -> bool:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from latent_vqa_ros import datasets
 from latent_vqa_ros.backends.network import Network
 from latent_vqa_ros.backends.torch_backend import load_model
+from latent_vqa_ros.core.asking import kinds
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.config import ConfigError, to_mapping
 from latent_vqa_ros.core.manifest import (
@@ -151,8 +152,17 @@ def _some(records: Sequence[Record]) -> Sequence[Record]:
 
 
 def examples(questions: Sequence[str]) -> tuple[str, ...]:
-    """Return questions for the manifest, evenly drawn from all of them."""
-    return tuple(questions[::-(-len(questions) // _MAX_EXAMPLES)])
+    """Return questions for the manifest, evenly drawn, and one of each kind that is rarer.
+
+    So the runtime refuses no kind of question that training has (``core.asking``).
+    """
+    found = list(questions[::-(-len(questions) // _MAX_EXAMPLES)])
+    have = set[int]().union(*map(kinds, found))
+    for question in questions:
+        if kinds(question) - have:
+            found.append(question)
+            have |= kinds(question)
+    return tuple(found)
 
 
 def evidence(recipe: Recipe, data: Data, model: LatentVqa) -> EvidenceConfig | None:

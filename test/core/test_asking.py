@@ -154,7 +154,12 @@ def test_what_states_asks_nothing(text):
 @pytest.mark.parametrize('text', [
     'the cube is red?', 'there is a red cube\uff1f', "the cube is red, isn't it",
     'tell me the colour of the cube', "i'd like to know the number of cubes",
-    'would you say the cube is red', 'the cube is what color', 'robot tell me if it is red'])
+    'would you say the cube is red', 'the cube is what color', 'robot tell me if it is red',
+    'on the table is there a red cube', 'right now is there a ball on the table',
+    'in the picture, is there a red cube', 'the number of red cubes', 'number of red cubes',
+    'is it true the red object is a cube', 'is it true it is a cube', 'is there a ball, is there?',
+    'is it a ball now is it', 'do the cubes do anything', 'there is a red cube, right?',
+    'is there a red cube, yes or no?'])
 def test_what_asks_without_a_question_word_in_front_is_a_question(text):
     assert why_not(text) == ''
 
@@ -184,6 +189,7 @@ def test_what_is_like_it_and_was_asked_is_answered(text):
 def test_a_model_that_was_asked_it_is_asked_it():
     asking = Asking(['is the door on the left open', 'is it red or green',
                      'are there more than 2 doors'])
-    for text in ('is the cup on the left', 'are there more than 3 cups', 'is a cup red or green'):
+    for text in ('is the cup on the left', 'are there more than 3 cups', 'is a cup red or blue',
+                 'is a cup green or red'):
         assert why_not(text, asking) == ''
-    assert '"or"' in why_not('is it a cup or a door', asking)
+    assert why_not('the number of people', Asking(['the number of people?', 'is it far'])) == ''

@@ -13,7 +13,6 @@ from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.core.taught import UnusableError
 from latent_vqa_ros.teach import taught as taught_module
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.messages import Message
@@ -124,6 +123,7 @@ def test_a_damaged_version_fails_and_is_named_and_is_not_left_to_the_bundle(taug
     pipeline = open_pipeline('tabletop')
     pipeline.taught = copy
     detail = pipeline.respond(Request(QUESTION), frame('yes', 0))
+    assert pipeline.respond(Request(QUESTION), None).status is Status.FAILED
     assert (detail.status, detail.answer) == (Status.FAILED, None)
     assert (detail.model[0], 'weights.npy' in detail.reason) == ('taught/is-the-lid-open', True)
     assert pipeline.respond(Request('is it closed?'), frame('yes', 0)).status is not Status.FAILED
@@ -142,8 +142,7 @@ def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
     else:
         lost.write_text('{')
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    with pytest.raises(UnusableError):
-        copy.find(QUESTION, '').see(frame('yes', 0))
+    assert copy.find(QUESTION, '').broken
 
 
 def test_another_encoder_is_named_and_answers_nothing(taught, tmp_path):
@@ -151,8 +150,7 @@ def test_another_encoder_is_named_and_answers_nothing(taught, tmp_path):
     about = tmp_path / 'copy' / 'is-the-lid-open' / 'versions' / '1' / 'version.json'
     about.write_text(json.dumps({**json.loads(about.read_text()), 'encoder': 'x'}))
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    with pytest.raises(UnusableError, match='fit it again'):
-        copy.find(QUESTION, '').see(frame('yes', 0))
+    assert 'fit it again' in copy.find(QUESTION, '').broken
     assert 'fit it again' in copy.problems[0]
 
 

@@ -12,6 +12,7 @@ pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscri
 from latent_vqa_ros import backends, datasets  # noqa: E402
 from latent_vqa_ros.backends.torch_backend import load_model  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
+from latent_vqa_ros.core.asking import Asking  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER, WEIGHTS  # noqa: E402
 from latent_vqa_ros.core.tokenizer import UnknownWordsError, words  # noqa: E402
@@ -60,6 +61,15 @@ def test_a_bundle_knows_which_of_its_words_no_question_had(made, data):
     assert set(made.manifest.words) == asked
     with pytest.raises(UnknownWordsError, match='no question in training has it'):
         made.manifest.tokenizer.encode(f'{made.manifest.unasked[0]} {data.questions[0]}')
+
+
+def test_no_kind_of_question_that_training_has_is_refused():
+    texts = sorted([*(f'is there a thing{i}?' for i in range(900)), 'is thing1 red or green?',
+                    'is it on the left?', 'are there more than 2 things', 'thing2 is there'])
+    examples = assemble.examples(texts)
+    assert len(examples) <= 204
+    asking = Asking(examples)
+    assert not [text for text in texts if asking.why_not(text, words(text))]
 
 
 def images(records, recipe):
