@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,7 +28,7 @@ from latent_vqa_ros.core.preprocess import prepare, to_source
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.core.taught import Taught
-from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError, words
+from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, UnknownWordsError, words
 
 Array = NDArray[Any]
 GREY = 'the picture is grey (R = G = B): colours cannot be told from it'
@@ -144,6 +144,7 @@ class Pipeline:
         self.max_age_s = max_age_s
         self.max_distance = bundle.manifest.max_distance
         self._tokenizer = bundle.manifest.tokenizer
+        self._known = replace(self._tokenizer, unasked=frozenset())
         self._asking = Asking(bundle.manifest.questions)
         config = bundle.manifest.evidence
         self._nouns = frozenset(config.words if config else ())
@@ -252,17 +253,22 @@ class Pipeline:
         """Return the question's tokens; Refused where that, or the frame's age, rules it out."""
         if request.error:
             raise Refused(Status.BAD_QUESTION, request.error)
+        tokens_t = self._tokens(self._known, request.question)
+        why_not = self._asking.why_not(request.question, words(request.question))
+        if why_not:  # first: "… and what is …" is two questions, though no question has "and"
+            raise Refused(Status.BAD_QUESTION, why_not)
+        if self._tokenizer.unasked:
+            self._tokens(self._tokenizer, request.question)
+        self._fresh(frame, now_ns, absent, found)
+        return tokens_t
+
+    def _tokens(self, tokenizer: Tokenizer, question: str) -> Array:
         try:
-            tokens_t = self._tokenizer.encode(request.question)
+            return tokenizer.encode(question)
         except UnknownWordsError as error:
             raise Refused(Status.UNKNOWN_WORDS, str(error)) from None
         except QuestionError as error:
             raise Refused(Status.BAD_QUESTION, str(error)) from None
-        why_not = self._asking.why_not(request.question, words(request.question))
-        if why_not:
-            raise Refused(Status.BAD_QUESTION, why_not)
-        self._fresh(frame, now_ns, absent, found)
-        return tokens_t
 
     def _fresh(self, frame: Frame | None, now_ns: int, absent: str,
                found: dict[str, Any]) -> Frame:

@@ -193,3 +193,13 @@ def test_a_model_that_was_asked_it_is_asked_it():
                  'is a cup green or red'):
         assert why_not(text, asking) == ''
     assert why_not('the number of people', Asking(['the number of people?', 'is it far'])) == ''
+
+
+@pytest.mark.parametrize(('text', 'word'), [
+    ('are there no cubes?', 'no'), ('is there exactly one bowl?', 'one'),
+    ('how many bowls and mugs are there?', 'and'),
+    ('are there 0 cubes?', '0')])
+def test_a_word_that_the_model_knows_from_its_answers_alone_cannot_be_asked(text, word):
+    detail = MODELS['tabletop'].respond(Request(text), None)
+    assert detail.status is Status.UNKNOWN_WORDS
+    assert detail.reason == f'unknown word {word!r} (no question in training has it)'
