@@ -22,7 +22,11 @@ T = TypeVar('T')
 
 @contextmanager
 def group(device: torch.device) -> Iterator[None]:
-    """Join the processes that torchrun started; leave them at the end."""
+    """Join the processes that torchrun started; leave them at the end, all at one time.
+
+    A process that leaves while another still uses the group may end that one (PyTorch's docs of
+    destroy_process_group).
+    """
     if not distributed.is_torchelastic_launched():
         yield
         return
@@ -32,6 +36,7 @@ def group(device: torch.device) -> Iterator[None]:
                                    timeout=timedelta(hours=12))  # the first one draws the data
     try:
         yield
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
 
