@@ -254,11 +254,12 @@ class Pipeline:
         if request.error:
             raise Refused(Status.BAD_QUESTION, request.error)
         tokens_t = self._tokens(self._known, request.question)
-        why_not = self._asking.why_not(request.question, words(request.question))
+        said = words(request.question)
+        why_not = self._asking.why_not(request.question, said)
         if why_not:  # first: "… and what is …" is two questions, though no question has "and"
             raise Refused(Status.BAD_QUESTION, why_not)
-        if self._tokenizer.unasked:
-            self._tokens(self._tokenizer, request.question)
+        if not self._tokenizer.unasked.isdisjoint(said):
+            self._tokens(self._tokenizer, request.question)  # says which word
         self._fresh(frame, now_ns, absent, found)
         return tokens_t
 

@@ -137,15 +137,14 @@ class Taught:
         self.problems: tuple[str, ...] = ()
         self.names: frozenset[tuple[str, str]] = frozenset()  # and versions, of those that are on
         self._change: tuple[int, ...] | None = None
-        self._live: Mapping[tuple[str, str], Live] = {}
-        self._broken: Mapping[tuple[str, str], Broken] = {}
+        self._on: Mapping[tuple[str, str], Live | Broken] = {}
         # by folder: its files when last read, and what was on
         self._read: dict[Path, tuple[tuple[int, ...], Live | None]] = {}
 
     @property
     def count(self) -> int:
         """How many questions were switched on when last one was asked."""
-        return len(set(map(id, self._live.values())))
+        return len(self.names)
 
     def refresh(self) -> None:
         """Read again where somebody has written: those questions whose files are others now."""
@@ -180,19 +179,18 @@ class Taught:
             if question is not None:
                 told = question.known.question
                 live |= {(told.camera, key): question for key in told.keys}
-        self._live, self._broken, self.problems = live, broken, tuple(problems)
+        self._on, self.problems = {**broken, **live}, tuple(problems)
         self.names = frozenset(one.identity[:2] for one in live.values())
 
     def find(self, question: str, camera: str) -> Live | Broken | None:
         """Return the question that has this text, for this camera or for any."""
         self.refresh()
-        if not self._live and not self._broken:
+        if not self._on:
             return None
-        questions: dict[tuple[str, str], Live | Broken] = {**self._broken, **self._live}
         key = normal(question)
-        found = questions.get((camera, key)) or questions.get(('', key))
+        found = self._on.get((camera, key)) or self._on.get(('', key))
         if found is None and not camera:
-            found = next((one for (_, text), one in questions.items() if text == key), None)
+            found = next((one for (_, text), one in self._on.items() if text == key), None)
         return found
 
 

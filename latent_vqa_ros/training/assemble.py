@@ -159,9 +159,10 @@ def examples(questions: Sequence[str]) -> tuple[str, ...]:
     found = list(questions[::-(-len(questions) // _MAX_EXAMPLES)])
     have = set[int]().union(*map(kinds, found))
     for question in questions:
-        if kinds(question) - have:
+        new = kinds(question) - have
+        if new:
             found.append(question)
-            have |= kinds(question)
+            have |= new
     return tuple(found)
 
 
