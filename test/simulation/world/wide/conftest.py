@@ -2,11 +2,18 @@
 
 import pytest
 
+from latent_vqa_ros.simulation.world.render import choose_gl
 from latent_vqa_ros.simulation.world.wide.studio import WideStudio
 from latent_vqa_ros.simulation.world.wide.surfaces import HELD_OUT_PART
 
 SIZE = 96
 SEEDS = 80
+
+
+@pytest.fixture(scope='session', autouse=True)
+def renderer():
+    """Choose it before any test imports MuJoCo."""
+    choose_gl()
 
 
 @pytest.fixture(scope='session')
