@@ -14,6 +14,7 @@ SHAPES = ('cube', 'ball', 'cylinder', 'cone', 'mug', 'bowl')
 COLORS = ('red', 'green', 'blue', 'yellow', 'purple', 'orange', 'white', 'gray')
 SIZES = ('small', 'large')
 MIN_VISIBLE = 0.3  # share of an object that must be seen for it to be asked about
+IN_AIR = 0.3  # metres: what is higher is not on the table
 
 
 @dataclass(frozen=True)

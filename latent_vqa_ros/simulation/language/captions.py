@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from latent_vqa_ros.simulation.language.grammar import article
 from latent_vqa_ros.simulation.language.meaning import related
-from latent_vqa_ros.simulation.truth import Scene, Thing
+from latent_vqa_ros.simulation.truth import IN_AIR, Scene, Thing
 
-IN_AIR = 0.3  # metres: what is higher is not on the table
 PER_CAPTION = 4  # things in one caption, so that it has at most 22 words
 _NUMBERS = ('no', 'one', 'two', 'three', 'four', 'five', 'six')
 _RELATIONS = {'left': 'to the left of', 'behind': 'behind', 'on': 'on top of'}

@@ -165,7 +165,15 @@ class WideCell:
         model.geom_matid[geom] = int(model.material(f'prop{prop.mesh}').id)
         model.geom_pos[geom] = model.mesh_pos[mesh]  # MuJoCo turns meshes into their own axes
         model.geom_quat[geom] = model.mesh_quat[mesh]
-        self._stand(geom, (prop.x, prop.y, 0.0), prop.yaw)
+        self._stand(geom, (prop.x, prop.y, -self._lowest(mesh)), prop.yaw)
+
+    def _lowest(self, mesh: int) -> float:
+        """Return the height in metres of a mesh's lowest point above its own origin."""
+        model, turn = self.model, np.empty(9)
+        first, count = int(model.mesh_vertadr[mesh]), int(model.mesh_vertnum[mesh])
+        self.mj.mju_quat2Mat(turn, model.mesh_quat[mesh])
+        return float((model.mesh_vert[first:first + count] @ turn.reshape(3, 3)[2]).min()
+                     + model.mesh_pos[mesh][2])
 
     def paint(self, name: str, pixels: NDArray[np.generic], context: Any) -> None:
         """Write a texture, RGB of 0 to 255, and send it to the driver."""

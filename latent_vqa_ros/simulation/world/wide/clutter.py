@@ -26,6 +26,7 @@ MAX_BARS, MAX_SHEETS, MAX_PROPS = 30, 5, 2
 PROP_SIZES = (0.09, 0.14, 0.2)  # metres of the longest side
 SKIN = ((0.95, 0.76, 0.65), (0.85, 0.62, 0.48), (0.72, 0.50, 0.36), (0.55, 0.36, 0.25),
         (0.38, 0.25, 0.18))
+AT_BORDER = 0.12  # share of scenes with something that the picture's border cuts: feet, tools
 FINGERS = (-0.032, -0.011, 0.010, 0.030)  # metres across the palm
 
 
@@ -90,6 +91,8 @@ def scatter(rng: Rng, stage: Stage, setting: Setting, meshes: int) -> Clutter:
             _prop(rng, clutter, stage, setting, meshes)
         else:
             _lump(rng, clutter, stage, setting)
+    if rng.random() < AT_BORDER:
+        _at_border(rng, clutter, stage, setting)
     if rng.random() < 0.08:
         _reach_in(rng, clutter, stage, setting)
     return clutter
@@ -187,6 +190,28 @@ def _lump(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> None:
     if spot and len(clutter.bars) < MAX_BARS:
         clutter.bars.append(Bar('ellipsoid', np.array([*spot, half[0] * 0.6]),
                                 np.array([math.cos(yaw), math.sin(yaw), 0]), half, quiet(rng)))
+
+
+def _at_border(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> None:
+    """Let one or two long rounded things, as shoes, reach into the picture over one border."""
+    side, rgb = int(rng.integers(4)), quiet(rng)
+    where = rng.uniform(0.1, 0.9)
+    for _ in range(int(rng.integers(1, 3))):
+        beyond = rng.uniform(-0.04, 0.08)
+        at = (where, beyond) if side < 2 else (beyond, where)
+        spot = setting.camera.ground_at(np.array(at) if side % 2 else 1 - np.array(at), 0.0)
+        where = where + rng.uniform(0.2, 0.45) * (1 if where < 0.5 else -1)
+        long = float(rng.uniform(0.05, 0.14) * setting.width)
+        half = (long * float(rng.uniform(0.3, 0.6)), long * float(rng.uniform(0.3, 0.6)), long)
+        if spot is None or len(clutter.bars) == MAX_BARS or (
+                np.abs(spot[:2]) > np.array(setting.table) - long).any() or any(
+                math.dist(spot[:2], item.position[:2]) < item.reach + long + 0.003
+                for item in stage.things):
+            continue
+        inward = np.asarray(setting.camera.target) - spot
+        yaw = math.atan2(inward[1], inward[0]) + rng.normal(0, 0.3)
+        clutter.bars.append(Bar('ellipsoid', np.array([spot[0], spot[1], half[0] * 0.5]),
+                                np.array([math.cos(yaw), math.sin(yaw), 0]), half, rgb))
 
 
 def _skin(rng: Rng) -> Rgb:

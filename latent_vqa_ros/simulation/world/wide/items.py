@@ -37,6 +37,7 @@ class Item(Placed):
     metres: float = 0.03  # per unit of its form
     stretch: Vector = (1.0, 1.0, 1.0)  # along its own axes
     worn: float = WORN[0]
+    crooked: Vector = (0.0, 0.0, 0.0)  # how far its top rises along x and y, and how it narrows
     lying: bool = False  # its axis is level, along ``yaw``
     table: tuple[float, float] = (1.0, 1.0)  # half width and half depth of what it stands on
 
@@ -95,8 +96,21 @@ def shaped(item: Item) -> Solid:
     base = solid(item.shape, item.worn)
     normals = base.normals / item.stretch
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return Solid(item.upright(base.vertices * item.stretch) * item.metres, item.upright(normals),
-                 base.triangles)
+    return Solid(item.upright(_cut(base.vertices, item) * item.stretch) * item.metres,
+                 item.upright(normals), base.triangles)
+
+
+def _cut(points: Floats, item: Item) -> Floats:
+    """Return a shape's points as ``crooked`` says: its top no longer level, its sides not upright.
+
+    Its foot stays flat. The normals stay: what that changes of the light is not seen.
+    """
+    x, y, narrow = item.crooked
+    share = points[:, 2] / (2 * FORMS[item.shape].half_height)  # -0.5 at the foot, 0.5 at the top
+    found = points.copy()
+    found[:, :2] *= (1 - narrow * share)[:, None]
+    found[:, 2] += (share + 0.5) * (points[:, 0] * x + points[:, 1] * y)
+    return found
 
 
 @cache

@@ -76,6 +76,8 @@ def _certain(thing: Thing, width: int, height: int) -> bool:
         return True
     x, y, w, h = thing.box
     cut = x == 0 or y == 0 or x + w == width or y + h == height
+    if x == 0 and x + w == width or y == 0 and y + h == height:
+        return False  # from border to border: it may be anything
     least = HANDLED if thing.shape == 'mug' else 1.0
     return (thing.visible > (CUT if cut else SEEN)
             and w >= least * SMALLEST[0] * width and h >= least * SMALLEST[1] * height)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from latent_vqa_ros.simulation.world.camera import Camera
 from latent_vqa_ros.simulation.world.layout import TRAY, Gripper, Tray
 from latent_vqa_ros.simulation.world.plan import draw_tray, lay_in_tray
+from latent_vqa_ros.simulation.world.wide import blocks
 from latent_vqa_ros.simulation.world.wide.framing import IN_HAND_AT, Setting
 from latent_vqa_ros.simulation.world.wide.grasp import STEEP, below, draw_gripper
 from latent_vqa_ros.simulation.world.wide.items import WORN, Item
@@ -55,9 +56,12 @@ class Stage:
     gripper: Gripper | None = None
 
 
-def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> Stage | None:
-    """Return where everything stands; None where it did not fit."""
-    todo = draw_items(rng, kinds, setting)
+def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting, built: bool = False) -> Stage | None:
+    """Return where everything stands; None where it did not fit.
+
+    ``built``: of blocks of one size, in rows, towers and pyramids.
+    """
+    todo = draw_items(rng, kinds, setting, built)
     if setting.in_hand:
         return _in_hand(rng, todo[0], setting)
     tray = _tray(rng, setting)
@@ -65,28 +69,29 @@ def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> Stage | None:
     done = [] if held is None else [held]
     if held is not None:
         todo = todo[1:]
-    whole, huddled = rng.random() < 0.65, rng.random() < HUDDLED
+    whole, huddled = rng.random() < 0.65, built or rng.random() < HUDDLED
     in_tray = int(rng.integers(0, 4)) if tray else 0
     for number, item in enumerate(todo):
-        placed = _place(rng, item, done, setting, tray, number < in_tray, whole, huddled)
+        placed = _place(rng, item, done, setting, tray, number < in_tray, whole, huddled, built)
         if placed is None or not below(placed, gripper):
             return None
         done.append(placed)
     return Stage(tuple(done), tray, gripper)
 
 
-def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> list[Item]:
+def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting,
+               built: bool = False) -> list[Item]:
     """Return things of these kinds in their own proportions, not yet anywhere.
 
     Fewer than the kinds where that many would not fit into the picture.
     """
     share = math.exp(rng.uniform(math.log(0.05), math.log(0.2 if setting.in_hand else 0.15)))
-    told = rng.random() < TOLD
+    told = not built and rng.random() < TOLD
     ratio = rng.uniform(*RATIO)
     least, most = METRES[0], METRES[1] / (1.1 * ratio if told else 1)
     metres = float(np.clip(share * setting.width, least, most))
     fit = int(0.3 / (2 * metres / setting.width) ** 2)
-    spread = rng.uniform(0, 0.5)
+    spread = blocks.SPREAD if built else rng.uniform(0, 0.5)
     found = []
     for color, shape, size in kinds[:max(fit, 1)]:
         by = (ratio if size == 'large' else 1.0) * rng.uniform(0.96, 1.04) if told \
@@ -96,7 +101,7 @@ def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting) -> list[Item]:
             shape, color, size if told else '', 0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0),
             float(rng.uniform(-math.pi, math.pi)), metres=float(np.clip(metres * by, *METRES)),
             stretch=_stretch(rng, shape), worn=WORN[int(rng.integers(len(WORN)))],
-            lying=lying, table=setting.table))
+            crooked=blocks.crooked(rng, shape), lying=lying, table=setting.table))
     return found
 
 
@@ -136,16 +141,22 @@ def _tray(rng: Rng, setting: Setting) -> Tray | None:
 
 
 def _place(rng: Rng, item: Item, done: list[Item], setting: Setting, tray: Tray | None,
-           in_tray: bool, whole: bool, huddled: bool) -> Item | None:
+           in_tray: bool, whole: bool, huddled: bool, built: bool) -> Item | None:
     """Return the thing in the tray, on another, at the edge, beside another or anywhere."""
     camera = setting.camera
     draw: Callable[[], Item | None]
-    bases = [i for i in range(len(done)) if _carries(done, i, item, camera)]
+    bases = [i for i in range(len(done)) if _carries(done, i, item, setting)]
+    pairs = blocks.pairs(done, bases) if built else []
+    row = blocks.row(done, item) if built else []
     if tray is not None and in_tray:
         draw = _laid_in_tray(rng, item, tray)
-    elif bases and rng.random() < STACK_SHARE[huddled]:
+    elif pairs and rng.random() < blocks.BRIDGE_SHARE:
+        draw = blocks.across(rng, item, done, pairs[int(rng.integers(len(pairs)))])
+    elif bases and rng.random() < (blocks.STACK_SHARE if built else STACK_SHARE[huddled]):
         base = bases[int(rng.integers(len(bases)))]
         draw = _stacked(rng, item, done[base], base)
+    elif row and rng.random() < blocks.ROW_SHARE:
+        draw = blocks.beside(rng, item, row)
     elif setting.table[0] < 1 and rng.random() < 0.2:
         draw = _at_edge(rng, item, setting)
     elif done and rng.random() < BESIDE_SHARE[huddled]:
@@ -249,10 +260,13 @@ def _outline(item: Item) -> NDArray[np.float32]:
     return np.asarray(cv2.convexHull(grown.astype(np.float32)))
 
 
-def _carries(done: list[Item], index: int, item: Item, camera: Camera) -> bool:
+def _carries(done: list[Item], index: int, item: Item, setting: Setting) -> bool:
+    """Return whether a thing could stand on another, which is not in the tray or at the edge."""
     base = done[index]
     free = not any(other.on_top_of == index for other in done)
-    return (free and base.form.flat_top and not base.held and camera.elevation < STEEP
+    return (free and base.form.flat_top and not base.held and not base.in_tray
+            and setting.camera.elevation < STEEP
+            and base.edge_distance() > FAR * setting.width
             and base.position[2] < 4 * base.metres
             and item.form.foot * item.metres <= 1.3 * base.form.foot * base.metres)
 

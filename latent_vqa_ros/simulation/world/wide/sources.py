@@ -88,7 +88,7 @@ class Sources:
         """Yield name, .obj file and picture (PNG) of what may lie about and is no named shape."""
         for name, texture in MESHES.items():
             yield (name, (assets() / f'objects/meshes/{name}.obj').read_bytes(),
-                   (assets() / f'textures/{texture}.png').read_bytes())
+                   _quiet(assets() / f'textures/{texture}.png'))
         for number, (path, picture) in enumerate(self._meshes()):  # two may have one name
             yield (f'user_{number}_{path.stem}', path.read_bytes(),
                    picture.read_bytes() if picture else None)
@@ -135,6 +135,13 @@ def _read(path: Path) -> Picture:
     if picture is None:
         raise DatasetError(f'{path}: not a picture that can be read')
     return np.ascontiguousarray(picture[..., ::-1])
+
+
+def _quiet(path: Path) -> bytes:
+    """Return a picture as PNG in colours so pale that no question about a colour could mean it."""
+    shades = cv2.cvtColor(_read(path), cv2.COLOR_RGB2HSV)
+    shades[..., 1] = shades[..., 1] // 4
+    return bytes(cv2.imencode('.png', cv2.cvtColor(shades, cv2.COLOR_HSV2BGR))[1])
 
 
 def _small(picture: Picture) -> Picture:

@@ -117,7 +117,8 @@ def test_no_shape_is_seen_from_where_it_looks_like_another(wide_taken):
             across = (tip - foot) - (tip - foot) @ line * line / (line @ line)
             assert np.linalg.norm(across) > 1.1 * up * wide
         if thing.shape in ('bowl', 'mug', 'cylinder'):
-            assert up > math.cos(math.radians(76)), 'a bar from the side'
+            least = math.cos(math.radians(81 if item.lying else 76))
+            assert up > least, 'a bar from the side'
 
 
 def test_a_size_is_told_only_where_both_are_seen_and_look_it(wide_taken):
@@ -153,9 +154,13 @@ def test_things_do_not_stand_in_each_other_and_rest_on_what_carries_them(wide_ta
             bottom = item.position[2] - item.height / 2
             if item.on_top_of is not None:
                 base = each.stage.things[item.on_top_of]
-                assert bottom == pytest.approx(base.position[2] + base.height / 2)
+                assert bottom == pytest.approx(base.position[2] + base.height / 2, abs=0.004)
                 off = math.dist(item.position[:2], base.position[:2])
-                assert off < base.form.foot * base.metres
+                bridge = 1.3 if base.shape == item.shape else 1.0  # it may stand on two
+                assert off < bridge * base.form.reach * base.metres
+                assert not base.in_tray
+                assert not base.held
+                assert base.edge_distance() > plan.FAR * each.setting.width
             elif not item.held and not each.setting.in_hand:
                 assert 0 <= bottom < 0.004  # the tray's floor is 3 mm thick
             for other in each.stage.things[:index]:
@@ -183,6 +188,14 @@ def test_what_is_in_a_hand_is_not_told_to_be_on_the_table(wide_taken):
     held = [each.scene for each in wide_taken if each.setting.in_hand]
     assert held
     assert not any('on the table' in caption for scene in held for caption in captions(scene))
+
+
+def test_a_person_s_hand_is_no_gripper_and_nobody_asks_whether_it_is_empty(wide_taken):
+    held = [each.scene for each in wide_taken if each.setting.in_hand]
+    asked = [question.meaning.kind for scene in held
+             for seed in range(40) for question in ask(scene, np.random.default_rng(seed), 10)]
+    assert len(asked) > 500
+    assert {kind for kind in asked if kind.startswith('gripper')} <= {'gripper_seen'}
 
 
 def test_training_and_test_share_no_kind_of_texture():

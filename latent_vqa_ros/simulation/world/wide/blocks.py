@@ -1,0 +1,88 @@
+"""Building blocks of the wide world: rows, towers and pyramids; cubes and cylinders cut by hand.
+
+Knows neither MuJoCo nor colours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from latent_vqa_ros.simulation.world.meshes import FORMS
+from latent_vqa_ros.simulation.world.wide.items import Item
+
+Rng = np.random.Generator
+
+SPREAD = 0.03  # of their sizes, which are all alike
+STACK_SHARE, ROW_SHARE = 0.4, 0.75  # of those that could stand on another, in a row
+BRIDGE_SHARE = 0.8  # of those that could stand on two others
+TOUCHING = (1.03, 1.12)  # distance in a row, by the sum of the half widths
+ASKEW = 0.05  # radians by which they are turned to each other
+CROOKED = 0.4  # share of cubes and cylinders that look cut by hand
+LEAN, TAPER = 0.12, 0.12  # of these: rise of the top by its width; wider at the foot or the top
+
+
+def crooked(rng: Rng, shape: str) -> tuple[float, float, float]:
+    """Return how far a thing is from its ideal shape, as Item has it."""
+    if shape not in ('cube', 'cylinder') or rng.random() > CROOKED:
+        return 0.0, 0.0, 0.0
+    x, y = rng.uniform(-LEAN, LEAN, 2)
+    return float(x), float(y), float(rng.uniform(-TAPER, TAPER))
+
+
+def pairs(done: Sequence[Item], bases: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the pairs of these bases that a thing could stand on at once."""
+    return [(a, b) for a, b in combinations(bases, 2) if _alike(done[a], done[b])]
+
+
+def row(done: Sequence[Item], item: Item) -> list[Item]:
+    """Return the things that an item could stand in a row with."""
+    if item.lying:
+        return []
+    return [other for other in done if other.on_top_of is None
+            and not (other.held or other.in_tray or other.lying)]
+
+
+def across(rng: Rng, item: Item, done: list[Item], pair: tuple[int, int]) -> Callable[[], Item]:
+    """Put the thing on two others of one kind, a hair above, so that it meets neither."""
+    first, second = (done[index] for index in pair)
+
+    def draw() -> Item:
+        place = (np.array(first.position) + second.position) / 2
+        upright = replace(item, on_top_of=pair[0], lying=False,
+                          yaw=first.yaw + float(rng.normal(0, ASKEW)))
+        top = max(other.position[2] + other.height / 2 for other in (first, second))
+        return replace(upright, position=(float(place[0]), float(place[1]),
+                                          top + upright.height / 2 + 0.0012))
+    return draw
+
+
+def beside(rng: Rng, item: Item, row: list[Item]) -> Callable[[], Item]:
+    """Put the thing side by side with another, so that they nearly touch."""
+    def draw() -> Item:
+        other = row[int(rng.integers(len(row)))]
+        angle = other.yaw + math.pi / 2 * int(rng.integers(4))
+        far = (_half_width(item) + _half_width(other)) * rng.uniform(*TOUCHING)
+        x, y, _ = other.position
+        return replace(item, yaw=other.yaw + float(rng.normal(0, ASKEW)), position=(
+            x + far * math.cos(angle), y + far * math.sin(angle), item.height / 2))
+    return draw
+
+
+def _half_width(item: Item) -> float:
+    """Return metres from the middle to the side of a cube, or of an upright round thing."""
+    flat = FORMS['cube'].foot if item.shape == 'cube' else FORMS[item.shape].reach
+    return flat * max(item.stretch[:2]) * item.metres
+
+
+def _alike(first: Item, second: Item) -> bool:
+    """Return whether a thing may stand on both: of one kind, so that no name tells them apart."""
+    apart = math.dist(first.position[:2], second.position[:2])
+    return (first.shape, first.color) == (second.shape, second.color) \
+        and apart < 1.2 * (_half_width(first) + _half_width(second)) \
+        and abs(first.position[2] + first.height / 2
+                - second.position[2] - second.height / 2) < 0.06 * first.height
