@@ -39,6 +39,11 @@ class Thing:
     at_edge: bool = False  # so near the edge of the table that a push would drop it
 
     @property
+    def in_air(self) -> bool:
+        """Whether something holds it up that is no thing: a gripper or a hand."""
+        return self.held or self.position[2] > IN_AIR and self.on_top_of is None
+
+    @property
     def counts(self) -> bool:
         """Whether the object may be asked about."""
         return self.visible >= MIN_VISIBLE

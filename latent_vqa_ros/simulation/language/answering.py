@@ -24,7 +24,7 @@ from latent_vqa_ros.simulation.language.meaning import (
     related_things,
     signature,
 )
-from latent_vqa_ros.simulation.truth import IN_AIR, Scene
+from latent_vqa_ros.simulation.truth import Scene
 
 PLACES = {'gripper': 'held', 'tray': 'in_tray', 'edge': 'at_edge'}  # -> the flag of a Thing
 PRESUPPOSITION, PRESUPPOSITION_RELATED = 'presupposition', 'presupposition_related'
@@ -163,7 +163,7 @@ def _at_place(scene: Scene, meaning: Meaning, place: str, what: str) -> Outcome 
     found: str | None
     if what == 'seen':
         found = _yes(seen)
-    elif place == 'gripper' and not seen and any(t.position[2] > IN_AIR for t in scene.things):
+    elif place == 'gripper' and not seen and any(t.in_air for t in scene.things):
         return None  # a person's hand holds it
     elif not seen:
         found = NONE

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from latent_vqa_ros.simulation.language.grammar import article
 from latent_vqa_ros.simulation.language.meaning import related
-from latent_vqa_ros.simulation.truth import IN_AIR, Scene, Thing
+from latent_vqa_ros.simulation.truth import Scene, Thing
 
 PER_CAPTION = 4  # things in one caption, so that it has at most 22 words
 _NUMBERS = ('no', 'one', 'two', 'three', 'four', 'five', 'six')
@@ -23,7 +23,7 @@ def captions(scene: Scene) -> list[str]:
     seen.sort(key=lambda i: scene.things[i].center[0])
     found = [*_lists(scene, seen), *_relations(scene, seen)]
     if len(seen) == len(scene.things) and not any(
-            thing.held or thing.position[2] > IN_AIR for thing in scene.things):
+            thing.in_air for thing in scene.things):
         found.append(_number(seen))
     for state, where in _STATE.items():
         found += [f'{_a(scene.things[i])} {where}' for i in seen

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from latent_vqa_ros.simulation.world.meshes import FORMS
 from latent_vqa_ros.simulation.world.wide.items import Item
@@ -23,7 +25,8 @@ BRIDGE_SHARE = 0.8  # of those that could stand on two others
 TOUCHING = (1.03, 1.12)  # distance in a row, by the sum of the half widths
 ASKEW = 0.05  # radians by which they are turned to each other
 CROOKED = 0.4  # share of cubes and cylinders that look cut by hand
-LEAN, TAPER = 0.12, 0.12  # of these: rise of the top by its width; wider at the foot or the top
+LEAN, TAPER = 0.12, 0.12  # of these: slope of the top; narrower at the top or the foot
+LEVEL = 0.06  # of a thing's height: tops that differ less carry it together
 
 
 def crooked(rng: Rng, shape: str) -> tuple[float, float, float]:
@@ -32,6 +35,33 @@ def crooked(rng: Rng, shape: str) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     x, y = rng.uniform(-LEAN, LEAN, 2)
     return float(x), float(y), float(rng.uniform(-TAPER, TAPER))
+
+
+def rests_on(item: Item, other: Item) -> bool:
+    """Return whether a thing stands on another, wholly or in part."""
+    gap = item.position[2] - item.height / 2 - other.position[2] - other.height / 2
+    return item is not other and abs(gap) < max(LEVEL * item.height, 0.002) \
+        and bool(cv2.intersectConvexConvex(_outline(item), _outline(other))[0] > 0)
+
+
+def on_one_kind(item: Item, done: Sequence[Item]) -> bool:
+    """Return whether all that a thing stands on is of one kind, so that it is told on what."""
+    if item.on_top_of is None:
+        return True
+    below = done[item.on_top_of]
+    return all((other.shape, other.color) == (below.shape, below.color)
+               for other in done if rests_on(item, other))
+
+
+def levelled(done: Sequence[Item]) -> list[Item]:
+    """Return the things, each with a level top where another one stands on it."""
+    return [replace(item, crooked=(0.0, 0.0, item.crooked[2]))
+            if any(rests_on(other, item) for other in done) else item for item in done]
+
+
+def _outline(item: Item) -> NDArray[np.float32]:
+    """Return its outline on the ground in millimetres."""
+    return np.asarray(cv2.convexHull((item.outline[:, :2] * 1000).astype(np.float32)))
 
 
 def pairs(done: Sequence[Item], bases: Sequence[int]) -> list[tuple[int, int]]:
@@ -76,13 +106,13 @@ def beside(rng: Rng, item: Item, row: list[Item]) -> Callable[[], Item]:
 def _half_width(item: Item) -> float:
     """Return metres from the middle to the side of a cube, or of an upright round thing."""
     flat = FORMS['cube'].foot if item.shape == 'cube' else FORMS[item.shape].reach
-    return flat * max(item.stretch[:2]) * item.metres
+    return flat * max(item.stretch[:2]) * item.metres * (1 + abs(item.crooked[2]) / 2)
 
 
 def _alike(first: Item, second: Item) -> bool:
-    """Return whether a thing may stand on both: of one kind, so that no name tells them apart."""
+    """Return whether a thing may stand on both: of one kind, and on the ground."""
     apart = math.dist(first.position[:2], second.position[:2])
     return (first.shape, first.color) == (second.shape, second.color) \
+        and first.on_top_of is None and second.on_top_of is None \
         and apart < 1.2 * (_half_width(first) + _half_width(second)) \
-        and abs(first.position[2] + first.height / 2
-                - second.position[2] - second.height / 2) < 0.06 * first.height
+        and abs(first.height - second.height) < LEVEL * first.height

@@ -26,7 +26,7 @@ MAX_BARS, MAX_SHEETS, MAX_PROPS = 30, 5, 2
 PROP_SIZES = (0.09, 0.14, 0.2)  # metres of the longest side
 SKIN = ((0.95, 0.76, 0.65), (0.85, 0.62, 0.48), (0.72, 0.50, 0.36), (0.55, 0.36, 0.25),
         (0.38, 0.25, 0.18))
-AT_BORDER = 0.12  # share of scenes with something that the picture's border cuts: feet, tools
+AT_BORDER = 0.12  # share of scenes with something that the picture's border cuts, as shoes
 FINGERS = (-0.032, -0.011, 0.010, 0.030)  # metres across the palm
 
 
@@ -197,21 +197,28 @@ def _at_border(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> No
     side, rgb = int(rng.integers(4)), quiet(rng)
     where = rng.uniform(0.1, 0.9)
     for _ in range(int(rng.integers(1, 3))):
-        beyond = rng.uniform(-0.04, 0.08)
-        at = (where, beyond) if side < 2 else (beyond, where)
-        spot = setting.camera.ground_at(np.array(at) if side % 2 else 1 - np.array(at), 0.0)
-        where = where + rng.uniform(0.2, 0.45) * (1 if where < 0.5 else -1)
         long = float(rng.uniform(0.05, 0.14) * setting.width)
-        half = (long * float(rng.uniform(0.3, 0.6)), long * float(rng.uniform(0.3, 0.6)), long)
-        if spot is None or len(clutter.bars) == MAX_BARS or (
-                np.abs(spot[:2]) > np.array(setting.table) - long).any() or any(
-                math.dist(spot[:2], item.position[:2]) < item.reach + long + 0.003
-                for item in stage.things):
+        half = (long * float(rng.uniform(0.2, 0.4)), long * float(rng.uniform(0.2, 0.4)), long)
+        beyond = rng.uniform(-0.4, 0.5) * long / setting.width
+        at = np.array((where, beyond) if side < 2 else (beyond, where))
+        spot = setting.camera.ground_at(at if side % 2 else 1 - at, 0.0)
+        where = where + rng.uniform(0.2, 0.45) * (1 if where < 0.5 else -1)
+        if spot is None or len(clutter.bars) == MAX_BARS or not _room(spot, long, stage, setting):
             continue
         inward = np.asarray(setting.camera.target) - spot
         yaw = math.atan2(inward[1], inward[0]) + rng.normal(0, 0.3)
         clutter.bars.append(Bar('ellipsoid', np.array([spot[0], spot[1], half[0] * 0.5]),
                                 np.array([math.cos(yaw), math.sin(yaw), 0]), half, rgb))
+
+
+def _room(spot: Floats, reach: float, stage: Stage, setting: Setting) -> bool:
+    """Return whether a circle on the table is free of things and of the tray."""
+    at = float(spot[0]), float(spot[1])
+    if (np.abs(at) > np.array(setting.table) - reach).any() \
+            or stage.tray and stage.tray.gap(*at) < reach:
+        return False
+    return all(math.dist(at, item.position[:2]) > item.reach + reach + 0.003
+               for item in stage.things)
 
 
 def _skin(rng: Rng) -> Rgb:

@@ -37,7 +37,7 @@ class Item(Placed):
     metres: float = 0.03  # per unit of its form
     stretch: Vector = (1.0, 1.0, 1.0)  # along its own axes
     worn: float = WORN[0]
-    crooked: Vector = (0.0, 0.0, 0.0)  # how far its top rises along x and y, and how it narrows
+    crooked: Vector = (0.0, 0.0, 0.0)  # slopes of its top along x and y; share by which it narrows
     lying: bool = False  # its axis is level, along ``yaw``
     table: tuple[float, float] = (1.0, 1.0)  # half width and half depth of what it stands on
 
@@ -109,7 +109,8 @@ def _cut(points: Floats, item: Item) -> Floats:
     share = points[:, 2] / (2 * FORMS[item.shape].half_height)  # -0.5 at the foot, 0.5 at the top
     found = points.copy()
     found[:, :2] *= (1 - narrow * share)[:, None]
-    found[:, 2] += (share + 0.5) * (points[:, 0] * x + points[:, 1] * y)
+    rise = (points[:, 0] * x + points[:, 1] * y) * item.stretch[0] / item.stretch[2]
+    found[:, 2] += (share + 0.5) * rise
     return found
 
 

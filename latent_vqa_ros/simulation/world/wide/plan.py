@@ -76,7 +76,7 @@ def plan(rng: Rng, kinds: Sequence[Kind], setting: Setting, built: bool = False)
         if placed is None or not below(placed, gripper):
             return None
         done.append(placed)
-    return Stage(tuple(done), tray, gripper)
+    return Stage(tuple(blocks.levelled(done)), tray, gripper)
 
 
 def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting,
@@ -92,15 +92,18 @@ def draw_items(rng: Rng, kinds: Sequence[Kind], setting: Setting,
     metres = float(np.clip(share * setting.width, least, most))
     fit = int(0.3 / (2 * metres / setting.width) ** 2)
     spread = blocks.SPREAD if built else rng.uniform(0, 0.5)
-    found = []
+    found: list[Item] = []
+    alike: dict[str, tuple[float, float, float]] = {}
     for color, shape, size in kinds[:max(fit, 1)]:
         by = (ratio if size == 'large' else 1.0) * rng.uniform(0.96, 1.04) if told \
             else math.exp(rng.uniform(-spread, spread))
         lying = shape == 'cylinder' and rng.random() < LYING
+        stretch = _stretch(rng, shape)
         found.append(Item(
             shape, color, size if told else '', 0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0),
             float(rng.uniform(-math.pi, math.pi)), metres=float(np.clip(metres * by, *METRES)),
-            stretch=_stretch(rng, shape), worn=WORN[int(rng.integers(len(WORN)))],
+            stretch=alike.setdefault(shape, stretch) if built else stretch,
+            worn=WORN[int(rng.integers(len(WORN)))],
             crooked=blocks.crooked(rng, shape), lying=lying, table=setting.table))
     return found
 
@@ -167,6 +170,7 @@ def _place(rng: Rng, item: Item, done: list[Item], setting: Setting, tray: Tray 
         drawn = draw()
         thing = None if drawn is None else _turned_to_tell(rng, drawn, camera)
         if thing is not None and _free(thing, done, tray) and _clear_of_edge(thing, setting) \
+                and blocks.on_one_kind(thing, done) \
                 and (in_picture(thing, camera) if whole else centred(thing, camera)):
             return thing
     return None
@@ -263,7 +267,7 @@ def _outline(item: Item) -> NDArray[np.float32]:
 def _carries(done: list[Item], index: int, item: Item, setting: Setting) -> bool:
     """Return whether a thing could stand on another, which is not in the tray or at the edge."""
     base = done[index]
-    free = not any(other.on_top_of == index for other in done)
+    free = not any(blocks.rests_on(other, base) for other in done)
     return (free and base.form.flat_top and not base.held and not base.in_tray
             and setting.camera.elevation < STEEP
             and base.edge_distance() > FAR * setting.width

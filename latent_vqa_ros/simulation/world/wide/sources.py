@@ -138,7 +138,7 @@ def _read(path: Path) -> Picture:
 
 
 def _quiet(path: Path) -> bytes:
-    """Return a picture as PNG in colours so pale that no question about a colour could mean it."""
+    """Return a picture as PNG, so pale that nobody would name a colour but white and gray."""
     shades = cv2.cvtColor(_read(path), cv2.COLOR_RGB2HSV)
     shades[..., 1] = shades[..., 1] // 4
     return bytes(cv2.imencode('.png', cv2.cvtColor(shades, cv2.COLOR_HSV2BGR))[1])

@@ -18,7 +18,15 @@ from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.truth import Scene
 from latent_vqa_ros.simulation.world import render, scenes
 from latent_vqa_ros.simulation.world.layout import Light
-from latent_vqa_ros.simulation.world.wide import backdrop, clutter, framing, paint, plan, sensor
+from latent_vqa_ros.simulation.world.wide import (
+    backdrop,
+    blocks,
+    clutter,
+    framing,
+    paint,
+    plan,
+    sensor,
+)
 from latent_vqa_ros.simulation.world.wide.cell import BEYOND_PIXEL, WideCell
 from latent_vqa_ros.simulation.world.wide.clutter import Clutter
 from latent_vqa_ros.simulation.world.wide.framing import Setting
@@ -169,7 +177,8 @@ def _contact(rng: Rng, stage: Stage, owners: NDArray[np.int8],
         cv2.fillConvexPoly(mask, cv2.convexHull(pixels.round().astype(np.int32)), 1.0)
         size = float(np.ptp(pixels, axis=0).max())
         shade = cv2.GaussianBlur(mask, (0, 0), max(spread * size, 0.5))
-        left -= strength * shade * (ground | (owners == item.on_top_of))
+        below = [i for i, other in enumerate(stage.things) if blocks.rests_on(item, other)]
+        left -= strength * shade * (ground | np.isin(owners, below))
     return np.asarray(np.maximum(left, 0.2)[..., None], np.float32)
 
 

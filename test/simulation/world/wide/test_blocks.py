@@ -22,12 +22,13 @@ def built(scenes, kinds=CUBES):
 
 
 def below(item, others):
-    """Return the things on whose tops a thing stands: its middle or its sides are over them."""
+    """Return the things over whose middle or sides a thing stands, no 2 mm above it."""
     bottom = item.position[2] - item.height / 2
+    corners = item.world(np.array([(x, y, -1.0) for x in (-1, 0, 1) for y in (-1, 0, 1)]))
     return [other for other in others if other is not item
-            and abs(other.position[2] + other.height / 2 - bottom) < 0.003
-            and math.dist(item.position[:2], other.position[:2])
-            < 0.9 * (item.metres + other.metres)]
+            and abs(other.position[2] + other.height / 2 - bottom) < 0.0019
+            and min(math.dist(corner[:2], other.position[:2]) for corner in corners)
+            < 0.9 * other.metres]
 
 
 def test_what_stands_on_two_blocks_stands_on_two_of_one_kind():
@@ -59,7 +60,7 @@ def test_blocks_in_a_row_do_not_meet():
             for other in things:
                 level = abs(item.position[2] - other.position[2]) < 0.5 * item.height
                 if other is not item and level:
-                    assert math.dist(item.position[:2], other.position[:2]) > 1.85 * min(
+                    assert math.dist(item.position[:2], other.position[:2]) > 1.92 * min(
                         item.metres, other.metres)
 
 
@@ -88,3 +89,30 @@ def test_some_cubes_and_cylinders_are_crooked_and_nothing_else_is():
     for shape, least in (('cube', 0.3), ('cylinder', 0.3), ('ball', 0.0), ('mug', 0.0)):
         share = np.mean([any(blocks.crooked(rng, shape)) for _ in range(300)])
         assert least <= share <= least + 0.2 if least else share == 0
+
+
+def stands(x, z, color='red', **values):
+    return Item('cube', color, '', 0, (1, 0, 0), (x, 0.0, z), 0.0, metres=0.02, **values)
+
+
+def test_a_thing_rests_on_what_its_foot_touches():
+    ground, beside, above = stands(0, 0.02), stands(0.042, 0.02), stands(0.015, 0.06)
+    assert blocks.rests_on(above, ground)
+    assert blocks.rests_on(above, beside)
+    assert not blocks.rests_on(above, stands(0.1, 0.02))
+    assert not blocks.rests_on(stands(0, 0.07), ground)
+    assert not blocks.rests_on(beside, ground)
+
+
+def test_a_thing_that_also_rests_on_another_kind_is_refused():
+    above = stands(0.015, 0.06, on_top_of=0)
+    assert blocks.on_one_kind(above, [stands(0, 0.02), stands(0.042, 0.02)])
+    assert not blocks.on_one_kind(above, [stands(0, 0.02), stands(0.042, 0.02, 'blue')])
+    assert blocks.on_one_kind(above, [stands(0, 0.02), stands(0.042, 0.01, 'blue')])
+
+
+def test_what_carries_something_has_a_level_top():
+    crooked = {'crooked': (0.1, -0.1, 0.05)}
+    things = [stands(0, 0.02, **crooked), stands(0.1, 0.02, **crooked), stands(0.015, 0.06)]
+    assert [item.crooked for item in blocks.levelled(things)] == [
+        (0, 0, 0.05), (0.1, -0.1, 0.05), (0, 0, 0)]

@@ -35,7 +35,7 @@ def test_meshes_have_colours_that_nobody_would_name():
 
 
 def test_what_the_border_cuts_is_at_the_border_and_clear_of_the_things():
-    rng, found = np.random.default_rng(4), 0
+    rng, crossing = np.random.default_rng(4), []
     for _ in range(300):
         setting = framing.draw(rng, False)
         stage = plan.plan(rng, [('red', 'cube', 'small')] * 3, setting)
@@ -44,12 +44,16 @@ def test_what_the_border_cuts_is_at_the_border_and_clear_of_the_things():
         lying = Clutter()
         clutter._at_border(rng, lying, stage, setting)
         for bar in lying.bars:
-            found += 1
-            at = setting.camera.project(bar.place[None], 1)[0] / (setting.camera.aspect, 1)
-            assert min(*at, *(1 - at)) < 0.15, 'in the middle of the picture'
+            along = bar.along / np.linalg.norm(bar.along) * bar.half[2]
+            ends = np.stack([bar.place + share * along for share in (-1, -0.5, 0, 0.5, 1)])
+            at = setting.camera.project(ends, 1) / (setting.camera.aspect, 1)
+            seen = ((at > 0) & (at < 1)).all(axis=1)
+            crossing.append(seen.any() and not seen.all())
             assert all(np.hypot(*(bar.place - thing.position)[:2]) > thing.reach
                        for thing in stage.things)
-    assert found > 60
+            assert stage.tray is None or stage.tray.gap(*bar.place[:2]) > bar.half[2]
+    assert len(crossing) > 60
+    assert np.mean(crossing) > 0.8
 
 
 def test_a_thing_from_one_border_to_the_other_is_no_truth(wide_taken):
