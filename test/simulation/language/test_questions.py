@@ -273,6 +273,14 @@ def test_on_top_of_is_direct_and_not_told_over_a_third_thing():
     assert answer(one, 'related_shape', BALL, relation='on') == 'nothing'
 
 
+def test_nothing_is_asked_about_a_gripper_where_a_hand_holds_the_thing():
+    held, kinds = replace(thing(), position=(0.0, 0.5, 0.5)), ('any', 'empty', 'what', 'color')
+    assert {answer(scene(held), f'gripper_{kind}') for kind in kinds} == {None}
+    assert answer(scene(held), 'gripper_seen') == 'no'
+    tower = scene(replace(held, on_top_of=1), thing('cube', 'blue'))
+    assert {answer(tower, f'gripper_{kind}') for kind in kinds} == {'none'}
+
+
 def test_gripper_tray_and_edge():
     held, inside = thing('mug', 'white', held=True), thing('ball', 'gray', in_tray=True)
     one = scene(held, inside, thing('cube', at_edge=True), tray=True, gripper=True)
