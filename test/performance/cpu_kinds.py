@@ -162,12 +162,17 @@ def table(document: dict) -> str:
     return '\n'.join(lines)
 
 
+def kinds(qemu: bool) -> list[str]:
+    """Return the kinds that flags can be hidden for, or those that qemu emulates."""
+    return [kind for kind in KINDS if not qemu or kind == 'as it is' or KINDS[kind][2]]
+
+
 def compare_kinds(args: argparse.Namespace) -> dict:
     """Run each kind and return the document."""
-    kinds = [kind for kind in KINDS if not args.qemu or kind == 'as it is' or KINDS[kind][2]]
+    asked = kinds(args.qemu)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        ran = pool.map(lambda kind: run_kind(kind, args, Path(folder)), kinds)
-        found = dict(zip(kinds, ran, strict=True))
+        ran = pool.map(lambda kind: run_kind(kind, args, Path(folder)), asked)
+        found = dict(zip(asked, ran, strict=True))
     found |= {path.stem: json.loads(path.read_text()) for path in args.beside}
     first = found['as it is']
     return {'command': 'python test/performance/cpu_kinds.py ' + ' '.join(sys.argv[1:]),

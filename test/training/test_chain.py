@@ -201,15 +201,12 @@ def test_the_shipped_chain_is_one_from_random_weights_to_its_last_recipe():
     assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 5
 
 
-def test_a_shipped_bundle_of_a_chain_was_made_by_the_recipes_that_stand_here():
+def test_the_shipped_bundle_was_made_by_the_recipes_that_stand_here():
     training = bundle.load(ROOT / 'models' / 'tabletop').manifest.training
-    versions = set()
     while 'data_sha256' in training:  # bundles of before the chain told less
         text = (ROOT / 'config' / 'train' / training['recipe']).read_bytes()
         assert training['recipe_sha256'] == hashlib.sha256(text).hexdigest(), training['recipe']
-        versions |= set(training['data_versions'].items())
         training = training.get('before', {})
-    assert len(versions) == len(dict(versions))  # one version of each data set
     assert training.get('recipe', 'tabletop_more.yaml') == 'tabletop_more.yaml'
 
 
