@@ -67,9 +67,10 @@ def _start(manifest: Manifest) -> str:
     share = manifest.training.get('start_share')
     mixed = (f' The bundle has the mean of the weights it began with ({share:.0%}) and of the '
              f'trained ones ({1 - share:.0%}), whose validation stands below.') if share else ''
-    hours = sum(stage['seconds'] for each in _chain(manifest)
+    chain = _repeatable(manifest)
+    hours = sum(stage['seconds'] for each in chain
                 for stage in each.get('stages', {}).values()) / 3600
-    whole = f' The whole chain trained for {hours:.1f} hours.' if len(_chain(manifest)) > 1 else ''
+    whole = f' The whole chain trained for {hours:.1f} hours.' if len(chain) > 1 else ''
     return f' Training began with the weights of {start}.{mixed}{whole}' if start else ''
 
 
@@ -198,9 +199,15 @@ def _evaluate(manifest: Manifest, split: str = 'test') -> str:
 
 
 def _recipe(manifest: Manifest, verb: str) -> str:
-    names = [each['recipe'] for each in _chain(manifest)] if verb == 'train' else [
+    names = [each['recipe'] for each in _repeatable(manifest)] if verb == 'train' else [
         manifest.training['recipe']]
     return f'    latent_vqa {verb} ' + ' '.join(f'config/train/{name}' for name in names)
+
+
+def _repeatable(manifest: Manifest) -> list[Json]:
+    """Return the trainings of a chain that began with random weights, else the last one alone."""
+    found = _chain(manifest)
+    return found[-1:] if 'start' in found[0] else found
 
 
 def _chain(manifest: Manifest) -> list[Json]:

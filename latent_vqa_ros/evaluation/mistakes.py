@@ -40,12 +40,12 @@ def surest(predictions: Predictions, manifest: Manifest,
     """Return the MOST mistakes with the highest confidence, at most PER_GROUP of each group."""
     asked = list(questions_of(records))
     confidence = softmax(predictions.logits, manifest.temperature).max(axis=1)
-    given = predictions.logits.argmax(axis=1)
+    given, right = predictions.logits.argmax(axis=1), predictions.right
     shown: Counter[str] = Counter()
     found: list[Mistake] = []
     for row in np.argsort(-confidence, kind='stable'):
         index, question = asked[row]
-        if predictions.right[row] or shown[question.group] == PER_GROUP:
+        if right[row] or shown[question.group] == PER_GROUP:
             continue
         shown[question.group] += 1
         found.append(Mistake(records[index], question, manifest.answers[given[row]],

@@ -177,3 +177,9 @@ def test_the_card_of_a_chain_names_all_recipes_its_hours_and_each_data_set(made,
     assert '--data "wide + tabletop"\n' in said
     assert '--data wide --split wordings\n' in said
     assert 'The whole chain' not in text(made)
+    chain['before']['start'] = 'tabletop 0.1.0'  # which nobody can train with these recipes
+    card.write(tmp_path, replace(manifest, training=chain), report)
+    said = text((tmp_path,))
+    assert 'latent_vqa train config/train/two.yaml\n' in said
+    assert 'The whole chain' not in said
+    assert 'desks (mine)' in said
