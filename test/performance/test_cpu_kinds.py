@@ -62,12 +62,12 @@ def test_the_record_is_of_the_shipped_graphs(model):
 
 
 def test_the_node_says_the_same_on_all_kinds_of_x86():
-    asked = cpu_kinds.kinds(qemu='--qemu' in RECORD['command'])
-    assert [row['kind'] for row in RECORD['kinds']] == asked
+    qemu = '--qemu' in RECORD['command']  # a hundred times slower
+    assert [row['kind'] for row in RECORD['kinds']] == cpu_kinds.kinds(qemu)
     for row in RECORD['kinds']:
         assert set(row['models']) == set(cpu_kinds.MODELS)
         for found in row['models'].values():
-            assert found['questions'] >= 5000
+            assert found['questions'] >= (1000 if qemu else 5000)
             assert found['other_said'] == 0
             # without AVX floats are added in another order: two guesses may change places
             assert found['other_words'] <= (1 if row['kind'] == 'SSE4' else 0)
