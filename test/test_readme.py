@@ -26,13 +26,23 @@ ELSEWHERE = {'latent_vqa bench',  # test/cli/test_bench.py
 def place(tmp_path_factory):
     """Return a folder with the README's photo.png, BAG and pictures of a tray."""
     folder = tmp_path_factory.mktemp('readme')
-    picture = np.full((480, 640, 3), (240, 245, 250), np.uint8)
-    cv2.imwrite(str(folder / 'photo.png'), cv2.circle(picture, (320, 240), 80, (0, 0, 255), -1))
+    picture = np.full((480, 640, 3), (200, 210, 220), np.uint8)
+    cv2.imwrite(str(folder / 'photo.png'), red_ball(picture))
     for answer in ('yes', 'no'):
         (folder / answer).mkdir()
         cv2.imwrite(str(folder / answer / '1.jpg'), picture)
     (folder / 'BAG').symlink_to(ROOT / 'test' / 'data' / 'demo_bag')
     return folder
+
+
+def red_ball(table):
+    """Draw a ball and its shadow on a table, as a camera sees them."""
+    y, x = np.mgrid[:480, :640]
+    cv2.ellipse(table, (350, 300), (100, 35), 0, 0, 360, (160, 168, 176), -1)
+    ball = np.hypot(x - 320, y - 240) < 80
+    light = np.clip(1.1 - 0.7 * np.hypot(x - 300, y - 220) / 130, 0.2, 1)
+    table[ball] = light[ball, None] * (40, 40, 255)
+    return cv2.GaussianBlur(table, (0, 0), 1.5)
 
 
 def test_the_readme_has_commands():
