@@ -1,6 +1,6 @@
 """Building blocks of the wide world: rows, towers and pyramids; cubes and cylinders cut by hand.
 
-Knows neither MuJoCo nor colours.
+Knows nothing of MuJoCo.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_vqa_ros.simulation.world import scenes
 from latent_vqa_ros.simulation.world.meshes import FORMS
 from latent_vqa_ros.simulation.world.wide.items import Item
 
 Rng = np.random.Generator
 
+BUILT = 0.25  # share of scenes with building blocks
+SHAPES = ((('cube',), 0.6), (('cube', 'cylinder'), 0.3), (('cylinder',), 0.1))  # and their odds
 SPREAD = 0.03  # of their sizes, which are all alike
 STACK_SHARE, ROW_SHARE = 0.4, 0.75  # of those that could stand on another, in a row
 BRIDGE_SHARE = 0.8  # of those that could stand on two others
@@ -27,6 +30,18 @@ ASKEW = 0.05  # radians by which they are turned to each other
 CROOKED = 0.4  # share of cubes and cylinders that look cut by hand
 LEAN, TAPER = 0.12, 0.12  # of these: slope of the top; narrower at the top or the foot
 LEVEL = 0.06  # of a thing's height: tops that differ less carry it together
+
+
+def kinds(rng: Rng, count: int) -> list[scenes.Kind]:
+    """Return so many building blocks in one to four colours, kind after kind."""
+    shapes = SHAPES[int(rng.choice(len(SHAPES), p=[odds for _, odds in SHAPES]))][0]
+    known = [pair for pair in scenes.SHOWN if pair[1] in shapes]
+    colors = rng.choice(sorted({color for color, _ in known}), int(rng.integers(1, 5)),
+                        replace=False)
+    known = [pair for pair in known if pair[0] in colors]
+    rng.shuffle(known)
+    drawn = sorted(int(rng.integers(len(known))) for _ in range(count))
+    return [(*known[index], 'small') for index in drawn]
 
 
 def crooked(rng: Rng, shape: str) -> tuple[float, float, float]:
@@ -41,7 +56,8 @@ def rests_on(item: Item, other: Item) -> bool:
     """Return whether a thing stands on another, wholly or in part."""
     gap = item.position[2] - item.height / 2 - other.position[2] - other.height / 2
     return item is not other and abs(gap) < max(LEVEL * item.height, 0.002) \
-        and bool(cv2.intersectConvexConvex(_outline(item), _outline(other))[0] > 0)
+        and bool(cv2.intersectConvexConvex(
+            hull(item.outline[:, :2]), hull(other.outline[:, :2]))[0] > 0)
 
 
 def on_one_kind(item: Item, done: Sequence[Item]) -> bool:
@@ -59,9 +75,9 @@ def levelled(done: Sequence[Item]) -> list[Item]:
             if any(rests_on(other, item) for other in done) else item for item in done]
 
 
-def _outline(item: Item) -> NDArray[np.float32]:
-    """Return its outline on the ground in millimetres."""
-    return np.asarray(cv2.convexHull((item.outline[:, :2] * 1000).astype(np.float32)))
+def hull(points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the outline of points (n, 2) on the ground in metres, (m, 1, 2) in millimetres."""
+    return np.asarray(cv2.convexHull((points * 1000).astype(np.float32)))
 
 
 def pairs(done: Sequence[Item], bases: Sequence[int]) -> list[tuple[int, int]]:
@@ -91,10 +107,10 @@ def across(rng: Rng, item: Item, done: list[Item], pair: tuple[int, int]) -> Cal
     return draw
 
 
-def beside(rng: Rng, item: Item, row: list[Item]) -> Callable[[], Item]:
+def beside(rng: Rng, item: Item, others: list[Item]) -> Callable[[], Item]:
     """Put the thing side by side with another, so that they nearly touch."""
     def draw() -> Item:
-        other = row[int(rng.integers(len(row)))]
+        other = others[int(rng.integers(len(others)))]
         angle = other.yaw + math.pi / 2 * int(rng.integers(4))
         far = (_half_width(item) + _half_width(other)) * rng.uniform(*TOUCHING)
         x, y, _ = other.position

@@ -114,16 +114,11 @@ def _spot(rng: Rng, setting: Setting, stage: Stage, reach: float,
     """
     for _ in range(6):
         at = setting.camera.ground_at(rng.uniform(-0.08, 1.08, 2), 0.0)
-        if at is None or (np.abs(at[:2]) > np.array(setting.table) - reach).any():
+        if at is None or math.dist(
+                at[:2], setting.camera.position[:2]) > 4 * setting.camera.distance:
             continue
-        if math.dist(at[:2], setting.camera.position[:2]) > 4 * setting.camera.distance:
-            continue
-        place = (float(at[0]), float(at[1]))
-        if stage.tray and stage.tray.gap(*place) < reach:
-            continue
-        if under or all(math.dist(place, item.position[:2]) > item.reach + reach + 0.003
-                        for item in stage.things):
-            return place
+        if _room(at, reach, stage, setting, under):
+            return float(at[0]), float(at[1])
     return None
 
 
@@ -211,14 +206,15 @@ def _at_border(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> No
                                 np.array([math.cos(yaw), math.sin(yaw), 0]), half, rgb))
 
 
-def _room(spot: Floats, reach: float, stage: Stage, setting: Setting) -> bool:
-    """Return whether a circle on the table is free of things and of the tray."""
+def _room(spot: Floats, reach: float, stage: Stage, setting: Setting,
+          under: bool = False) -> bool:
+    """Return whether a circle on the table is free of the tray, and of things unless ``under``."""
     at = float(spot[0]), float(spot[1])
     if (np.abs(at) > np.array(setting.table) - reach).any() \
             or stage.tray and stage.tray.gap(*at) < reach:
         return False
-    return all(math.dist(at, item.position[:2]) > item.reach + reach + 0.003
-               for item in stage.things)
+    return under or all(math.dist(at, item.position[:2]) > item.reach + reach + 0.003
+                        for item in stage.things)
 
 
 def _skin(rng: Rng) -> Rgb:

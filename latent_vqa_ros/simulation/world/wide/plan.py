@@ -260,8 +260,7 @@ def _outline(item: Item) -> NDArray[np.float32]:
     """Return its outline on the ground, a little enlarged, in millimetres."""
     points = item.outline[:, :2]
     middle = points.mean(axis=0)
-    grown = ((points - middle) * TIGHT + middle) * 1000
-    return np.asarray(cv2.convexHull(grown.astype(np.float32)))
+    return blocks.hull((points - middle) * TIGHT + middle)
 
 
 def _carries(done: list[Item], index: int, item: Item, setting: Setting) -> bool:

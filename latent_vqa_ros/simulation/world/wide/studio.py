@@ -42,8 +42,6 @@ SETS, PLANS = 20, 80  # sets of things tried for one seed, and scenes for each
 IN_HAND = 0.12  # share of scenes with one thing in a hand
 EXPOSURES = 3  # of one scene, until its colours are clear
 SEED = 77  # of the wide world, beside split and seed
-BUILT = 0.25  # share of scenes with building blocks
-BLOCKS = ((('cube',), 0.6), (('cube', 'cylinder'), 0.3), (('cylinder',), 0.1))  # and their odds
 UNNAMED = 0.1  # share of things whose colour nobody would name
 CONTACT = 0.6  # share of scenes whose light also comes from all sides
 SOFT = 2  # pictures, under slightly other lamps, that make soft shadows
@@ -79,10 +77,10 @@ class WideStudio:
         rng = np.random.default_rng([SEED, scenes.SPLITS.index(split), seed])
         for _ in range(SETS):
             in_hand = rng.random() < IN_HAND
-            built = not in_hand and rng.random() < BUILT
+            built = not in_hand and rng.random() < blocks.BUILT
             count = 1 if in_hand else int(rng.integers(2, len(plan.COUNTS))) if built \
                 else int(rng.choice(len(plan.COUNTS), p=plan.COUNTS))
-            kinds = _blocks(rng, count) if built \
+            kinds = blocks.kinds(rng, count) if built \
                 else _some(rng, scenes.draw_kinds(rng, 'train'), count)
             for _ in range(PLANS):
                 setting = framing.draw(rng, in_hand)
@@ -186,18 +184,6 @@ def _some(rng: Rng, kinds: list[scenes.Kind], count: int) -> list[scenes.Kind]:
     """Return so many kinds: the first ones, or repeated."""
     return [kinds[index] if index < len(kinds) else kinds[int(rng.integers(len(kinds)))]
             for index in range(count)]
-
-
-def _blocks(rng: Rng, count: int) -> list[scenes.Kind]:
-    """Return so many building blocks in one to four colours, each kind after the other."""
-    shapes = BLOCKS[int(rng.choice(len(BLOCKS), p=[odds for _, odds in BLOCKS]))][0]
-    pairs = [pair for pair in scenes.SHOWN if pair[1] in shapes]
-    colors = rng.choice(sorted({color for color, _ in pairs}), int(rng.integers(1, 5)),
-                        replace=False)
-    pairs = [pair for pair in pairs if pair[0] in colors]
-    rng.shuffle(pairs)
-    drawn = sorted(int(rng.integers(len(pairs))) for _ in range(count))
-    return [(*pairs[index], 'small') for index in drawn]
 
 
 def _frame(size: int, aspect: float) -> tuple[int, int]:
