@@ -40,7 +40,7 @@ from latent_vqa_ros.datasets.trainable import askable
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
-from latent_vqa_ros.training import calibrate, export, quantize, unfamiliar
+from latent_vqa_ros.training import calibrate, distributed, export, quantize, unfamiliar
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.data import Data, unasked
 from latent_vqa_ros.training.run import bank_ids, history, summary
@@ -58,8 +58,10 @@ Json = dict[str, Any]
 def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path) -> Json:
     """Write the bundle of a finished training; return the report on the test split.
 
-    What is familiar is learned from training pictures, and stands in the weights.
+    What is familiar is learned from training pictures, and stands in the weights. Computes with
+    as many threads as all processes of the training have: the others wait.
     """
+    torch.set_num_threads(recipe.threads * distributed.world())
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
     familiar = _some(data.train)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.pipeline import Backend
@@ -65,8 +66,9 @@ def fit_familiarity(model: LatentVqa, copies: Iterable[NDArray[np.uint8]]) -> Te
 def mean_tokens(model: LatentVqa, images: NDArray[np.uint8]) -> Tensor:
     """Return the mean image token of images (N, H, W, 3): (N, d) in float64."""
     encoder = model.clip.image_encoder
+    starts = tqdm(range(0, len(images), _BATCH), 'what is familiar', leave=False)
     return torch.cat([encoder(torch.from_numpy(images[start:start + _BATCH])).mean(dim=1)
-                      for start in range(0, len(images), _BATCH)]).double()
+                      for start in starts]).double()
 
 
 def variants(images: NDArray[np.uint8], recipe: Recipe,
@@ -97,5 +99,6 @@ def as_camera(images: NDArray[np.uint8], preprocess: PreprocessConfig) -> NDArra
 def fit_max_distance(backend: Backend, copies: Iterable[NDArray[np.uint8]],
                      false_alarms: float) -> float:
     """Return the distance that this share of images exceeds, measured on the deployed graph."""
-    distances = [backend.encode(image)[1] for images in copies for image in images]
+    distances = [backend.encode(image)[1] for images in copies
+                 for image in tqdm(images, 'limit of familiarity', leave=False)]
     return float(np.quantile(distances, 1 - false_alarms))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 onnx = pytest.importorskip('onnx', reason='needs onnx: pip install onnx')
-pytest.importorskip('torch', reason='needs torch: pip install torch')
+torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 pytest.importorskip('onnxscript', reason='needs onnxscript: pip install onnxscript')
 
 from latent_vqa_ros import backends, datasets  # noqa: E402
@@ -18,7 +18,7 @@ from latent_vqa_ros.core.manifest import ANSWERER, IMAGE_ENCODER, WEIGHTS  # noq
 from latent_vqa_ros.core.tokenizer import UnknownWordsError, words  # noqa: E402
 from latent_vqa_ros.datasets.images import read_rgb  # noqa: E402
 from latent_vqa_ros.evaluation import evaluate  # noqa: E402
-from latent_vqa_ros.training import assemble, calibrate, run  # noqa: E402
+from latent_vqa_ros.training import assemble, calibrate, distributed, run  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
 from latent_vqa_ros.training.data import load_data  # noqa: E402
 
@@ -77,7 +77,6 @@ def images(records, recipe):
 
 
 def test_the_temperature_is_fitted_on_validation_and_on_nothing_else(made, data):
-    import torch
     network = backends.load(made)
     fitted = {}
     for split in ('train', 'val', 'test'):
@@ -90,7 +89,6 @@ def test_the_temperature_is_fitted_on_validation_and_on_nothing_else(made, data)
 
 def test_familiarity_is_learned_from_training_pictures(made, data, recipe):
     """Whitened distances of the pictures that it was fitted to have a mean square of 1."""
-    import torch
     encoder = (model := load_model(made)).clip.image_encoder
     mean_square = {}
     for split in ('train', 'val', 'test'):
@@ -100,6 +98,26 @@ def test_familiarity_is_learned_from_training_pictures(made, data, recipe):
         mean_square[split] = float(torch.cat(squares).mean())
     assert mean_square['train'] == pytest.approx(1, abs=0.05)
     assert min(mean_square['val'], mean_square['test']) > 1.1
+
+
+def test_the_process_that_assembles_takes_the_threads_of_those_that_wait(data, recipe, tmp_path,
+                                                                        monkeypatch):
+    class Reached(Exception):
+        pass
+
+    def reached(*_):
+        raise Reached(torch.get_num_threads())
+
+    had = torch.get_num_threads()
+    monkeypatch.setattr(distributed, 'world', lambda: 2)
+    monkeypatch.setattr(calibrate, 'fit_familiarity', reached)
+    model = run.build(recipe, data)
+    try:
+        with pytest.raises(Reached) as seen:
+            assemble.assemble(replace(recipe, threads=1), data, model, tmp_path, tmp_path / 'out')
+    finally:
+        torch.set_num_threads(had)
+    assert seen.value.args == (2,)
 
 
 def test_the_limit_leaves_the_recipes_share_of_validation_pictures_out(made, data, recipe):
