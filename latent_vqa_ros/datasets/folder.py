@@ -12,7 +12,6 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from sys import intern
 from typing import Any
@@ -37,15 +36,16 @@ _KEYS = ('image', 'question', 'answer', 'split')
 def load(folder: Path, limit: int | None = None) -> Dataset:
     """Return the folder's records; DatasetError names file and line of what is wrong.
 
-    ``limit``: only the first images, where all files list them in one order.
+    ``limit``: only the first images that are asked about, where all files list them in one order.
     """
-    truth = _truth(folder / 'truth.jsonl', limit)
+    wanted = None if limit is None else _first(folder / 'questions.jsonl', limit)
+    truth = _truth(folder / 'truth.jsonl', wanted)
     questions: dict[str, list[Question]] = defaultdict(list)
     splits: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for where, line in _lines(folder / 'questions.jsonl', _KEYS):
         image, split = line['image'], line['split']
-        if limit is not None and image not in splits and len(splits) == limit:
+        if wanted is not None and image not in wanted:
             break
         if split not in SPLITS:
             raise DatasetError(f'{where}: split {split!r} is none of {", ".join(SPLITS)}')
@@ -67,10 +67,11 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
             intern(shortcut) if isinstance(shortcut, str) else shortcut))
     for image, asked in questions.items():
         _check_opposites(folder / 'questions.jsonl', image, asked)
-    captions = _captions(folder / 'captions.jsonl', None if limit is None else splits)
-    if limit is None:
-        _check_asked(folder / 'truth.jsonl', truth, splits)
-        _check_asked(folder / 'captions.jsonl', captions, splits)
+    captions = _captions(folder / 'captions.jsonl', wanted)
+    if wanted is None:
+        for name, told in (('truth.jsonl', truth), ('captions.jsonl', captions)):
+            for image in told.keys() - splits.keys():  # nothing is asked about it: may be
+                _picture(folder, image, str(folder / name))
     return Dataset(folder.name, tuple(
         Record(paths[image], splits[image], tuple(asked), tuple(captions.get(image, ())),
                tuple(Region(thing.caption, thing.center)
@@ -79,21 +80,36 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         for image, asked in questions.items()))
 
 
-def _check_asked(path: Path, told: Collection[str], asked: Collection[str]) -> None:
-    """Raise DatasetError for pictures that questions.jsonl does not have."""
-    unasked = [image for image in told if image not in asked]
-    if unasked:
-        raise DatasetError(f'{path}: {len(unasked)} pictures that questions.jsonl does not have, '
-                           f'such as {unasked[0]!r}; a name must be written alike in both')
+def _first(path: Path, limit: int) -> Collection[str]:
+    """Return the first so many images that are asked about."""
+    found: dict[str, None] = {}
+    for _, line in _lines(path, ('image',)):
+        if line['image'] not in found and len(found) == limit:
+            break
+        found[line['image']] = None
+    return found
+
+
+def _told(path: Path, keys: tuple[str, ...], wanted: Collection[str] | None) -> Iterator[
+        tuple[str, dict[str, Any]]]:
+    """Yield the lines about wanted images, up to the first other one after all of these.
+
+    An image of which nothing is asked may stand between them.
+    """
+    found = set()
+    for where, line in _lines(path, keys) if path.exists() else ():
+        if wanted is None or line['image'] in wanted:
+            found.add(line['image'])
+            yield where, line
+        elif len(found) == len(wanted):
+            break
 
 
 def _captions(path: Path, wanted: Collection[str] | None) -> dict[str, list[str]]:
-    """Return the captions of each image, up to the first that is not wanted."""
+    """Return the captions of each image."""
     found: dict[str, list[str]] = defaultdict(list)
-    for where, line in _lines(path, ('image', 'caption')) if path.exists() else ():
+    for where, line in _told(path, ('image', 'caption'), wanted):
         _check_says(line, ('caption',), where)
-        if wanted is not None and line['image'] not in wanted:
-            break
         found[line['image']].append(intern(line['caption']))
     return found
 
@@ -114,10 +130,10 @@ class _Truth:
 _UNTOLD = _Truth()
 
 
-def _truth(path: Path, limit: int | None) -> dict[str, _Truth]:
+def _truth(path: Path, wanted: Collection[str] | None) -> dict[str, _Truth]:
     """Return the truth of each image, its things in order."""
     found: dict[str, _Truth] = {}
-    for where, line in islice(_lines(path, ('image',)), limit) if path.exists() else ():
+    for where, line in _told(path, ('image',), wanted):
         try:
             width, height = line['width'], line['height']
             sized = line.get('world') != 'wide'  # there the distance varies too much

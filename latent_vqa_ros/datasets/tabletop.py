@@ -51,7 +51,8 @@ def load(splits: Iterable[str] | None = None, limit: int | None = None,
     names = [name for name in have if name in {*wanted, 'val'}]
     return Dataset(NAMES[world], tuple(
         replace(record, split=name) for name in names
-        for record in folder.load(ready(name, limit, world, own), limit).records), 'val')
+        for record in folder.load(ready(name, limit, world, own), limit).records
+        if limit is None or int(record.image.stem) < limit), 'val')  # of some nothing is asked
 
 
 def splits_of(world: str) -> dict[str, tuple[str, int, int]]:

@@ -1,4 +1,5 @@
 import json
+import re
 
 import cv2
 import numpy as np
@@ -180,13 +181,17 @@ def test_phrases_without_a_truth_say_nothing(folder):
 
 
 @pytest.mark.parametrize(('name', 'line'), [
-    ('captions', {'image': './a.png', 'caption': 'a red ball'}),
-    ('truth', {'image': './a.png', 'width': 16, 'height': 8, 'things': []})])
-def test_a_name_that_is_written_in_two_ways_is_refused(folder, name, line):
+    ('captions', {'caption': 'a red ball'}),
+    ('truth', {'width': 16, 'height': 8, 'things': []})])
+@pytest.mark.parametrize(('image', 'said'), [
+    ('./a.png', "image './a.png' must be written as 'a.png'"),
+    ('A.png', "image 'A.png' does not exist")])
+def test_a_name_that_is_written_in_two_ways_is_refused(folder, name, line, image, said):
     write(folder, GOOD)
-    write(folder, line, name=f'{name}.jsonl')
-    with pytest.raises(DatasetError, match=rf"{name}\.jsonl: 1 pictures .* such as '\./a\.png'"):
+    write(folder, {**line, 'image': image}, name=f'{name}.jsonl')
+    with pytest.raises(DatasetError, match=re.escape(said)) as caught:
         datasets.load(str(folder))
+    assert f'{name}.jsonl' in str(caught.value)
 
 
 def test_phrases_about_a_picture_that_the_truth_lacks_are_refused(folder):
@@ -228,3 +233,17 @@ def test_a_limit_takes_the_first_images_with_all_that_is_said_of_them(folder):
     assert (len(record.questions), record.captions) == (2, ('one', 'two'))
     assert record.regions
     assert len(load(folder, 2).records) == len(load(folder).records) == 2
+
+
+@pytest.mark.parametrize('limit', [2, 9, None])
+def test_a_picture_of_which_nothing_is_asked_takes_nothing_from_the_others(folder, limit):
+    cv2.imwrite(str(folder / 'c.png'), np.zeros((8, 8, 3), np.uint8))
+    phrases = {'phrases': PHRASES}
+    write(folder, {**GOOD, **phrases}, {**GOOD, **phrases, 'image': 'c.png'})
+    write(folder, *({'image': f'{name}.png', 'caption': f'picture {name}'} for name in 'abc'),
+          name='captions.jsonl')
+    write(folder, *({**TRUTH, 'image': f'{name}.png'} for name in 'abc'), name='truth.jsonl')
+    records = load(folder, limit).records
+    assert [(r.image.name, r.captions) for r in records] == [
+        ('a.png', ('picture a',)), ('c.png', ('picture c',))]
+    assert all(r.regions and r.questions[0].phrases for r in records)

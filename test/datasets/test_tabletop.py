@@ -90,6 +90,20 @@ def test_the_first_scenes_of_more_serve_those_who_need_fewer(tmp_path, monkeypat
         assert all_.startswith(few)
 
 
+def test_a_limit_counts_scenes_also_those_of_which_nothing_is_asked(tmp_path, monkeypatch):
+    """Else a recipe's pictures would depend on how many lie in the cache."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr('os.cpu_count', lambda: 1)
+    folder = tabletop.ready('val', LIMIT + 1)
+    path = folder / 'questions.jsonl'
+    lines = path.read_text().splitlines(keepends=True)
+    first = json.loads(lines[0])['image']
+    path.write_text(''.join(line for line in lines if json.loads(line)['image'] != first))
+    found = tabletop.load(('val',), LIMIT).split('val')
+    assert [int(record.image.stem) for record in found] == list(range(1, LIMIT))
+    assert all(record.regions and record.captions for record in found)
+
+
 def test_made_ready_nothing_is_left_to_draw(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setattr('os.cpu_count', lambda: 1)
