@@ -69,15 +69,25 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         _check_opposites(folder / 'questions.jsonl', image, asked)
     captions = _captions(folder / 'captions.jsonl', wanted)
     if wanted is None:
-        for name, told in (('truth.jsonl', truth), ('captions.jsonl', captions)):
-            for image in told.keys() - splits.keys():  # nothing is asked about it: may be
-                _picture(folder, image, str(folder / name))
+        _check_asked(folder / 'truth.jsonl', truth, splits)
+        _check_asked(folder / 'captions.jsonl', captions, splits)
     return Dataset(folder.name, tuple(
         Record(paths[image], splits[image], tuple(asked), tuple(captions.get(image, ())),
                tuple(Region(thing.caption, thing.center)
                      for thing in truth.get(image, _UNTOLD).things),
                truth.get(image, _UNTOLD).aspect, image in truth)
         for image, asked in questions.items()))
+
+
+def _check_asked(path: Path, told: Collection[str], asked: Collection[str]) -> None:
+    """Refuse names that cannot be those of questions.jsonl; of some pictures nothing is asked."""
+    unasked = [image for image in told if image not in asked]
+    if unasked and len(unasked) == len(told):
+        raise DatasetError(f'{path}: questions.jsonl has none of its pictures, such as '
+                           f'{unasked[0]!r}; a name must be written alike in both')
+    for where, line in _lines(path, ('image',)) if unasked else ():
+        if line['image'] not in asked:
+            _picture(path.parent, line['image'], where)
 
 
 def _first(path: Path, limit: int) -> Collection[str]:

@@ -130,7 +130,7 @@ def sheet(folder: Path) -> NDArray[np.uint8]:
         if line['image'] in asked:
             asked[line['image']].append(f'{line["question"]} -> {line["answer"]}')
     blank = np.full((SIDE + BELOW, SIDE, 3), 255, np.uint8)
-    cells = [_cell(folder / name, texts[index % len(texts)])
+    cells = [_cell(folder / name, texts[index % len(texts)] if texts else '')
              for index, (name, texts) in enumerate(asked.items())]
     cells += [blank] * (COLUMNS * ROWS - len(cells))
     return np.asarray(cv2.vconcat([cv2.hconcat(cells[row:row + COLUMNS])

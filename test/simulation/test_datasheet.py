@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -107,6 +108,19 @@ def test_each_sheet_shows_the_first_pictures(made):
         assert difference < 5 < cv2.absdiff(first, wanted).mean()
         below = picture[y + 236:y + 290, x:x + 232]
         assert (below < 100).any()
+
+
+def test_a_picture_of_which_nothing_is_asked_is_shown_without_a_question(made, tmp_path):
+    folder = shutil.copytree(made[1]['val'], tmp_path / 'val')
+    path = folder / 'questions.jsonl'
+    lines = path.read_text().splitlines(keepends=True)
+    first = json.loads(lines[0])['image']
+    path.write_text(''.join(line for line in lines if json.loads(line)['image'] != first))
+    sheet = datasheet.sheet(folder)
+    height, width = datasheet.SIDE + datasheet.BELOW, datasheet.SIDE
+    assert sheet[:datasheet.SIDE, :width].std() > 10
+    assert (sheet[datasheet.SIDE:height, :width] == 255).all()
+    assert (sheet[datasheet.SIDE:height, width:2 * width] < 100).any()
 
 
 def test_the_committed_datasheet_is_of_these_splits():
