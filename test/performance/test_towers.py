@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -12,6 +14,7 @@ pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from performance import towers  # noqa: E402
 
+from latent_vqa_ros.training import loop  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
 
 
@@ -31,11 +34,30 @@ def test_towers_differ_in_themselves_and_the_rate_of_their_weights_alone():
         finetune=replace(pretrained.finetune, parts={}))
 
 
+def test_a_run_that_was_killed_after_its_training_is_measured_and_not_trained_again(
+        small, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['towers.py', *small])
+    with monkeypatch.context() as killed:
+        killed.setattr(towers, 'write_bundle', lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            towers.main()
+    monkeypatch.setattr(loop, '_train_epoch', lambda *_: 1 / 0)
+    assert towers.main() == 0
+    assert '| seconds | ' in capsys.readouterr().out
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Let one tower be trained on a few squares; return the arguments."""
     data = squares.instead_of_recipe(towers, tmp_path, monkeypatch, LIMIT=(32,))
-    return ['--tower', 'conv_stem', '--folder', str(tmp_path / 'runs'), '--photographs', str(data)]
+    theirs = shutil.copytree(data, tmp_path / 'photographs')  # as others publish them: no training
+    path = theirs / 'questions.jsonl'
+    path.write_text(''.join(line for line in path.read_text().splitlines(keepends=True)
+                            if json.loads(line)['split'] == 'test'))
+    for further in ('captions.jsonl', 'truth.jsonl'):
+        (theirs / further).unlink(missing_ok=True)
+    return ['--tower', 'conv_stem', '--folder', str(tmp_path / 'runs'),
+            '--photographs', str(theirs)]
 
 
 def test_a_run_tells_what_its_int8_graphs_answer_and_is_not_trained_twice(
@@ -54,7 +76,7 @@ def test_a_run_tells_what_its_int8_graphs_answer_and_is_not_trained_twice(
 
 
 def test_the_table_has_mean_and_range_of_each_towers_seeds_beside_the_blind_floor():
-    runs = [{'tower': tower, 'seed': seed, 'cpu_s': 60.0, 'simulated': {
+    runs = [{'tower': tower, 'seed': seed, 'seconds': 60.0, 'simulated': {
         'accuracy': share, 'blind_accuracy': 0.4,
         'groups': {'color': {'accuracy': share - 0.1, 'blind': 0.2}}}}
         for tower, shares in zip(towers.TOWERS, ((0.5, 0.7), (0.8, 0.9)), strict=True)
@@ -62,4 +84,4 @@ def test_the_table_has_mean_and_range_of_each_towers_seeds_beside_the_blind_floo
     assert towers.table(runs).splitlines()[2:] == [
         '| simulated | 60.0 (50.0 to 70.0) | 85.0 (80.0 to 90.0) | 40.0 |',
         '| simulated, color | 50.0 (40.0 to 60.0) | 75.0 (70.0 to 80.0) | 20.0 |',
-        '| CPU s | 60 | 60 |  |']
+        '| seconds | 60 | 60 |  |']

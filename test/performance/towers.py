@@ -6,9 +6,8 @@
 Trains config/train/tabletop_1.yaml with fewer scenes and epochs: `efficientnet_lite0` as that
 recipe says, from ImageNet's weights and at a third of the learning rate; `conv_stem` from random
 weights at the whole rate; all else is equal. Then the int8 graphs answer the test splits of both
-worlds and a folder of photographs in the folder format. As in latent.py a finished run stays in
-the folder and a killed one begins anew, so that one process may train each tower. Knows nothing
-of ROS.
+worlds and a folder of photographs in the folder format. A finished run stays in the folder, and
+a killed one goes on, so that one process may train each tower. Knows nothing of ROS.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,22 +65,23 @@ def train(recipe: Recipe, place: Path, photographs: Path | None) -> Json:
     from latent_vqa_ros.training import run as stages
     from latent_vqa_ros.training.data import load_data
 
-    data, begun = load_data(recipe), time.process_time()
+    data = load_data(recipe)
     model = stages.run(recipe, data, place, torch.device('cpu'))
-    cpu_s = time.process_time() - begun
     write_bundle(recipe, data, model, place / 'bundle')
     opened = open_pipeline(str(place / 'bundle'))
     asked = {'simulated': (data.test, data.blind)}
     if photographs is not None:
         theirs = datasets.load(str(photographs))
-        asked['photographs'] = (theirs.split('test'), theirs.split(theirs.blind))
+        records = theirs.split('test')
+        asked['photographs'] = records, theirs.blind_records or records
     found = {}
     for name, (records, blind) in asked.items():
         told = evaluate.predict(opened.backend, opened.bundle.manifest, records, name)
         report = evaluate.report(told, opened.bundle.manifest, records, blind, name, 'test')
         found[name] = {key: report[key] for key in ('accuracy', 'blind_accuracy', 'groups')}
-    return {'cpu_s': round(cpu_s, 1), **found,
-            'validation': [[row['stage'], row['score']] for row in loop.Metrics.read(place)]}
+    rows = loop.Metrics.read(place)
+    return {'seconds': round(sum(row['seconds'] for row in rows), 1), **found,
+            'validation': [[row['stage'], row['score']] for row in rows]}
 
 
 def result_of(tower: str, seed: int, folder: Path, photographs: Path | None) -> Json:
@@ -92,8 +90,7 @@ def result_of(tower: str, seed: int, folder: Path, photographs: Path | None) -> 
     place = folder / recipe.name
     path = place / RESULT
     if not path.is_file():
-        shutil.rmtree(place, ignore_errors=True)  # so that its CPU time is whole
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         keep(path, {'tower': tower, 'seed': seed, **train(recipe, place, photographs),
                     'trained': recipe.trains})
     found: Json = json.loads(path.read_text())
@@ -116,8 +113,8 @@ def table(runs: list[Json]) -> str:
                    *(spread([each['groups'][name]['accuracy'] for each in found])
                      for found in of.values()), spread([told['blind']])]
                   for name, told in first['groups'].items()]
-    lines.append(['CPU s', *(f'{statistics.mean(times):.0f}' if times else '' for times in (
-        [run['cpu_s'] for run in runs if run['tower'] == tower] for tower in TOWERS)), ''])
+    lines.append(['seconds', *(f'{statistics.mean(times):.0f}' if times else '' for times in (
+        [run['seconds'] for run in runs if run['tower'] == tower] for tower in TOWERS)), ''])
     return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
 
 
