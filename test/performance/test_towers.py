@@ -41,6 +41,10 @@ def test_a_run_that_was_killed_after_its_training_is_measured_and_not_trained_ag
         killed.setattr(towers, 'write_bundle', lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             towers.main()
+    with monkeypatch.context() as other:
+        other.setattr(towers, 'EPOCHS', {'pretrain': 1, 'finetune': 2})
+        with pytest.raises(SystemExit, match='towers.py: .* another finetune; name another'):
+            towers.main()
     monkeypatch.setattr(loop, '_train_epoch', lambda *_: 1 / 0)
     assert towers.main() == 0
     assert '| seconds | ' in capsys.readouterr().out

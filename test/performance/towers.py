@@ -86,13 +86,19 @@ def train(recipe: Recipe, place: Path, photographs: Path | None) -> Json:
 
 def result_of(tower: str, seed: int, folder: Path, photographs: Path | None) -> Json:
     """Return what a run found, after training it where it is not finished."""
+    from latent_vqa_ros.core.config import ConfigError
+    from latent_vqa_ros.datasets.record import DatasetError
+
     recipe = recipe_of(tower, seed)
     place = folder / recipe.name
     path = place / RESULT
     if not path.is_file():
         place.mkdir(parents=True, exist_ok=True)
-        keep(path, {'tower': tower, 'seed': seed, **train(recipe, place, photographs),
-                    'trained': recipe.trains})
+        try:
+            told = train(recipe, place, photographs)
+        except (ConfigError, DatasetError) as error:  # such as a begun run of another recipe
+            sys.exit(f'towers.py: {error}')
+        keep(path, {'tower': tower, 'seed': seed, **told, 'trained': recipe.trains})
     found: Json = json.loads(path.read_text())
     if found.pop('trained') != recipe.trains:
         sys.exit(f'{path}: of another recipe; name another --folder')
