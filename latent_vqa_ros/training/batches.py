@@ -24,6 +24,7 @@ from latent_vqa_ros.training import distributed
 from latent_vqa_ros.training.config import AugmentConfig
 from latent_vqa_ros.training.losses import IGNORED
 from latent_vqa_ros.training.places import PlacedRecords, Places
+from latent_vqa_ros.training.sides import answer_tells_side, mirrored
 
 _KNOTS = 9  # of a smooth field, on a side, at most one less
 
@@ -58,7 +59,12 @@ class Split:
         texts = sorted({q.text for record in records for q in record.questions})
         captions = sorted({text for record in records for text in record.captions})
         ids_ut = tokenizer.encode_batch(texts)
-        self._question_ids = np.concatenate([ids_ut, mirrored(ids_ut, tokenizer)])
+        mirrored_ut, can_u = mirrored(texts, tokenizer)
+        self._question_ids = np.concatenate([ids_ut, mirrored_ut])
+        sided = {text for text, can in zip(texts, can_u, strict=True) if not can}
+        told = {answer for answer in answers if answer_tells_side(answer)}
+        self._mirrors = [np.array([q.text not in sided and q.answer not in told
+                                   for q in record.questions], np.bool_) for record in records]
         self.caption_ids_ut = (tokenizer.encode_batch(captions) if captions
                                else np.zeros((0, 1), np.int64))
         self._text_at = {text: i for i, text in enumerate(texts)}
@@ -80,6 +86,8 @@ class Split:
         if rng is not None and augment is not None:
             if augment.mirror:
                 flipped = rng.random(len(rows)) < 0.5
+                flipped &= np.array([self._mirrors[row].any() or not self._mirrors[row].size
+                                     for row in rows])
                 images[flipped] = images[flipped][:, :, ::-1]
             images = augmented(images, rng, augment)
         most = max(1, *(len(self.records[row].questions) for row in rows))
@@ -90,7 +98,9 @@ class Split:
             asked = self.records[row].questions
             question[i, :len(asked)] = [self._text_at[q.text] for q in asked]
             answer[i, :len(asked)] = [self._answer_at[q.answer] for q in asked]
-            question[i] += len(self._text_at) * flipped[i]
+            if flipped[i]:
+                question[i] += len(self._text_at)
+                answer[i, :len(asked)][~self._mirrors[row]] = IGNORED
             captions = self.captions(row)
             if captions and not flipped[i]:
                 caption[i] = captions[0 if rng is None else int(rng.integers(len(captions)))]
@@ -131,18 +141,6 @@ def _trim(ids_ut: NDArray[np.int64]) -> NDArray[np.int64]:
     """Cut columns that hold nothing but padding."""
     used = int((ids_ut != 0).sum(axis=1).max(initial=1))
     return np.ascontiguousarray(ids_ut[:, :used])
-
-
-def mirrored(ids_ut: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return questions (U, T) as they are asked about the mirrored picture."""
-    out = ids_ut.copy()
-    if {'left', 'right', 'of'} <= set(tokenizer.vocabulary):
-        left, right, of = tokenizer.encode('left right of')[1:]
-        before_of = np.zeros(ids_ut.shape, np.bool_)
-        before_of[:, :-1] = ids_ut[:, 1:] == of
-        out[before_of & (ids_ut == left)] = right
-        out[before_of & (ids_ut == right)] = left
-    return out
 
 
 def augmented(images: NDArray[np.uint8], rng: np.random.Generator,

@@ -27,8 +27,8 @@ class AugmentConfig:
 
     ``symmetries``: the eight flips and quarter turns of a square picture (not for data that asks
     about left and right, above and below). ``mirror`` shows half of the pictures left side right,
-    with "left of" and "right of" swapped in their questions (not for data that says left and right
-    in other ways), and without their captions. ``noise`` is the highest standard deviation in grey
+    with "left" and "right" swapped in their questions, without those questions that tell sides in
+    other ways, and without their captions. ``noise`` is the highest standard deviation in grey
     levels, ``gain`` the highest relative change of brightness, ``shade`` the highest such change
     that differs smoothly over the picture (uneven light), ``shadow`` the highest darkening of a
     polygon with sharp edges, ``blur`` the highest share of a 3x3 mean mixed in.

@@ -16,8 +16,8 @@ from latent_vqa_ros.datasets.record import SPLITS, Dataset, DatasetError, Record
 from latent_vqa_ros.datasets.trainable import askable, why_not
 from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.places import NOTHING
+from latent_vqa_ros.training.sides import answer_tells_side, sides
 
-_BEFORE_A_SIDE = frozenset(('the', 'its', 'your', 'my', 'his', 'her', 'our', 'their'))
 _UPRIGHT = frozenset(('above', 'below'))
 
 
@@ -76,7 +76,7 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
         'answers': answers, 'train': [*texts, *captions, *regions],
         **{split: [*_captions(records), *_things(records)] for split, records in splits.items()}})
     _check_answers(tokenizer, dataset.name, answers)
-    _check_turned(recipe, tokenizer.vocabulary, dataset.name, texts, answers)
+    _check_turned(recipe, dataset.name, texts, answers)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
@@ -130,42 +130,17 @@ def _check_answers(tokenizer: Tokenizer, name: str, answers: Sequence[str]) -> N
             raise DatasetError(f'{name}: the answers {other!r} and {answer!r} are the same words')
 
 
-def _check_turned(recipe: Recipe, known: Collection[str], name: str, texts: Sequence[str],
+def _check_turned(recipe: Recipe, name: str, texts: Sequence[str],
                   answers: Sequence[str]) -> None:
-    """Raise DatasetError for what would be false of a picture that the recipe mirrors or turns."""
-    wrong = [text for text in answers if any(map(_is_side, words(text)))]
-    if recipe.augment.mirror:
-        wrong += [text for text in texts if _tells_sides(text, {'left', 'right'} <= {*known})]
-        if wrong:
-            raise DatasetError(f'{name}: augment.mirror makes {wrong[0]!r} false: it swaps "left '
-                               'of" and "right of" in questions, where training has both, and '
-                               'nothing else; leave it out of the recipe')
-    if recipe.augment.symmetries:
-        wrong += [text for text in (*answers, *texts)
-                  if _tells_sides(text, False) or _UPRIGHT.intersection(words(text))]
-        if wrong:
-            raise DatasetError(f'{name}: augment.symmetries makes {wrong[0]!r} false: it flips '
-                               'and turns pictures; leave it out of the recipe')
-
-
-def _tells_sides(text: str, swapped: bool) -> bool:
-    """Return whether a text may be false of the mirrored picture.
-
-    ``swapped``: "left of" and "right of" are, by ``batches.mirrored``. "Right" alone is no side;
-    "the right" and "its right" are, and so are "leftmost" and "rightward".
-    """
-    asked = words(text)
-    for before, word, after in zip(['', *asked[:-1]], asked, [*asked[1:], ''], strict=True):
-        if word in ('left', 'right') and after == 'of':
-            if not swapped:
-                return True
-        elif _is_side(word) and (word != 'right' or before in _BEFORE_A_SIDE):
-            return True
-    return False
-
-
-def _is_side(word: str) -> bool:
-    return word.startswith(('left', 'right'))
+    """Raise DatasetError for what would be false of a picture that the recipe flips and turns."""
+    if not recipe.augment.symmetries:
+        return
+    wrong = [text for text in answers if answer_tells_side(text)]
+    wrong += [text for text in texts if any(sides(text))]
+    wrong += [text for text in (*answers, *texts) if _UPRIGHT.intersection(words(text))]
+    if wrong:
+        raise DatasetError(f'{name}: augment.symmetries makes {wrong[0]!r} false: it flips and '
+                           'turns pictures; leave it out of the recipe')
 
 
 def _check_words(tokenizer: Tokenizer, name: str, texts: dict[str, Sequence[str]]) -> None:
