@@ -7,7 +7,7 @@ uninterrupted one sees, also from the middle of an epoch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import cv2
@@ -39,7 +39,7 @@ class Batch:
     image_bhwc: Tensor
     question_ids_ut: Tensor
     question_bq: Tensor  # index into question_ids_ut
-    answer_bq: Tensor  # index into the bank, IGNORED where there is no question
+    answer_bq: Tensor  # index into the bank, IGNORED where nothing is asked
     caption_ids_ut: Tensor
     caption_b: Tensor  # index into caption_ids_ut, -1 where the image has no caption
     places: Places
@@ -59,7 +59,7 @@ class Split:
         texts = sorted({q.text for record in records for q in record.questions})
         captions = sorted({text for record in records for text in record.captions})
         ids_ut = tokenizer.encode_batch(texts)
-        mirrored_ut, can_u = mirrored(texts, tokenizer)
+        mirrored_ut, can_u = mirrored(texts, ids_ut, tokenizer)
         self._question_ids = np.concatenate([ids_ut, mirrored_ut])
         sided = {text for text, can in zip(texts, can_u, strict=True) if not can}
         told = {answer for answer in answers if answer_tells_side(answer)}
@@ -108,10 +108,13 @@ class Split:
         present, index = np.unique(caption[caption >= 0], return_inverse=True)
         caption[caption >= 0] = index
         tensor = torch.from_numpy
+        places = self.placed.batch(rows, rng, flipped)
+        image, number = places.word_w5[:, 0], places.word_w5[:, 1]
+        words_w5 = places.word_w5[tensor(answer)[image, number] != IGNORED]
         return Batch(tensor(images), tensor(_trim(self._question_ids[used])),
                      tensor(question.reshape(len(rows), most)), tensor(answer),
                      tensor(_trim(self.caption_ids_ut[present])), tensor(caption),
-                     self.placed.batch(rows, rng, flipped))
+                     replace(places, word_w5=words_w5))
 
     def epoch(self, seed: Sequence[int], size: int) -> Iterator[list[int]]:
         """Yield the rows of each batch of one shuffled epoch; a short rest is left out."""

@@ -76,7 +76,7 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
         'answers': answers, 'train': [*texts, *captions, *regions],
         **{split: [*_captions(records), *_things(records)] for split, records in splits.items()}})
     _check_answers(tokenizer, dataset.name, answers)
-    _check_turned(recipe, dataset.name, texts, answers)
+    _check_turned(recipe, dataset.name, [*texts, *captions], answers)
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '

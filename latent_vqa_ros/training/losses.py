@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORED = -100  # target of a padded question
+IGNORED = -100  # target where nothing is asked
 _LEAST = 1e-6  # attention whose logarithm is still taken
 
 

@@ -17,6 +17,7 @@ from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.preprocess import Point, in_input
 from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.datasets.record import Record
+from latent_vqa_ros.training.sides import sides
 
 NOTHING = 'nothing'  # the caption of a cell without a thing
 _EMPTY = 4  # such cells of each image
@@ -47,6 +48,7 @@ class PlacedRecords:
         self.exist = bool(texts)
         self.caption_ids = (tokenizer.encode_batch((NOTHING, *texts)) if texts
                             else np.zeros((0, 1), np.int64))
+        self._sided = np.array([any(sides(text)) for text in (NOTHING, *texts)])
         at = {'': -1, **{text: i for i, text in enumerate(texts, start=1)}}
         self.regions = [_rows(((cell, at[region.caption]) for region in record.regions
                                if (cell := self.cell(region.center, record.aspect)) >= 0), 2)
@@ -70,10 +72,12 @@ class PlacedRecords:
               flipped: NDArray[np.bool_]) -> Places:
         """Return the places of these records; empty cells are drawn where there is a ``rng``.
 
-        ``flipped`` (records,) says which pictures are mirrored.
+        ``flipped`` (records,) says which pictures are mirrored; there a thing whose caption tells
+        a side has none.
         """
         regions = [(i, cell, caption) for i, row in enumerate(rows)
-                   for cell, caption in self.regions[row] if caption >= 0]
+                   for cell, caption in self.regions[row]
+                   if caption >= 0 and not (flipped[i] and self._sided[caption])]
         if rng is not None and self.exist:
             regions += [(i, cell, 0) for i, row in enumerate(rows) if self._records[row].told
                         for cell in self._empty(self.regions[row][:, 0], rng)]

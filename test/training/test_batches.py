@@ -8,7 +8,7 @@ import cv2  # noqa: E402
 
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
-from latent_vqa_ros.datasets.record import Question, Record  # noqa: E402
+from latent_vqa_ros.datasets.record import Phrase, Question, Record  # noqa: E402
 from latent_vqa_ros.training.batches import Split, augmented, augmented_epoch  # noqa: E402
 from latent_vqa_ros.training.config import AugmentConfig  # noqa: E402
 from latent_vqa_ros.training.losses import IGNORED  # noqa: E402
@@ -125,20 +125,29 @@ def test_a_mirrored_picture_is_asked_the_mirrored_question_and_has_no_caption(tm
 
 
 def test_a_mirrored_picture_is_not_asked_what_the_mirror_makes_false(tmp_path):
-    tokenizer = Tokenizer(('is', 'it', 'left', 'leftmost', 'of', 'or', 'right', 'there'), 8)
-    cv2.imwrite(str(tmp_path / '0.png'), np.zeros((16, 16, 3), np.uint8))
-    asked = [('is it leftmost', 'red'), ('is it there', 'red'), ('is it left or right of it',
-                                                                'left')]
-    records = [Record(tmp_path / '0.png', 'train', tuple(Question(*each, 'x') for each in some),
-                      ()) for some in (asked, asked[:1])]
+    tokenizer = Tokenizer(('is', 'it', 'left', 'leftward', 'of', 'or', 'right', 'there'), 8)
+    picture = np.zeros((16, 16, 3), np.uint8)
+    picture[:, :8] = 200
+    cv2.imwrite(str(tmp_path / '0.png'), picture)
+    named = (Phrase(2, 3, (0.1, 0.5), (0.0, 0.0, 0.2, 0.2)),)
+    asked = [Question('is it leftward', 'red', 'x', named), Question('is it there', 'red', 'x',
+                                                                     named),
+             Question('is it left or right of it', 'left', 'x', named)]
+    records = [Record(tmp_path / '0.png', 'train', tuple(some), ())
+               for some in (asked, asked[:1], [])]
     split = Split(records, SIZE, tokenizer, ('left', 'red'), (2, 2))
     config = AugmentConfig(mirror=True, noise=0, gain=0, blur=0)
-    seen = [set(), set()]
+    seen = [set(), set(), set()]
     for seed in range(20):
-        answers = split.batch([0, 1], np.random.default_rng(seed), config).answer_bq
-        for found, row in zip(seen, answers.tolist(), strict=True):
-            found.add(tuple(row))
-    assert seen == [{(1, 1, 0), (IGNORED, 1, IGNORED)}, {(1, IGNORED, IGNORED)}]
+        batch = split.batch([0, 1, 2], np.random.default_rng(seed), config)
+        for row, found in enumerate(seen):
+            words = batch.places.word_w5
+            found.add((bool(batch.image_bhwc[row, 0, 0, 0] > 100),
+                       tuple(batch.answer_bq[row].tolist()),
+                       tuple(words[words[:, 0] == row, 1].tolist())))
+    none = (IGNORED,) * 3
+    assert seen == [{(True, (1, 1, 0), (0, 1, 2)), (False, (IGNORED, 1, IGNORED), (1,))},
+                    {(True, (1, IGNORED, IGNORED), (0,))}, {(True, none, ()), (False, none, ())}]
 
 
 def alone(images, seeds=range(40), **config):

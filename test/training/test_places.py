@@ -113,6 +113,15 @@ def test_in_a_mirrored_picture_things_change_sides(placed):
         assert second.any()
 
 
+def test_a_mirrored_thing_has_no_caption_that_tells_its_side():
+    tokenizer = Tokenizer(('a', 'cube', 'left', 'nothing'), 8)
+    told = PlacedRecords([record(regions=[Region('a left cube', BALL), Region('a cube', CUBE)])],
+                         PreprocessConfig(), tokenizer, GRID)
+    plain, turned = (told.batch([0], None, np.array([flip])) for flip in (False, True))
+    assert len(plain.region_r3) == 2
+    assert turned.region_r3[:, :2].tolist() == [[0, 0]]  # of the cube, from the right to the left
+
+
 def test_nothing_is_said_of_pictures_whose_things_nobody_told():
     placed = PlacedRecords([replace(PLAIN, told=False), SEEN, PLAIN], PreprocessConfig(),
                            TOKENIZER, GRID)
