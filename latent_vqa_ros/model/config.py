@@ -17,7 +17,9 @@ from latent_vqa_ros.core.config import (
 from latent_vqa_ros.core.manifest import MAX_TOKENS, MIN_TOKENS, UPDATE, Manifest
 
 PLACEMENTS = ('per_block', 'stem')
-IMAGE_TOWERS = ('conv_stem', 'efficientnet_lite0')
+DEEP = 'efficientnet_lite0_deep'
+LITE0 = ('efficientnet_lite0', DEEP)
+IMAGE_TOWERS = ('conv_stem', *LITE0)
 _LITE0_INPUT = 0.5  # mean and std of values from 0 to 1, about
 
 
@@ -26,13 +28,16 @@ class ModelConfig:
     """The latent CLIP-VQA model. ``width`` is d and ``latent_dim`` is r of the attention blocks.
 
     ``latent_dim: null`` with ``placement: per_block`` is the dense twin.
-    ``image_tower`` is ``conv_stem`` or ``efficientnet_lite0`` (whose training begins with ImageNet
-    weights). ``stem_channels`` lists the stride-2 stages of the convolutional stem, whose grid is
-    the input divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
+    ``image_tower`` is ``conv_stem``, ``efficientnet_lite0`` or ``efficientnet_lite0_deep``, which
+    has later blocks of that network (training of both begins with ImageNet weights).
+    ``stem_channels`` lists the stride-2 stages of the convolutional stem, whose grid is the input
+    divided by 2 per stage; ``stem_residuals`` lists residual blocks after each stage.
     ``image_pool``: the image tower's keys and values are means over so many by so many cells.
     ``coordinates`` tells the fusion where in the picture each image token is.
     ``count_dim``: the fusion also sums, over all cells, how well each fits the question, compared
     in so many dimensions; 0 leaves the sum out.
+    ``answer_table``: each answer has a vector that training learns, instead of the embedding of
+    its text: with few questions and many answers that is learned sooner.
     """
 
     width: int = 128
@@ -51,6 +56,7 @@ class ModelConfig:
     max_tokens: int = 16
     coordinates: bool = False
     count_dim: int = 0
+    answer_table: bool = False
 
     def __post_init__(self) -> None:
         for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'image_pool', 'fusion_blocks'):
@@ -93,7 +99,9 @@ class ModelConfig:
     def strides(self) -> tuple[int, int]:
         """Pixels of a cell of the image tower's grid, and what height and width are multiples of.
         """
-        if self.image_tower == 'efficientnet_lite0':
+        if self.image_tower == DEEP:
+            return 32, 32
+        if self.image_tower in LITE0:
             return 8, 16  # its block 10 has half the resolution
         return (2 ** len(self.stem_channels),) * 2
 
@@ -107,9 +115,9 @@ class ModelConfig:
             require(size // cell % self.image_pool == 0,
                     f'preprocess.{name}: {size // cell} cells are not a multiple of '
                     f'model.image_pool {self.image_pool}')
-        if self.image_tower == 'efficientnet_lite0':
+        if self.image_tower in LITE0:
             far = max(abs(value - _LITE0_INPUT) for value in (*preprocess.mean, *preprocess.std))
-            require(far < 0.01, 'preprocess.mean and std: efficientnet_lite0 takes 0.5')
+            require(far < 0.01, f'preprocess.mean and std: {self.image_tower} takes 0.5')
 
 
 def architecture(manifest: Manifest) -> ModelConfig:

@@ -36,7 +36,10 @@ def count(model: LatentVqa, preprocess: PreprocessConfig, tokens: int = 8) -> li
     rows = []
     for name in MODULES:
         module = model.get_submodule(name)
-        rows.append({'name': name, 'parameters': sum(p.numel() for p in module.parameters()),
+        parameters = sum(p.numel() for p in module.parameters())
+        if name == 'project_answer' and isinstance(model.bank, nn.Parameter):
+            parameters += model.bank.numel()
+        rows.append({'name': name, 'parameters': parameters,
                      'macs': sum(macs.get(m, 0) for m in module.modules())})
     return rows
 

@@ -33,6 +33,7 @@ class FusionBlock(nn.Module):
         self.cross = LatentCrossAttention(config.width, config.latent_dim, config.heads)
         self.gate = nn.Parameter(torch.tensor(_GATE))
         self.block = LatentBlock(config.width, config.latent_dim, config.heads, config.mlp_ratio)
+        self.drop = nn.Dropout(0.0)
 
     def forward(self, x: Tensor, k: Tensor, v: Tensor,
                 packing: Packing | None = None) -> tuple[Tensor, Tensor]:
@@ -41,7 +42,7 @@ class FusionBlock(nn.Module):
         Given keys and values (..., N, r). Also returns where each token looked (..., T, N).
         """
         seen, looked = self.cross(self.norm(x), k, v)
-        x = x + torch.tanh(self.gate) * seen
+        x = x + torch.tanh(self.gate) * self.drop(seen)
         return self.block(x, packing=packing), looked
 
 
@@ -84,6 +85,7 @@ class Fusion(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(FusionBlock(config) for _ in range(config.fusion_blocks))
         self.norm = nn.LayerNorm(config.width)
+        self.drop = nn.Dropout(0.0)
         self.count = CellCount(config.width, config.count_dim) if config.count_dim else None
         self.sizes = [config.attention_dim] * 2 * config.fusion_blocks
         self.sizes += [config.count_dim] if config.count_dim else []
@@ -123,7 +125,7 @@ class Fusion(nn.Module):
         first, count = text[:1] if packing is None else packing.first(text), None
         if self.count is not None:
             first, count = self.count(first, parts[-1])
-        first = self.norm(first)
+        first = self.drop(self.norm(first))
         return first[0] if packing is None else first, tuple(looked), count
 
 

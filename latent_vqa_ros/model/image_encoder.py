@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latent_vqa_ros.core.config import PreprocessConfig
-from latent_vqa_ros.model.config import ModelConfig
+from latent_vqa_ros.model.config import DEEP, ModelConfig
 from latent_vqa_ros.model.latent_attention import LatentTower, Pool, positions
 from latent_vqa_ros.model.towers.conv_stem import ConvStem
 from latent_vqa_ros.model.towers.efficientnet_lite import Lite0Tower
@@ -29,11 +29,13 @@ class ImageEncoder(nn.Module):
         self.register_buffer('mean', 255 * mean, persistent=False)
         self.register_buffer('scale', 1 / (255 * std), persistent=False)
         size = preprocess.height, preprocess.width
-        self.stem = (Lite0Tower(*size) if config.image_tower == 'efficientnet_lite0' else
-                     ConvStem(config.stem_channels, config.stem_residuals, *size))
+        self.stem = (ConvStem(config.stem_channels, config.stem_residuals, *size)
+                     if config.image_tower == 'conv_stem'
+                     else Lite0Tower(*size, deep=config.image_tower == DEEP))
         self.grid = self.stem.grid
         self.project = (nn.Linear(self.stem.channels, config.width)
                         if self.stem.channels != config.width else nn.Identity())
+        self.drop = nn.Dropout(0.0)
         self.position = positions(self.grid[0] * self.grid[1], config.width)
         pool = Pool(self.grid, config.image_pool) if config.image_pool > 1 else None
         self.tower = LatentTower(config.width, config.latent_dim, config.heads, config.mlp_ratio,
@@ -50,5 +52,5 @@ class ImageEncoder(nn.Module):
 
     def tokens(self, stem_nc: Tensor) -> Tensor:
         """Return the latent blocks' tokens (..., N, width) of the tower's activations."""
-        out: Tensor = self.tower(self.project(stem_nc) + self.position)
+        out: Tensor = self.tower(self.project(self.drop(stem_nc)) + self.position)
         return out

@@ -113,7 +113,11 @@ class Mlp(nn.Sequential):
 
 
 class LatentBlock(nn.Module):
-    """Pre-norm transformer block with latent attention: (..., T, d) -> (..., T, d)."""
+    """Pre-norm transformer block with latent attention: (..., T, d) -> (..., T, d).
+
+    ``drop`` leaves out what is added, as a stage of the training says (Vaswani et al. 2017,
+    sec. 5.4).
+    """
 
     def __init__(self, width: int, latent: int | None, heads: int, mlp_ratio: int,
                  pool: Pool | None = None) -> None:
@@ -122,12 +126,13 @@ class LatentBlock(nn.Module):
         self.attention = LatentAttention(width, latent, heads, pool)
         self.norm_mlp = nn.LayerNorm(width)
         self.mlp = Mlp(width, mlp_ratio)
+        self.drop = nn.Dropout(0.0)
 
     def forward(self, x: Tensor, mask: Tensor | None = None,
                 packing: Packing | None = None) -> Tensor:
         """Attend and transform each token, each added to its input."""
-        x = x + self.attention(self.norm_attention(x), mask, packing)
-        out: Tensor = x + self.mlp(self.norm_mlp(x))
+        x = x + self.drop(self.attention(self.norm_attention(x), mask, packing))
+        out: Tensor = x + self.drop(self.mlp(self.norm_mlp(x)))
         return out
 
 

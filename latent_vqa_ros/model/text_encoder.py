@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from latent_vqa_ros.model.config import ModelConfig
@@ -18,8 +19,14 @@ class TextEncoder(nn.Module):
         self.tower = LatentTower(config.width, config.latent_dim, config.heads, config.mlp_ratio,
                                  config.text_blocks, config.placement)
 
-    def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Encode; ``mask`` is True at real tokens and may be left out when all are."""
-        x = self.embedding(ids) + self.position[:ids.shape[-1]]
-        out: Tensor = self.tower(x, mask)
+    def forward(self, ids: Tensor, mask: Tensor | None = None,
+                drop: nn.Module | None = None) -> Tensor:
+        """Encode; ``mask`` is True at real tokens and may be left out when all are.
+
+        ``drop`` leaves out words in training, never CLS.
+        """
+        x = self.embedding(ids)
+        if drop is not None:
+            x = torch.cat([x[..., :1, :], drop(x[..., 1:, :])], dim=-2)
+        out: Tensor = self.tower(x + self.position[:ids.shape[-1]], mask)
         return out

@@ -25,7 +25,10 @@ NAMING_BLOCKS = 2  # the first fusion blocks find what is named, later ones what
 
 
 class LatentVqa(nn.Module):
-    """Latent CLIP-VQA. ``ids`` counts the tokenizer's ids; the bank is set by ``set_bank``."""
+    """Latent CLIP-VQA. ``ids`` counts the tokenizer's ids; the bank is set by ``set_bank``.
+
+    With ``answer_table`` the bank is learned, as the last layer of a classifier is.
+    """
 
     bank: Tensor
     feature_mean: Tensor
@@ -38,11 +41,16 @@ class LatentVqa(nn.Module):
         super().__init__()
         self.clip = LatentClip(config, preprocess, ids)
         self.fusion = Fusion(config, self.clip.image_encoder.grid)
+        self.drop_words = nn.Dropout1d(0.0)  # of questions
         self.project_answer = nn.Linear(config.width, config.embed_dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.apply(init_weights)
         self.fusion.reset_place()
-        self.register_buffer('bank', torch.zeros(answers, config.embed_dim))
+        if config.answer_table:
+            self.bank = nn.Parameter(
+                torch.randn(answers, config.embed_dim) / math.sqrt(config.embed_dim))
+        else:
+            self.register_buffer('bank', torch.zeros(answers, config.embed_dim))
         self.register_buffer('feature_mean', torch.zeros(config.width))
         self.register_buffer('feature_whiten', torch.eye(config.width))
         self.register_buffer('strange_directions', torch.zeros(config.width, STRANGE))
@@ -79,7 +87,10 @@ class LatentVqa(nn.Module):
         return torch.maximum(whitened.square().mean(dim=-1).sqrt(), scores_k.amax(dim=-1))
 
     def score(self, fused: Tensor, bank_ae: Tensor) -> Tensor:
-        """Return scaled cosines of fused questions and answers: (..., d) -> (..., answers)."""
+        """Return scaled cosines of fused questions and answers: (..., d) -> (..., answers).
+
+        A learned bank has vectors of any length, so that some answers' logits reach further.
+        """
         embedded = F.normalize(self.project_answer(fused), dim=-1)
         scale = self.log_scale.clamp(max=math.log(100.0)).exp()
         return scale * (embedded @ bank_ae.T)
@@ -95,7 +106,7 @@ class LatentVqa(nn.Module):
         counted (B, Q), where the model counts.
         """
         mask_ut = ids_ut != PAD
-        text_utd = self.clip.text_encoder(ids_ut, mask_ut)
+        text_utd = self.clip.text_encoder(ids_ut, mask_ut, self.drop_words)
         packing = Packing(mask_ut.sum(dim=1)[index_bq])
         source_bl = index_bq.gather(1, packing.question_bl) * ids_ut.shape[1] + packing.token_bl
         text_bld = text_utd.flatten(0, 1).index_select(0, source_bl.flatten()).view(
@@ -105,12 +116,17 @@ class LatentVqa(nn.Module):
 
     def score_live(self, fused_bqd: Tensor, answer_ids_at: Tensor) -> Tensor:
         """Return logits (B, Q, answers); the bank is embedded anew, so that it learns too."""
-        return self.score(fused_bqd, self.clip.embed_text(answer_ids_at))
+        return self.score(fused_bqd, self._bank(answer_ids_at))
 
     @torch.no_grad()
     def set_bank(self, answer_ids_at: Tensor) -> None:
         """Store the embeddings of the answers' texts (padded ids) in the bank."""
-        self.bank.copy_(self.clip.embed_text(answer_ids_at))
+        self.bank.copy_(self._bank(answer_ids_at))
+
+    def _bank(self, answer_ids_at: Tensor) -> Tensor:
+        """Return the bank as training has it now: learned, or the embeddings of these texts."""
+        learned = isinstance(self.bank, nn.Parameter)
+        return self.bank if learned else self.clip.embed_text(answer_ids_at)
 
 
 def _complete(model: nn.Module, weights: dict[str, Tensor], prefix: str, *_: object) -> None:

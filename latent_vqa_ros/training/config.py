@@ -67,17 +67,20 @@ class StageConfig:
 
     The stage ends after ``epochs``, or at the first epoch whose validation score is ``stop_at``.
     ``region_weight``, for data that says where things are, is that of the contrast between single
-    image tokens and captions of single things. Of finetune alone: ``contrastive_weight`` keeps the
-    contrastive loss of whole pictures beside the answer loss; for data that says where things are,
-    ``grounding_weight`` of the attention of words that name a thing, ``count_weight`` of what the
-    model counts (``count_dim``) where the answer is a number. ``parts``: by the name of a module,
-    such as ``clip.image_encoder.stem``, what differs for it; the longest name that fits counts.
+    image tokens and captions of single things. ``dropout`` is the share of activations, and of the
+    words of questions, that a step leaves out, so that few examples are not learned by heart. Of
+    finetune alone: ``contrastive_weight`` keeps the contrastive loss of whole pictures beside the
+    answer loss; for data that says where things are, ``grounding_weight`` of the attention of
+    words that name a thing, ``count_weight`` of what the model counts (``count_dim``) where the
+    answer is a number. ``parts``: by the name of a module, such as ``clip.image_encoder.stem``,
+    what differs for it; the longest name that fits counts.
     """
 
     epochs: int = 10
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
+    dropout: float = 0.0
     warmup: float = 0.05
     stop_at: float | None = None
     contrastive_weight: float = 0.0
@@ -93,6 +96,8 @@ class StageConfig:
                                           self.region_weight, self.grounding_weight,
                                           self.count_weight) < 0:
             raise ConfigError('a stage needs a learning_rate above 0 and weights from 0')
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f'dropout {self.dropout}: expected a share from 0, below 1')
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,9 @@ class Recipe:
         if not 0 <= self.start_share < 1 or self.start_share and not self.start:
             raise ConfigError(f'start_share {self.start_share}: expected a share from 0, below 1, '
                               'of a start')
+        if self.start and self.model.answer_table:
+            raise ConfigError('start: model.answer_table is learned from the first step on; leave '
+                              'one of them out')
         if self.own != ('', '') and WIDE not in self.names:
             raise ConfigError(f'photos, meshes: only for data: {WIDE}')
         for key in ('contrastive_weight', 'grounding_weight', 'count_weight'):
@@ -191,9 +199,11 @@ class Recipe:
         left_out = ('name', 'version', 'license', 'file', 'sha256', 'threads',
                     'calibration_images', 'false_alarms', 'unfamiliar', 'start_share')
         values = {key: value for key, value in asdict(self).items() if key not in left_out}
-        for key in ('photos', 'meshes'):
-            if not values[key]:  # runs of before these keys go on
-                del values[key]
+        for section, key in ((values, 'photos'), (values, 'meshes'),
+                             (values['model'], 'answer_table'),
+                             (values['pretrain'], 'dropout'), (values['finetune'], 'dropout')):
+            if not section[key]:  # runs of before these keys go on
+                del section[key]
         return dict(json.loads(json.dumps(values)))
 
     def smoke(self) -> Recipe:

@@ -58,7 +58,7 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split, bank_ids: T
                 **{f'{name}_loss': loss for name, (_, loss) in parts.items()}}
 
     return Task('finetune', train.steps(config.batch), epoch, losses,
-                lambda: _score(model, val, bank_ids, device))
+                lambda: _score(model, val, bank_ids, device), (recipe.seed, _SEED))
 
 
 def _score(model: LatentVqa, val: Split, bank_ids: Tensor,

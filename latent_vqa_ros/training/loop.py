@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -32,7 +33,8 @@ _SAVE_EVERY = 600.0  # seconds, within an epoch
 class Task:
     """What a stage trains: batches of an epoch, the losses of a batch, the validation score.
 
-    ``epoch`` yields the batches of an epoch from a step on.
+    ``epoch`` yields the batches of an epoch from a step on. ``seed`` decides what
+    dropout leaves out.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Task:
     epoch: Callable[[int, int], Iterator[Any]]
     losses: Callable[[Any], dict[str, Tensor]]  # 'loss' is what is minimized
     score: Callable[[], dict[str, float]]  # 'score' is compared with stop_at
+    seed: tuple[int, ...] = ()
 
 
 class Metrics:
@@ -148,6 +151,9 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
     model.train()
     for name in sorted(config.parts, key=len):
         model.get_submodule(name).train(not config.parts[name].frozen)  # batch statistics stay
+    for module in model.modules():
+        if isinstance(module, (nn.Dropout, nn.Dropout1d)):
+            module.p = config.dropout
     total, begun = config.epochs * task.steps, time.perf_counter() - at.seconds
     saved = time.perf_counter()
     bar = tqdm(task.epoch(at.epoch, at.step), f'{task.name} {at.epoch + 1}/{config.epochs}',
@@ -157,6 +163,9 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
         share = schedule(at.epoch * task.steps + at.step, total, config.warmup)
         for group in optimizer.param_groups:
             group['lr'] = share * group['rate']
+        if config.dropout:  # so that a run that goes on leaves out the same
+            seed = np.random.SeedSequence((*task.seed, at.epoch, at.step, distributed.rank()))
+            torch.manual_seed(int(seed.generate_state(1)[0]))
         losses = task.losses(batch)
         optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()

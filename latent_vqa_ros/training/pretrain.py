@@ -49,7 +49,8 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split,
         return {'score': region_recall(model, val, device) if val.placed.exist
                 else recall(model, val, device)}
 
-    return Task('pretrain', train.steps(config.batch), epoch, losses, score)
+    return Task('pretrain', train.steps(config.batch), epoch, losses, score,
+                (recipe.seed, _SEED))
 
 
 def caption_loss(model: LatentVqa, tokens_bnd: Tensor, batch: Batch) -> Tensor:

@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.model.config import LITE0
 
 Feed = Mapping[str, NDArray[Any]]
 _QUANTIZED = ('Conv', 'Gemm', 'MatMul')
-ALSO = {'efficientnet_lite0': ('Clip',)}  # of an image tower: its ReLU6
+ALSO = dict.fromkeys(LITE0, ('Clip',))  # of an image tower: its ReLU6
 
 
 def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],

@@ -16,6 +16,7 @@ from torch import Tensor
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.model.config import LITE0
 from latent_vqa_ros.model.towers.efficientnet_lite import SOURCE, Lite0Tower
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import (
@@ -139,7 +140,7 @@ def history(recipe: Recipe, data: Data, folder: Path) -> dict[str, Any]:
     if recipe.unfamiliar and recipe.unfamiliar != unfamiliar.ROOMS:
         sources.append({'name': Path(recipe.unfamiliar).name, 'licence': "the user's",
                         'what': 'unfamiliar pictures'})
-    if recipe.model.image_tower == 'efficientnet_lite0':
+    if recipe.model.image_tower in LITE0:
         sources.append(SOURCE)
     sources = list({str(each): each for each in sources}.values())
     told = {'data': data.name, 'data_versions': {k: v for k, v in versions.items() if v},

@@ -121,6 +121,9 @@ def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
     """
     found = bundle.load(Path(recipe.start))
     theirs, ours = architecture(found.manifest), recipe.model
+    if theirs.answer_table:
+        raise ConfigError(f'start: {recipe.start} learned a vector for each answer '
+                          '(answer_table); nothing can begin with it')
     seen = found.manifest.preprocess
     for key, has, wanted, more in (
             ('model', theirs, _as_deep_as(theirs, ours),

@@ -24,6 +24,7 @@ MODEL = {'width': 32, 'latent_dim': 16, 'heads': 2, 'stem_channels': [8, 16, 32]
          'embed_dim': 16, 'max_tokens': 10, 'coordinates': True}
 RECIPE = {'name': 'squares', 'threads': 1, 'preprocess': {'height': SIZE, 'width': SIZE},
           'model': MODEL, 'calibration_images': 8}
+ONCE = {'pretrain': 1, 'finetune': 1}  # epochs
 
 
 def write(folder: Path, counts: Mapping[str, int], seed: int = 0) -> Path:
@@ -45,9 +46,9 @@ def instead_of_recipe(module: Any, folder: Path, monkeypatch: Any, **values: Any
     monkeypatch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
     data = write(folder / 'data', {'train': 32, 'val': 8, 'test': 8})
     path = folder / 'squares.yaml'
-    path.write_text(yaml.safe_dump({**RECIPE, 'data': str(data)}))
-    for name, value in {'RECIPE': path, 'SEEDS': (0,),
-                        'EPOCHS': {'pretrain': 1, 'finetune': 1}, **values}.items():
+    once = {stage: {'epochs': 1} for stage in ONCE}
+    path.write_text(yaml.safe_dump({**RECIPE, 'data': str(data), **once}))
+    for name, value in {'RECIPE': path, 'SEEDS': (0,), **values}.items():
         monkeypatch.setattr(module, name, value)
     return data
 

@@ -30,6 +30,7 @@ def images(n):
 @pytest.mark.parametrize('changes', [
     {}, {'latent_dim': None}, {'placement': 'stem'}, {'image_blocks': 0, 'text_blocks': 0},
     {'fusion_blocks': 1}, {'coordinates': True}, {'image_pool': 2}, {'count_dim': 4},
+    {'answer_table': True},
     {'stem_channels': (8, 8), 'stem_residuals': (1, 0)}])
 @torch.no_grad()
 def test_the_training_road_and_the_deployed_road_give_the_same_logits(changes):
@@ -76,13 +77,27 @@ def test_logits_are_scaled_cosines_with_the_bank_of_answer_texts():
     assert logits.abs().max() <= model.log_scale.exp() + 1e-4
 
 
+@torch.no_grad()
+def test_a_learned_bank_is_what_training_made_of_it_whatever_the_answers_are_called():
+    model = tiny(answer_table=True).train()
+    fused, learned = torch.randn(5, 16), model.bank.clone()
+    before = model.score_live(fused, ANSWERS)
+    assert torch.equal(model.score_live(fused, ANSWERS.flip(0)), before)
+    model.bank[1] *= 3
+    model.set_bank(ANSWERS)
+    assert torch.equal(model.bank, learned * torch.tensor([[1.0], [3.0]]))
+    after = model.score_live(fused, ANSWERS)
+    assert torch.allclose(after, before * torch.tensor([1.0, 3.0]))
+
+
 def test_the_map_of_coordinates_starts_large_enough_to_be_seen_beside_the_tokens():
     assert tiny(coordinates=True).fusion.place.weight.std() > 0.4
     assert tiny().fusion.place is None
 
 
-def test_every_weight_learns_from_both_losses():
-    model = tiny().train()
+@pytest.mark.parametrize('table', [False, True])
+def test_every_weight_learns_from_both_losses(table):
+    model = tiny(answer_table=table).train()
     tokens = model.clip.image_encoder(images(4))
     fused, *_ = model.fuse_many(tokens, ANSWERS, torch.tensor([[0], [1], [0], [1]]))
     logits = model.score_live(fused, ANSWERS)
@@ -91,6 +106,46 @@ def test_every_weight_learns_from_both_losses():
     loss.backward()
     silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
+
+
+DROPS = {'clip.image_encoder.drop', 'clip.image_encoder.tower.blocks.0.drop',
+         'clip.text_encoder.tower.blocks.0.drop', 'drop_words', 'fusion.blocks.0.drop',
+         'fusion.blocks.0.block.drop', 'fusion.drop'}
+
+
+def asked(model):
+    tokens = model.clip.image_encoder(images(2))
+    ids = torch.from_numpy(TOKENIZER.encode_batch(['is it red', 'what is it']))
+    return model.score_live(model.fuse_many(tokens, ids, torch.tensor([[0], [1]]))[0], ANSWERS)
+
+
+@torch.no_grad()
+def test_each_dropout_leaves_something_out_of_a_question_about_a_picture():
+    model = tiny(fusion_blocks=1)
+    whole = asked(model)
+    drops = {name: module for name, module in model.named_modules()
+             if isinstance(module, (torch.nn.Dropout, torch.nn.Dropout1d))}
+    assert set(drops) == DROPS
+    for name, module in drops.items():
+        module.p = 0.9
+        assert torch.equal(asked(model), whole), name  # once training is over
+        module.train()
+        assert not torch.allclose(asked(model), whole), name
+        module.eval()
+
+
+@torch.no_grad()
+def test_words_of_questions_are_left_out_and_neither_their_beginning_nor_answers():
+    model = tiny()
+    ids = torch.from_numpy(TOKENIZER.encode_batch(['is it red', 'what is blue']))
+    encode = model.clip.text_encoder
+    first, second = encode(ids, drop=torch.nn.Dropout1d(1.0))
+    assert torch.equal(first, second)  # no word is left
+    encode.embedding.weight[ids[0, 0]] *= -1
+    assert not torch.allclose(encode(ids, drop=torch.nn.Dropout1d(1.0))[0], first)
+    model.drop_words.train().p = 1.0
+    red, blue = model.score_live(torch.randn(5, 16), ANSWERS).T
+    assert not torch.allclose(red, blue)  # answers keep their words
 
 
 def test_counts_are_those_of_a_hand_calculation():
@@ -108,5 +163,7 @@ def test_counts_are_those_of_a_hand_calculation():
     assert rows['fusion']['macs'] == 2 * (fuse + among)
     pooled = {row['name']: row for row in count(tiny(stem_residuals=(0, 0), image_pool=2), SIZE)}
     assert pooled['clip.image_encoder.tower']['macs'] == block - 2 * n * (n - n // 4) * r
+    learned = {row['name']: row for row in count(tiny(answer_table=True), SIZE)}
+    assert learned['project_answer']['parameters'] == (16 + 1) * 8 + 2 * 8
     counted = {row['name']: row for row in count(tiny(count_dim=4), SIZE, tokens=3)}
     assert counted['fusion']['macs'] == rows['fusion']['macs'] + n * d * 4 + d * 4 + n * 4

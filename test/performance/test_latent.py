@@ -43,7 +43,7 @@ def test_designs_differ_in_their_attention_alone(design):
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Let two designs be trained on a few squares; return the folder of the runs."""
-    squares.instead_of_recipe(latent, tmp_path, monkeypatch, DESIGNS={
+    squares.instead_of_recipe(latent, tmp_path, monkeypatch, EPOCHS=squares.ONCE, DESIGNS={
         'dense': (None, 'per_block'), 'stem 8': (8, 'stem')})
     return tmp_path / 'runs'
 

@@ -53,7 +53,8 @@ def test_a_run_that_was_killed_after_its_training_is_measured_and_not_trained_ag
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Let one tower be trained on a few squares; return the arguments."""
-    data = squares.instead_of_recipe(towers, tmp_path, monkeypatch, LIMIT=(32,))
+    data = squares.instead_of_recipe(towers, tmp_path, monkeypatch, LIMIT=(32,),
+                                     EPOCHS=squares.ONCE)
     theirs = shutil.copytree(data, tmp_path / 'photographs')  # as others publish them: no training
     path = theirs / 'questions.jsonl'
     path.write_text(''.join(line for line in path.read_text().splitlines(keepends=True)

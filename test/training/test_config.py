@@ -1,10 +1,11 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from latent_vqa_ros.core.config import ConfigError
-from latent_vqa_ros.training.config import load_recipe
+from latent_vqa_ros.training.config import StageConfig, load_recipe
 
 TABLETOP = Path(__file__).parents[2] / 'config' / 'train' / 'tabletop.yaml'
 
@@ -43,6 +44,8 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     ('finetune: {learning_rate: 1e-3}', r'finetune\.learning_rate: .*a number.*write 0\.001'),
     ('finetune: {learning_rate: 0}', 'learning_rate above 0'),
     ('finetune: {region_weight: -1}', 'weights from 0'),
+    ('model: {answer_table: true}\nstart: x', 'start: model.answer_table is learned from'),
+    ('finetune: {dropout: 1}', 'dropout 1: expected a share from 0'),
     ('pretrain: {epochs: 2.5}', r'pretrain\.epochs: expected a whole number'),
     ('augment: {noise: -1}', 'augment: noise'), ('threads: 0', 'threads'), ('seed: -1', 'seed -1'),
     ('calibration_images: 0', 'calibration_images'), ('false_alarms: 1.5', 'false_alarms 1.5'),
@@ -73,6 +76,16 @@ def test_a_value_that_cannot_be_is_refused_before_training(tmp_path, line, said)
     path.write_text(f'name: x\ndata: y\n{line}\n')
     with pytest.raises(ConfigError, match=f'{path.name}: .*{said}'):
         load_recipe(path)
+
+
+def test_what_a_recipe_does_without_is_no_part_of_what_a_begun_run_is_known_by():
+    plain = load_recipe(TABLETOP).trains
+    assert not {'photos', 'meshes', 'answer_table', 'dropout'} & {
+        key for section in (plain, *plain.values()) if isinstance(section, dict)
+        for key in section}
+    model = replace(load_recipe(TABLETOP).model, answer_table=True)
+    other = replace(load_recipe(TABLETOP), model=model, finetune=StageConfig(dropout=0.1)).trains
+    assert (other['model']['answer_table'], other['finetune']['dropout']) == (True, 0.1)
 
 
 def test_a_smoke_keeps_what_is_taught():

