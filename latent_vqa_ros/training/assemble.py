@@ -58,10 +58,10 @@ Json = dict[str, Any]
 def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path) -> Json:
     """Write the bundle of a finished training; return the report on the test split.
 
-    What is familiar is learned from training pictures, and stands in the weights. Computes with
-    as many threads as all processes of the training have: the others wait.
+    What is familiar is learned from training pictures, and stands in the weights. Computes with as
+    many threads as all processes of the training have on this machine: the others wait.
     """
-    torch.set_num_threads(recipe.threads * distributed.world())
+    torch.set_num_threads(recipe.threads * distributed.on_this_machine())
     model = model.cpu().eval()
     model.set_bank(bank_ids(data))
     familiar = _some(data.train)

@@ -51,6 +51,11 @@ def world() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
+def on_this_machine() -> int:
+    """Return how many of these processes run on this machine."""
+    return int(os.environ['LOCAL_WORLD_SIZE']) if distributed.is_initialized() else 1
+
+
 def first(value: T) -> T:
     """Return the first process's value, so that all decide alike."""
     values = [value]

@@ -109,7 +109,7 @@ def test_the_process_that_assembles_takes_the_threads_of_those_that_wait(data, r
         raise Reached(torch.get_num_threads())
 
     had = torch.get_num_threads()
-    monkeypatch.setattr(distributed, 'world', lambda: 2)
+    monkeypatch.setattr(distributed, 'on_this_machine', lambda: 2)
     monkeypatch.setattr(calibrate, 'fit_familiarity', reached)
     model = run.build(recipe, data)
     try:

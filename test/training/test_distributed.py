@@ -76,8 +76,9 @@ def main(out, data):
     torch.set_num_threads(1)
     with distributed.group(torch.device('cpu')):
         rank, world = distributed.rank(), distributed.world()
-        torch.save({'world': world, 'gradients': gradients(rank, world),
-                    'pictures': pictures(data), 'weights': stage(out / 'stage')},
+        torch.save({'world': world, 'here': distributed.on_this_machine(),
+                    'gradients': gradients(rank, world), 'pictures': pictures(data),
+                    'weights': stage(out / 'stage')},
                    out / f'{rank}.pt')
 
 
@@ -97,7 +98,7 @@ def two(torchrun, data, tmp_path_factory):
 def test_gradients_of_two_halves_are_those_of_the_whole_batch(two):
     alone = gradients()
     for found in two[1]:
-        assert found['world'] == 2
+        assert (found['world'], found['here']) == (2, 2)
         for name, gradient in alone.items():
             assert torch.allclose(found['gradients'][name], gradient, atol=1e-6), name
 
@@ -127,6 +128,7 @@ def test_without_torchrun_there_is_one_process(monkeypatch):
     monkeypatch.delenv('TORCHELASTIC_RUN_ID', raising=False)
     with distributed.group(torch.device('cpu')):
         assert (distributed.rank(), distributed.world(), distributed.first('x')) == (0, 1, 'x')
+        assert distributed.on_this_machine() == 1
         assert not torch.distributed.is_initialized()
 
 

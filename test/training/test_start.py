@@ -76,6 +76,17 @@ def test_a_bundle_of_another_size_is_refused_by_its_section(recipe, tmp_path):
         take_over(fresh(other, tokenizer), other, tokenizer, tmp_path)
 
 
+def test_a_bundle_that_learned_a_vector_for_each_answer_is_no_start(bundle_path, recipe, tmp_path):
+    path = tmp_path / 'table'
+    shutil.copytree(bundle_path, path)
+    manifest = bundle.load(bundle_path).manifest
+    table = replace(manifest, architecture={**manifest.architecture, 'answer_table': True})
+    export.write_manifest(path, table, tuple(manifest.files))
+    other = replace(recipe, start=str(path))
+    with pytest.raises(ConfigError, match=f'start: {path} learned a vector for each answer'):
+        take_over(fresh(other, manifest.tokenizer), other, manifest.tokenizer, tmp_path)
+
+
 @torch.no_grad()
 def test_larger_pictures_keep_what_was_learned_about_places(bundle_path, recipe, tmp_path):
     rows, columns = load_model(bundle.load(bundle_path)).clip.image_encoder.grid
