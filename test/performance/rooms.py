@@ -3,9 +3,9 @@
     python test/performance/rooms.py DIR --out docs/results/rooms.json
 
 DIR is DAQUAR's folder. Trains config/train/rooms.yaml, and the same once more on one small grey
-picture in place of all: what a network learns from the questions alone, which is a higher floor
-than the most frequent answer. Then the int8 graphs answer validation and test. A finished run
-stays in the folder, and a killed one goes on. Knows nothing of ROS.
+picture in place of all: what a network learns from the questions alone. Then the int8 graphs
+answer validation and test. A finished run stays in the folder, and a killed one goes on. Knows
+nothing of ROS.
 """
 
 from __future__ import annotations

@@ -81,3 +81,13 @@ def test_the_table_has_mean_and_range_of_the_seeds_beside_both_floors():
     assert rooms.table(runs).splitlines()[4:] == [
         '| test | 7 | 60.0 (50.0 to 70.0) | 35.0 (30.0 to 40.0) | 40.0 |',
         '| test, color | 7 | 50.0 (40.0 to 60.0) | 25.0 (20.0 to 30.0) | 20.0 |']
+
+
+def test_what_the_documents_say_is_what_was_recorded():
+    found = json.loads((rooms.ROOT / 'docs' / 'results' / 'rooms.json').read_text())
+    assert found['command'] == 'python test/performance/rooms.py DIR --out docs/results/rooms.json'
+    said = (rooms.ROOT / 'docs' / 'experiments.md').read_text()
+    for line in rooms.table(found['runs']).splitlines()[2:]:
+        assert line in said
+    for run in found['runs']:
+        assert run['seed'] in rooms.SEEDS
