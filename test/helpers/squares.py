@@ -46,7 +46,7 @@ def instead_of_recipe(module: Any, folder: Path, monkeypatch: Any, **values: Any
     monkeypatch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
     data = write(folder / 'data', {'train': 32, 'val': 8, 'test': 8})
     path = folder / 'squares.yaml'
-    once = {stage: {'epochs': 1} for stage in ONCE}
+    once = {stage: {'epochs': epochs} for stage, epochs in ONCE.items()}
     path.write_text(yaml.safe_dump({**RECIPE, 'data': str(data), **once}))
     for name, value in {'RECIPE': path, 'SEEDS': (0,), **values}.items():
         monkeypatch.setattr(module, name, value)
