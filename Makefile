@@ -13,9 +13,9 @@ WORKERS ?= 3
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 MACHINE := $(shell uname -m)
 ifeq ($(MACHINE),x86_64)
-# What a shell that has sourced another ROS must not bring in: its Python modules would be mixed
-# with those of $(VENV).
-CLEAN_ENV := env -u PYTHONPATH -u AMENT_PREFIX_PATH
+# What a shell that has sourced another ROS must not bring in: its Python modules, libraries and
+# middleware would be mixed with those of $(VENV).
+CLEAN_ENV := env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u RMW_IMPLEMENTATION
 else
 # The package index has ROS wheels for x86-64 only: here the ROS that the shell has sourced is used.
 SOURCED_ROS := ros

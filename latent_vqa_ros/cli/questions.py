@@ -3,14 +3,17 @@
 example:
   latent_vqa questions --model easy_vqa
 
-Prints example questions, the answers it can give and the words it knows. A question may use
-these words only; any other is answered with the status unknown_words.
+Prints example questions (one for each way to begin; --json has all), the answers it can give and
+the words it knows. A question may use these words only; any other is answered with the status
+unknown_words.
 """
 
 from __future__ import annotations
 
 import argparse
 import textwrap
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.cli.common import add_json, add_model, add_verb, one_document
@@ -18,6 +21,7 @@ from latent_vqa_ros.cli.common import add_json, add_model, add_verb, one_documen
 if TYPE_CHECKING:
     from latent_vqa_ros.core.manifest import Manifest
 
+BEGINNINGS = 24  # questions that are printed at most
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `questions` to the command line."""
@@ -40,12 +44,21 @@ def run(args: argparse.Namespace) -> int:
         print(one_document(document))
         return 0
     print(f'{document["model"]} can be asked, for example:')
-    print(textwrap.indent('\n'.join(document['questions']), '  '))
+    print(textwrap.indent('\n'.join(_of_each_kind(document['questions'])), '  '))
     for name in ('answers', 'words'):
         print(f'{name} ({len(document[name])}):')
         print(textwrap.fill(', '.join(document[name]), 99, initial_indent='  ',
                             subsequent_indent='  '))
     return 0
+
+
+def _of_each_kind(questions: Sequence[str]) -> list[str]:
+    """Return the plainest question of each way to begin (two words), frequent ways first."""
+    ways = defaultdict(list)
+    for question in questions:
+        ways[tuple(question.lower().split()[:2])].append(question)
+    often = sorted(ways.values(), key=len, reverse=True)[:BEGINNINGS]
+    return [min(way, key=lambda text: (text.isupper(), len(text.split()), text)) for way in often]
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:

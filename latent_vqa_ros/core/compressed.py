@@ -119,7 +119,7 @@ def _jpeg_to_rgb(content: bytes) -> Rgb:
 def _strict_decoder() -> Any | None:
     """Return simplejpeg's decoder, which refuses what OpenCV only prints a warning about.
 
-    The same libjpeg-turbo, the same pixels. It has no rosdep key, so a robot may lack it.
+    The same libjpeg-turbo, the same pixels. A robot may lack it, or have it for another NumPy.
     """
     try:
         import simplejpeg

@@ -19,6 +19,16 @@ def test_the_listing_names_every_answer_and_word(latent_vqa, bundle):
     assert '  what shape is this\n' in out
 
 
+def test_the_listing_shows_the_plainest_question_of_each_way_to_begin_the_frequent_first(
+    latent_vqa, tmp_path
+):
+    bundle = fake_bundle.write(tmp_path / 'bundle', questions=(
+        'what shape is this', 'what color is this', 'IS THIS RED', 'what color', 'is this shape'))
+    _, out, _ = latent_vqa('questions', '--model', bundle)
+    shown = out[:out.index('answers (')].splitlines()[1:]
+    assert shown == ['  what color', '  is this shape', '  what shape is this']
+
+
 def test_a_damaged_bundle_is_refused(latent_vqa, bundle):
     (bundle / 'answerer.onnx').write_bytes(b'x')
     code, out, err = latent_vqa('questions', '--model', bundle)
