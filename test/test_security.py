@@ -30,6 +30,8 @@ FORBIDDEN_MODULES = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'mars
 HARMLESS = {'aiohttp.web', 'aiohttp.WSMsgType', 'urllib.parse.urlsplit'}
 FORBIDDEN_CALLS = {'eval', 'exec', 'os.system', 'os.popen', 'torch.load', 'yaml.unsafe_load',
                    'yaml.full_load', 'torch.hub.load', 'urlopen'}
+# They pickle, too: torch.distributed.broadcast_object_list, all_gather_object and so on.
+FORBIDDEN_PARTS = ('_object_list', '_object')
 
 
 def profile(name):
@@ -186,6 +188,7 @@ def forbidden(path):
             safe = any(ast.unparse(each) == 'weights_only=True' for each in node.keywords)
             name = ast.unparse(node.func)
             yield from {name} & FORBIDDEN_CALLS if name != 'torch.load' or not safe else ()
+            yield from {name} if name.endswith(FORBIDDEN_PARTS) else ()
             continue
         else:
             continue
@@ -196,5 +199,7 @@ def forbidden(path):
 def test_the_guard_sees_what_it_forbids(tmp_path):
     bad = tmp_path / 'bad.py'
     bad.write_text('import pickle\nfrom urllib.request import urlopen\ntorch.load(1)\neval("1")\n'
+                   'distributed.broadcast_object_list([1])\n'
                    'from aiohttp import ClientSession\ntorch.load(1, weights_only=True)\n')
-    assert sorted(forbidden(bad)) == ['aiohttp', 'eval', 'pickle', 'torch.load', 'urllib']
+    assert sorted(forbidden(bad)) == ['aiohttp', 'distributed.broadcast_object_list', 'eval',
+                                      'pickle', 'torch.load', 'urllib']

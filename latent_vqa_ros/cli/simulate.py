@@ -54,7 +54,7 @@ from latent_vqa_ros.cli.common import (
 
 log = logging.getLogger(__name__)
 
-SPLITS = ('train', 'val', 'test', 'compositional', 'shifted')  # simulation.scenes.SPLITS
+SPLITS = ('train', 'val', 'test', 'compositional', 'shifted')  # simulation.world.scenes.SPLITS
 STORAGES = ('mcap', 'sqlite3')  # bags.write.STORAGES
 WORLDS = {'workcell': 128, 'wide': 160}  # datasets.tabletop.SIZE, .WIDE_SIZE
 SIZES, RATES = (32, 1024), (0.1, 100.0)  # simulation.dataset.SIZES, .episode_bag.RATES

@@ -7,6 +7,7 @@ What is not there of val and testdev is cut from the training pictures.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from sys import intern
@@ -31,13 +32,20 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         path = _file(folder, theirs)
         for number, question in read_json(path).items() if path else ():
             try:
-                image = folder / 'images' / f'{question["imageId"]}.jpg'
+                image = folder / 'images' / f'{_image_id(question["imageId"])}.jpg'
                 asked[split, image].append(Question(
                     intern(question['question']), intern(plain(question['answer'])),
                     intern(question['types']['structural'])))
-            except (KeyError, TypeError, AttributeError) as error:
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise DatasetError(f'{path}: question {number}: not of GQA: {error!r}') from None
     return trainable(folder.name, records_of(asked), _LEAST, limit)
+
+
+def _image_id(name: str) -> str:
+    """Return the name of a picture; ValueError for one that could lead out of the folder."""
+    if not re.fullmatch(r'\w+', name):
+        raise ValueError(f'imageId {name!r:.80}')
+    return name
 
 
 def _file(folder: Path, theirs: str) -> Path | None:

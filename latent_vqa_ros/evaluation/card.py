@@ -175,8 +175,8 @@ def _quantization(report: Json) -> str:
             '`latent_vqa quantize`, on the test split.\n\n'
             + _table(('group', 'answers that differ'), (
                 (name, f'{share:.3%}') for name, share in report['disagreement'].items()))
-            + '\n\nThe weights with the largest rounding error, relative to their largest '
-            'value:\n\n'
+            + '\n\nThe weights with the largest rounding error (norm of the error by norm of the '
+            'weight):\n\n'
             + _table(('weight', 'error'), ((f'`{name}`', f'{error:.4f}')
                                            for name, error in worst)))
 
@@ -185,7 +185,7 @@ def _size(out: Path, manifest: Manifest, report: Json) -> str:
     return (f'## Size\n\nPrinted by\n\n    latent_vqa inspect --model models/{manifest.name}\n\n'
             + _table(('file', 'bytes'), ((f'`{name}`', f'{(out / name).stat().st_size:,}')
                                          for name in (IMAGE_ENCODER, ANSWERER, WEIGHTS)))
-            + '\n\nOne image and one question of eight tokens:\n\n'
+            + '\n\nOne image and one question of at most eight tokens:\n\n'
             + _table(('module', 'parameters', 'multiply-accumulates'), (
                 (m['name'], f'{m["parameters"]:,}', f'{m["macs"]:,}') for m in report['modules'])))
 

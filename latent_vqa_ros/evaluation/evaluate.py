@@ -145,24 +145,25 @@ def _frequencies(records: Sequence[Record]) -> tuple[dict[str, Counter[str]], ..
 
 def calibration_error(p: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     """Return the expected calibration error of top confidences (Guo et al. 2017, eq. 3)."""
-    confidence = p.max(axis=1)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs(float(right[bins == b].mean()) - float(confidence[bins == b].mean()))
-            * float((bins == b).mean()) for b in np.unique(bins)]
-    return float(sum(gaps))
+    return float(sum(abs(row['accuracy'] - row['confidence']) * row['n'] / len(right)
+                     for row in _bins(p, right)))
 
 
 def reliability(predictions: Predictions, manifest: Manifest) -> dict[str, Any]:
     """Return accuracy and count per bin of confidence, before and after temperature scaling."""
     curves = {}
     for name, temperature in (('before', 1.0), ('after', manifest.temperature)):
-        p = softmax(predictions.logits, temperature)
-        confidence = p.max(axis=1)
-        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-        curves[name] = [{'confidence': float(confidence[bins == b].mean()),
-                         'accuracy': float(predictions.right[bins == b].mean()),
-                         'n': int((bins == b).sum())} for b in np.unique(bins)]
+        curves[name] = _bins(softmax(predictions.logits, temperature), predictions.right)
     return curves
+
+
+def _bins(p: NDArray[np.float64], right: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Return mean confidence, accuracy and count of each bin of confidence that is not empty."""
+    confidence = p.max(axis=1)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [{'confidence': float(confidence[bins == b].mean()),
+             'accuracy': float(right[bins == b].mean()), 'n': int((bins == b).sum())}
+            for b in np.unique(bins)]
 
 
 def report(predictions: Predictions, manifest: Manifest, records: Sequence[Record],

@@ -66,14 +66,15 @@ def causes(predictions: Predictions, manifest: Manifest,
     size = manifest.preprocess
     things, sides = [], []
     for index, question in questions_of(records):
-        things.append(len(records[index].regions))
-        named = [box_in_input(phrase.box, records[index].aspect, size)
+        record = records[index]
+        things.append(len(record.regions) if record.told or record.regions else -1)
+        named = [box_in_input(phrase.box, record.aspect, size)
                  for phrase in question.phrases if phrase.named]
         sides.append(min(((box[2] * size.width * box[3] * size.height) ** 0.5 for box in named),
                      default=np.nan))
     wrong = ~predictions.right
     count_q, side_q = np.array(things), np.array(sides)
-    found = {'things': [_row(str(n), count_q == n, wrong) for n in range(1, max(things) + 1)]}
+    found = {'things': [_row(str(n), count_q == n, wrong) for n in range(max(things) + 1)]}
     edges = (0, *SIDES, np.inf)
     names = [f'below {SIDES[0]}', *(f'{a} to {b}' for a, b in zip(SIDES, SIDES[1:], strict=False)),
              f'{SIDES[-1]} or more']

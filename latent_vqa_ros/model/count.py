@@ -15,11 +15,16 @@ from latent_vqa_ros.model.vqa import LatentVqa
 MODULES = ('clip.image_encoder.stem', 'clip.image_encoder.project', 'clip.image_encoder.tower',
            'clip.text_encoder', 'clip.project_image', 'clip.project_text', 'fusion',
            'project_answer')
+TOKENS = 8  # of the question
 
 
 @torch.no_grad()
-def count(model: LatentVqa, preprocess: PreprocessConfig, tokens: int = 8) -> list[dict[str, Any]]:
-    """Return {name, parameters, macs} per module, for a question of ``tokens`` tokens."""
+def count(model: LatentVqa, preprocess: PreprocessConfig,
+          max_tokens: int = TOKENS) -> list[dict[str, Any]]:
+    """Return {name, parameters, macs} per module, for a question of TOKENS tokens.
+
+    Of fewer where the model takes only ``max_tokens``.
+    """
     macs: dict[nn.Module, int] = {}
 
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -30,7 +35,7 @@ def count(model: LatentVqa, preprocess: PreprocessConfig, tokens: int = 8) -> li
                                  CellCount))]
     image = torch.zeros(preprocess.height, preprocess.width, 3, dtype=torch.uint8)
     features, _ = model.encode(image)
-    model.answer(features, torch.ones(tokens, dtype=torch.long))
+    model.answer(features, torch.ones(min(TOKENS, max_tokens), dtype=torch.long))
     for handle in handles:
         handle.remove()
     rows = []

@@ -35,6 +35,7 @@ from latent_vqa_ros.simulation.episode_bag import (
 from latent_vqa_ros.simulation.world import plan, scenes
 from latent_vqa_ros.simulation.world.layout import Layout, Look, Placed, Tray
 from latent_vqa_ros.simulation.world.picture import Studio, Taken
+from latent_vqa_ros.simulation.world.render import RenderError
 
 READY, EVEN = 'is the tray ready for the next part?', 'is the number of things even?'
 FRAMES, PERIOD_S, SIZE = 36, 5, 224
@@ -107,7 +108,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         record(args.out, args.seed)
-    except BagError as error:
+    except (BagError, RenderError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

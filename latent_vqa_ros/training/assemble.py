@@ -96,6 +96,10 @@ def assemble_again(recipe: Recipe, bundle: Bundle, out: Path) -> Json:
     name = mixture.PLUS.join(Path(each).name for each in recipe.names)
     if name != has.training.get('data', name):
         raise ConfigError(f'{recipe.file}: data: {bundle.path} was made of {has.training["data"]}')
+    model = to_mapping(recipe.model)
+    differ = [key for key, value in has.architecture.items() if model.get(key) != value]
+    if differ:
+        raise ConfigError(f'{recipe.file}: model: {", ".join(differ)} not that of {bundle.path}')
     data = data_of(recipe, has)
     draft = replace(has, version=recipe.version, training={  # recipe and digest: of the weights
         **has.training, 'false_alarms': recipe.false_alarms})
@@ -108,13 +112,14 @@ def data_of(recipe: Recipe, manifest: Manifest) -> Data:
     """Return the data that a bundle was measured on, and a few training records to calibrate."""
     further = [name for name, found in manifest.metrics.items()
                if name not in ('float', 'int8') and isinstance(found, dict) and 'groups' in found]
-    names = [name for name, _ in recipe.sources]
-    parts = [askable(datasets.load(name, ('val', 'test', *_own(name, further))),
-                     manifest.tokenizer) for name in names]
+    parts = []
+    for name, most in recipe.sources:
+        part = datasets.load(name, ('val', 'test', *_own(name, further)), most)
+        parts.append(askable(mixture.first(part, most), manifest.tokenizer))
     dataset = mixture.join(parts)
     few = mixture.join([askable(datasets.load(
         name, ('train',), recipe.calibration_images, recipe.own), manifest.tokenizer)
-        for name in names])
+        for name in recipe.names])
     more = {name: dataset.split(name) for name in further}
     return Data(dataset.name, few.split('train'), dataset.split('val'), dataset.split('test'),
                 more, dataset.blind_records, parts[0].split('val'), manifest.tokenizer,
@@ -142,8 +147,8 @@ def finish(recipe: Recipe, draft: Manifest, data: Data, model: LatentVqa, work: 
     limit = calibrate.fit_max_distance(
         backends['int8'], calibrate.variants(images, recipe, _VARIANTS), recipe.false_alarms)
     manifest, report = measure(replace(draft, max_distance=round(limit, 4)), data, backends)
-    report |= {'weight_errors': errors, 'modules': count(model, draft.preprocess),
-               'stages': stages}
+    modules = count(model, draft.preprocess, draft.max_tokens)
+    report |= {'weight_errors': errors, 'modules': modules, 'stages': stages}
     export.save_weights(model, work)
     return deliver(manifest, report, work, out, training)
 
@@ -179,7 +184,7 @@ def evidence(recipe: Recipe, data: Data, model: LatentVqa) -> EvidenceConfig | N
 
 def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
                     work: Path) -> dict[str, float]:
-    """Write both int8 graphs to ``work``; return the worst error of each weight."""
+    """Write both int8 graphs to ``work``; return the rounding errors of weights, largest first."""
     images, tokens = calibration_inputs(recipe, data)
     backend = export.load_graphs(*floats)
     answerer_feeds = []
@@ -192,7 +197,7 @@ def quantize_graphs(recipe: Recipe, data: Data, floats: tuple[Path, Path],
     errors |= quantize.quantize_graph(floats[1], work / ANSWERER, answerer_feeds,
                                       keep_last=_LAST)
     quantize.feed_pixels(work / IMAGE_ENCODER, recipe.preprocess)
-    return errors
+    return dict(sorted(errors.items(), key=lambda item: -item[1]))
 
 
 def calibration_inputs(recipe: Recipe, data: Data) -> tuple[

@@ -1,4 +1,4 @@
-"""Stage 3: what the model's confidence and its familiarity with an image are worth.
+"""Stage 5: what the model's confidence and its familiarity with an image are worth.
 
 The temperature makes confidences honest (Guo et al. 2017, sec. 4.2), fitted on the validation
 split. Familiarity is the distance of an image's mean token to those of training images; its limit

@@ -18,7 +18,9 @@ from latent_vqa_ros.training.config import Recipe
 from latent_vqa_ros.training.places import NOTHING
 from latent_vqa_ros.training.sides import answer_tells_side, sides
 
-_UPRIGHT = frozenset(('above', 'below'))
+_UPRIGHT = frozenset((  # words that are false of a picture on its side or upside down
+    'above', 'below', 'top', 'bottom', 'upper', 'lower', 'under', 'underneath', 'over', 'beneath',
+    'up', 'down', 'upright', 'front', 'behind'))
 
 
 @dataclass(frozen=True)

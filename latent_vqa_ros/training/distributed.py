@@ -8,6 +8,7 @@ writes. Without torchrun there is one process, and nothing here does anything.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,11 +58,20 @@ def on_this_machine() -> int:
 
 
 def first(value: T) -> T:
-    """Return the first process's value, so that all decide alike."""
-    values = [value]
-    if distributed.is_initialized():
-        distributed.broadcast_object_list(values, src=0)
-    return values[0]
+    """Return the first process's value, so that all decide alike; it must be one that JSON has.
+
+    As text, since PyTorch's own broadcast of objects unpickles what arrives.
+    """
+    if not distributed.is_initialized():
+        return value
+    device = 'cuda' if distributed.get_backend() == 'nccl' else 'cpu'
+    text = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8, device=device)
+    length = torch.tensor([len(text)], device=device)
+    distributed.broadcast(length, src=0)
+    told = text if rank() == 0 else text.new_empty(int(length))
+    distributed.broadcast(told, src=0)
+    found: T = json.loads(bytes(told.tolist()))
+    return found
 
 
 def first_alone(work: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""Stage 5: the model as two float ONNX graphs, checked against torch, and the bundle on disk.
+"""Stage 3: the model as two float ONNX graphs, checked against torch, and the bundle on disk.
 
 Export refuses; it never adapts silently. One image, one question: the graphs have no batch
 dimension, so that linear layers become plain matrix products and no mask is needed.
@@ -115,19 +115,25 @@ def check_graphs(model: LatentVqa, preprocess: PreprocessConfig, max_tokens: int
         logits, attention = model.look(features, torch.from_numpy(tokens))
         got_features, got_distance = backend.encode(image)
         got_logits, got_attention = backend.answer(got_features, tokens)
-        apart += [_difference(features.numpy(), got_features),
-                  _difference(distance.numpy(), np.asarray(got_distance)),
-                  _difference(logits.numpy(), got_logits)]
+        apart += [difference(features.numpy(), got_features),
+                  difference(distance.numpy(), np.asarray(got_distance)),
+                  difference(logits.numpy(), got_logits)]
         if got_attention is not None:
-            apart.append(_difference(attention.numpy(), got_attention))
+            apart.append(difference(attention.numpy(), got_attention))
     worst = float(np.max(apart))  # NaN where any is: max() would pass over it
-    if not worst <= _TOLERANCE:
-        raise ExportError(f'torch and float ONNX differ by {worst:.2g}, at most {_TOLERANCE:g} '
-                          'is taken')
+    require_small(worst)
     return worst
 
 
-def _difference(a: Any, b: Any) -> float:
+def require_small(worst: float) -> None:
+    """Raise ExportError for a difference that is too large, or NaN."""
+    if not worst <= _TOLERANCE:
+        raise ExportError(f'torch and float ONNX differ by {worst:.2g}, at most {_TOLERANCE:g} '
+                          'is taken')
+
+
+def difference(a: Any, b: Any) -> float:
+    """Return the largest difference, relative to the largest value of ``a``, or to 1."""
     return float(np.abs(a - b).max() / max(1.0, float(np.abs(a).max())))
 
 

@@ -169,7 +169,8 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
         losses = task.losses(batch)
         optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()
-        if not nn.utils.clip_grad_norm_(model.parameters(), _CLIP).isfinite():
+        trained = (each for each in model.parameters() if each.requires_grad)  # others keep theirs
+        if not nn.utils.clip_grad_norm_(trained, _CLIP).isfinite():
             raise ConfigError(f'{task.name}, epoch {at.epoch + 1}, step {at.step + 1}: the '
                               'gradient is not finite; a learning_rate below '
                               f'{config.learning_rate:g} or a longer warmup may help (then in '

@@ -46,8 +46,8 @@ def task(recipe: Recipe, model: LatentVqa, train: Split, val: Split,
                 'caption_loss': caption, 'region_loss': region}
 
     def score() -> dict[str, float]:
-        return {'score': region_recall(model, val, device) if val.placed.exist
-                else recall(model, val, device)}
+        return {'score': region_recall(model, val, device)
+                if config.region_weight and val.placed.exist else recall(model, val, device)}
 
     return Task('pretrain', train.steps(config.batch), epoch, losses, score,
                 (recipe.seed, _SEED))

@@ -36,7 +36,7 @@ ALSO = dict.fromkeys(LITE0, ('Clip',))  # of an image tower: its ReLU6
 def quantize_graph(source: Path, target: Path, feeds: Sequence[Feed],
                    keep_float: Sequence[str] = (), also: Sequence[str] = (),
                    keep_last: int = 0) -> dict[str, float]:
-    """Write the int8 twin of a float graph; return the worst error of each weight.
+    """Write the int8 twin of a float graph; return the rounding error of each weight.
 
     ``keep_float`` names weights that stay float, ``keep_last`` counts the last products that do,
     ``also`` names further operators that become int8.
@@ -141,7 +141,7 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
 
 
 def weight_errors(prepared: Path, quantized: Path) -> dict[str, float]:
-    """Return each int8 weight's worst rounding error, relative to the tensor's largest value."""
+    """Return the norm of each int8 weight's rounding error, relative to that of the weight."""
     floats = {t.name: numpy_helper.to_array(t) for t in onnx.load(str(prepared)).graph.initializer}
     graph = onnx.load(str(quantized)).graph
     stored = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
@@ -154,6 +154,6 @@ def weight_errors(prepared: Path, quantized: Path) -> dict[str, float]:
         if weights.ndim > 1 and scale.ndim:
             axis = next((a.i for a in node.attribute if a.name == 'axis'), 1) % weights.ndim
             scale = np.expand_dims(scale, [d for d in range(weights.ndim) if d != axis])
-        error = np.abs(weights * scale - floats[name]).max()
-        errors[name] = float(error / max(float(np.abs(floats[name]).max()), 1e-12))
+        error = float(np.linalg.norm(weights * scale - floats[name]))
+        errors[name] = error / max(float(np.linalg.norm(floats[name])), 1e-12)
     return dict(sorted(errors.items(), key=lambda item: -item[1]))

@@ -72,6 +72,7 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
         start.take_over(model, recipe, data.tokenizer, folder)
     model = model.to(device)
     grid = model.clip.image_encoder.grid
+    _require_rows(recipe, len(data.train))
     train_split, val_split = (
         Split(records, recipe.preprocess, data.tokenizer, data.answers, grid)
         for records in (data.train, data.val))
@@ -87,6 +88,14 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
     if recipe.start_share:
         start.mix(model, recipe, folder)
     return model
+
+
+def _require_rows(recipe: Recipe, pictures: int) -> None:
+    """Raise ConfigError where a process would get no picture of a batch."""
+    least = min(recipe.pretrain.batch, recipe.finetune.batch, pictures)
+    if least < distributed.world():
+        raise ConfigError(f'{recipe.file}: {distributed.world()} processes for batches of {least} '
+                          'pictures; start fewer, or raise batch')
 
 
 def same_start(recipe: Recipe, folder: Path) -> bool:

@@ -90,7 +90,6 @@ def fit(model: LatentVqa, familiar_nd: Tensor, strange: Iterable[NDArray[np.uint
     The scores along them are scaled to be compared with the Gaussian's distance: over familiar
     images they have its median, and exceed one value as often as is each one's part of the false
     alarms. The first kind has FIRST of these, the others and the Gaussian the rest in equal parts.
-    ValueError for more than STRANGE kinds.
     """
     found = [separate(familiar_nd, calibrate.mean_tokens(model, images)) for images in strange]
     others = (1 - FIRST) * false_alarms / len(found)

@@ -46,6 +46,10 @@ def test_another_json_is_one_line_that_names_the_question(tmp_path):
     path.write_text(json.dumps({'07': {'question': 'what?', 'imageId': '1'}}))
     with pytest.raises(DatasetError, match=r'train_balanced_questions\.json: question 07: '):
         datasets.load(str(folder))
+    for image in ('../../secret', '/etc/secret', 'a/b', ''):
+        path.write_text(json.dumps({'07': question(image)}))
+        with pytest.raises(DatasetError, match='question 07: not of GQA: .*imageId'):
+            datasets.load(str(folder))
     path.write_text('{"07": ')
     with pytest.raises(DatasetError, match='cannot be read'):
         datasets.load(str(folder))

@@ -143,6 +143,16 @@ def test_wrong_answers_are_counted_by_things_and_by_size(made):
     assert '| 9 to 11 | 6 | 83.33% |' in text(made)
 
 
+def test_a_picture_without_things_is_counted_only_where_the_data_says_that_there_are_none(made):
+    out = made[0]
+    found, manifest = predictions(), bundle.load(out).manifest
+    records = [replace(picture(out.parent / '1.png', n), regions=()) for n in range(1, 7)]
+    assert mistakes.causes(found, manifest, records)['things'] == []
+    told = [replace(record, told=True) for record in records]
+    row, = mistakes.causes(found, manifest, told)['things']
+    assert (row['name'], row['n']) == ('0', 36)
+
+
 def test_a_card_without_mistakes_has_no_sheet(made, tmp_path):
     out, manifest, report, _ = made
     beside = fake_bundle.write(tmp_path / 'fake')

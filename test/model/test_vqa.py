@@ -150,7 +150,7 @@ def test_words_of_questions_are_left_out_and_neither_their_beginning_nor_answers
 
 def test_counts_are_those_of_a_hand_calculation():
     model = tiny(stem_residuals=(0, 0))
-    rows = {row['name']: row for row in count(model, SIZE, tokens=3)}
+    rows = {row['name']: row for row in count(model, SIZE, max_tokens=3)}
     stem = rows['clip.image_encoder.stem']
     assert stem['macs'] == 8 * 8 * 9 * 3 * 8 + 4 * 4 * 9 * 8 * 16
     assert stem['parameters'] == 9 * 3 * 8 + 2 * 8 + 9 * 8 * 16 + 2 * 16
@@ -165,5 +165,7 @@ def test_counts_are_those_of_a_hand_calculation():
     assert pooled['clip.image_encoder.tower']['macs'] == block - 2 * n * (n - n // 4) * r
     learned = {row['name']: row for row in count(tiny(answer_table=True), SIZE)}
     assert learned['project_answer']['parameters'] == (16 + 1) * 8 + 2 * 8
-    counted = {row['name']: row for row in count(tiny(count_dim=4), SIZE, tokens=3)}
+    short = tiny(max_tokens=5)  # shorter than the question of which rows tell
+    assert count(short, SIZE, 5)[-2]['macs'] > rows['fusion']['macs']
+    counted = {row['name']: row for row in count(tiny(count_dim=4), SIZE, max_tokens=3)}
     assert counted['fusion']['macs'] == rows['fusion']['macs'] + n * d * 4 + d * 4 + n * 4

@@ -167,10 +167,12 @@ def test_a_bundle_made_anew_keeps_what_its_card_says_of_the_training(again, made
 
 @pytest.mark.parametrize(('change', 'said'), [
     ({'name': 'other'}, 'name is not that of'), ({'preprocess': None}, 'preprocess is not'),
-    ({'data': 'easy_vqa'}, 'was made of')])
+    ({'data': 'easy_vqa'}, 'was made of'), ({'model': None}, 'model: heads not that of')])
 def test_a_recipe_of_another_model_makes_no_bundle_anew(recipe, made, tmp_path, change, said):
     if 'preprocess' in change:
         change = {'preprocess': replace(recipe.preprocess, resize='stretch')}
+    if 'model' in change:
+        change = {'model': replace(recipe.model, heads=2 * recipe.model.heads)}
     with pytest.raises(ConfigError, match=said):
         assemble.assemble_again(replace(recipe, **change), made, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
@@ -185,6 +187,14 @@ def test_a_bundle_without_its_card_is_no_bundle(recipe, made, tmp_path, monkeypa
         assemble.assemble_again(recipe, made, tmp_path / 'out')
     with pytest.raises(bundle.BundleError):
         bundle.load(tmp_path / 'out')
+
+
+def test_a_limit_holds_for_what_a_bundle_is_measured_on_again(recipe, made):
+    (name, _), = recipe.sources
+    whole, few = (assemble.data_of(replace(recipe, limit=limit), made.manifest)
+                  for limit in (None, 3))
+    assert len(few.val) == len(few.test) == 3
+    assert few.val == whole.val[:3]
 
 
 def test_evidence_words_are_those_that_name_things_in_training(made):

@@ -78,7 +78,8 @@ def main(out, data):
         rank, world = distributed.rank(), distributed.world()
         torch.save({'world': world, 'here': distributed.on_this_machine(),
                     'gradients': gradients(rank, world), 'pictures': pictures(data),
-                    'weights': stage(out / 'stage')},
+                    'weights': stage(out / 'stage'),
+                    'first': distributed.first({'score': 0.1, 'of': [rank, 'é' * 9 * rank]})},
                    out / f'{rank}.pt')
 
 
@@ -122,6 +123,10 @@ def test_processes_end_a_stage_together_and_the_first_alone_writes(two, tmp_path
     for name in ('weight', 'bias'):
         assert torch.equal(found[0]['weights'][name], found[1]['weights'][name])
         assert torch.allclose(found[0]['weights'][name], alone[name], atol=1e-5)
+
+
+def test_all_processes_take_the_first_ones_value(two):
+    assert [found['first'] for found in two[1]] == [{'score': 0.1, 'of': [0, '']}] * 2
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch):

@@ -157,8 +157,12 @@ def test_a_gradient_is_clipped_to_a_norm_of_one(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, 'step', lambda self, *rest: (
         norms.append(torch.cat([p.grad.flatten() for group in self.param_groups
                                 for p in group['params']]).norm().item()), step(self, *rest))[1])
-    one_step(tmp_path / '1', Parts())  # sixteen gradients of 1: a norm of 4
+    made = Parts()
+    one_step(tmp_path / '1', made)  # sixteen gradients of 1: a norm of 4
     assert norms == pytest.approx([1.0], rel=1e-4)
+    # a part that is frozen from now on keeps its last gradient: no other is clipped for it
+    one_step(tmp_path / '2', made, parts={'tower': PartConfig(frozen=True)})
+    assert norms == pytest.approx([1.0, 1.0], rel=1e-4)
 
 
 def watched(tmp_path, scores, **config):

@@ -163,7 +163,10 @@ def test_the_score_is_the_recall_of_things_where_places_are_known_and_else_of_pi
         splits, monkeypatch):
     monkeypatch.setattr(pretrain, 'region_recall', lambda *_: 0.25)
     monkeypatch.setattr(pretrain, 'recall', lambda *_: 0.5)
-    task = pretrain.task(Recipe('x', 'x'), model(), *splits, CPU)
+    recipe = Recipe('x', 'x', pretrain=StageConfig(region_weight=1.0))
+    task = pretrain.task(recipe, model(), *splits, CPU)
     assert task.score() == {'score': 0.25}
+    captions = pretrain.task(Recipe('x', 'x'), model(), *splits, CPU)  # it trains no things
+    assert captions.score() == {'score': 0.5}
     monkeypatch.setattr(splits[1].placed, 'exist', False)
     assert task.score() == {'score': 0.5}

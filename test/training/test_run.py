@@ -1,6 +1,7 @@
 """The whole recipe, cut down, as a user runs it: every stage, killed and resumed."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.datasets.images import Pictures  # noqa: E402
+from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
 from latent_vqa_ros.model.towers.efficientnet_lite import imagenet_weights  # noqa: E402
-from latent_vqa_ros.training import loop  # noqa: E402
+from latent_vqa_ros.training import distributed, loop  # noqa: E402
 from latent_vqa_ros.training.batches import Split, augmented_epoch  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
 from latent_vqa_ros.training.config import (  # noqa: E402
@@ -219,6 +221,27 @@ def test_a_bundle_names_the_pictures_that_taught_it_what_to_refuse(
     (tmp_path / 'run.json').write_text('{"content": "x"}')
     told = history(replace(recipe, unfamiliar=unfamiliar), load_data(recipe), tmp_path)
     assert [each['name'] for each in told['sources']] == [made_with]
+
+
+def test_a_folder_that_was_drawn_tells_its_own_sources(small, tmp_path):
+    recipe, _ = small
+    folder = tmp_path / 'drawn'
+    shutil.copytree(recipe.names[0], folder)
+    mine = {'name': 'attic', 'licence': "the user's", 'what': 'photographs'}
+    (folder / 'dataset.json').write_text(json.dumps({'version': 12, 'sources': [mine]}))
+    (tmp_path / 'run.json').write_text('{"content": "x"}')
+    recipe = replace(recipe, data=str(folder))
+    assert history(recipe, load_data(recipe), tmp_path)['sources'] == [mine]
+    (folder / 'dataset.json').write_text('{"sources": ["attic"]}')
+    with pytest.raises(DatasetError, match=r'dataset\.json: sources'):
+        history(recipe, load_data(recipe), tmp_path)
+
+
+def test_more_processes_than_pictures_of_a_batch_are_refused(small, tmp_path, monkeypatch):
+    recipe, _ = small
+    monkeypatch.setattr(distributed, 'world', lambda: 1000)
+    with pytest.raises(ConfigError, match='1000 processes for batches of'):
+        train(recipe, load_data(recipe), tmp_path / 'run', torch.device('cpu'))
 
 
 @pytest.mark.parametrize('option', [('--device', 'gpu'), ('--device', 'cuda:99')])

@@ -19,7 +19,6 @@ from latent_vqa_ros.simulation.world.layout import (
     VARIANTS,
 )
 
-SIZES = 2
 LIGHTS = 2
 TEXTURES = len(textures.TRAIN) + len(textures.SHIFTED)
 FLOOR_Z = -0.72

@@ -1,6 +1,6 @@
 """Draws the workcell: which object is at which pixel, and the colours.
 
-    from latent_vqa_ros.simulation import render
+    from latent_vqa_ros.simulation.world import render
     view = render.View(cell, size=96);  owner = view.owners(layout);  image_hwc = view.colors()
 
 Without a window: OSMesa on the processor, EGL where a GPU is found; the environment variable

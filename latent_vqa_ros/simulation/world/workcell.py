@@ -1,6 +1,6 @@
 """The workcell in MuJoCo: one compiled model, edited in place for each scene.
 
-    cell = Workcell();  cell.build(layout);  cell.settle();  cell.dress(layout, look)
+    cell = Workcell();  cell.build(layout);  cell.settle(layout);  cell.dress(layout, look)
 
 Physics moves simple stand-ins (boxes within the foot of a shape, spheres for balls), because
 their contacts are exact and cheap; the true shapes are drawn, and compared after settling.
