@@ -30,6 +30,8 @@ from latent_vqa_ros.bags.answer import Answered
 from latent_vqa_ros.bags.checks import STORAGE_SUFFIXES
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.write import BagWriter
+from latent_vqa_ros.core.answer import on_one_line
+from latent_vqa_ros.core.questions import plain
 from latent_vqa_ros.core.statuses import Status
 
 TEXTS = ('.csv', '.jsonl')
@@ -69,18 +71,24 @@ def bag_identity(bag: BagReader) -> dict[str, Any]:
             'messages': bag.message_count, 'start_ns': bag.start_ns, 'end_ns': bag.end_ns}
 
 
+def why_not(out: str) -> str:
+    """Return what is wrong with the ending of an output's name, '' where it is a known one."""
+    suffix = Path(out).suffix
+    return '' if out.endswith('/') or suffix in (*TEXTS, *BAGS) else (
+        f'{out}: the ending {suffix} is unknown; name a .csv or .jsonl file, or a folder '
+        '(answers_bag/) for a bag')
+
+
 def open_output(out: str, job: Job) -> TextOutput | BagOutput:
     """Return the output that the ending of ``out`` asks for; BagError for an unknown ending.
 
     .csv and .jsonl are files; a trailing slash, no ending or .mcap makes an mcap bag folder.
     """
+    if why_not(out):
+        raise BagError(why_not(out))
     path = Path(out)
-    if not out.endswith('/') and path.suffix in TEXTS:
-        return TextOutput(path, job)
-    if out.endswith('/') or path.suffix in BAGS:
-        return BagOutput(path)
-    raise BagError(f'{out}: the ending {path.suffix} is unknown; name a .csv or .jsonl file, or '
-                   'a folder (answers_bag/) for a bag')
+    return (TextOutput(path, job) if not out.endswith('/') and path.suffix in TEXTS
+            else BagOutput(path))
 
 
 class TextOutput:
@@ -222,7 +230,7 @@ class BagOutput:
 
 def json_line(document: Mapping[str, Any]) -> bytes:
     """Return a document as one line of JSONL."""
-    return (json.dumps(document, ensure_ascii=False, separators=(',', ':')) + '\n').encode()
+    return f'{on_one_line(document)}\n'.encode()
 
 
 def csv_row(document: Mapping[str, Any]) -> bytes:
@@ -240,7 +248,7 @@ def csv_line(values: Sequence[Any]) -> bytes:
     """Return one line of RFC 4180, but for its end, which is a line feed; None is empty."""
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerow(values)
-    return text.getvalue().encode()
+    return str(plain(text.getvalue())).encode()
 
 
 def _seconds(stamp: Mapping[str, int] | None) -> str:

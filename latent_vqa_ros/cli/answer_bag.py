@@ -64,12 +64,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_model(parser)
     add_taught(parser)
     add_json(parser, '{"bag", "out", "frames", "rows", "statuses", "topics", "resumed_frames", …}')
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Answer, then print a summary; return 0 when each frame has its rows."""
+    """Answer, then print a summary; return 0 when each frame has its rows.
+
+    Exits with 2 where nobody knows what --out is to be.
+    """
+    from latent_vqa_ros.bags.answer_output import why_not
+
     end_cleanly()
+    if why_not(args.out):
+        args.fail(f'--out {why_not(args.out)}')
     started = time.monotonic()
     tally, resumed = answer_bag(args)
     document = {'bag': args.bag, 'out': args.out, 'frames': tally.frames,

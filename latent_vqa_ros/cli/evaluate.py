@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,24 +64,32 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--questions', type=Path, metavar='FILE', help='about a bag')
     parser.add_argument('--report', type=Path, metavar='DIR', help='write plots and the document')
     add_json(parser, '{"model", "data", "split", "n", "accuracy", "blind_accuracy", "groups", …}')
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print."""
+    """Evaluate and print. Exits with 2 where options do not go with the data, or each other."""
     from latent_vqa_ros.bags.truth import is_bag
 
-    return run_bag(args) if is_bag(Path(args.data)) else run_data(args)
+    bag = is_bag(Path(args.data))
+    refuse(args, ('unfamiliar', 'split') if bag else ('rate', 'questions'),
+           'needs a dataset, not a bag' if bag else f'needs a bag, and {args.data} is none')
+    if args.taught and not bag:
+        refuse(args, ('report', 'unfamiliar'), 'is about the model; leave --taught out')
+    return run_bag(args) if bag else run_data(args)
+
+
+def refuse(args: argparse.Namespace, options: Sequence[str], why: str) -> None:
+    """Exit with 2 where one of these options is given."""
+    for option in options:
+        if getattr(args, option) is not None:
+            args.fail(f'--{option} {why}')
 
 
 def run_data(args: argparse.Namespace) -> int:
     """Evaluate on a dataset and print."""
-    from latent_vqa_ros.datasets.record import DatasetError
     from latent_vqa_ros.evaluation import evaluate, familiarity
 
-    for option in ('rate', 'questions'):
-        if getattr(args, option) is not None:
-            raise DatasetError(f'--{option} needs a bag, and {args.data} is none')
     args.split = args.split or 'test'
     if args.taught:
         return run_taught(args)
@@ -101,12 +110,8 @@ def run_taught(args: argparse.Namespace) -> int:
     """Evaluate the questions of a dataset that were taught, and print."""
     from latent_vqa_ros import datasets
     from latent_vqa_ros.backends import open_pipeline
-    from latent_vqa_ros.datasets.record import DatasetError
     from latent_vqa_ros.evaluation import taught
 
-    for option in ('report', 'unfamiliar'):
-        if getattr(args, option) is not None:
-            raise DatasetError(f'--{option} is about the model; leave --taught out')
     pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
     dataset = datasets.load(args.data, (args.split,))
     document = taught.measure(pipeline, dataset.split(args.split), dataset.name, args.split)
@@ -178,13 +183,9 @@ def follow(args: argparse.Namespace) -> Timeline:
     """Ask about the bag; say once which questions will get no answer."""
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.cli.answer_bag import warn_of_questions
-    from latent_vqa_ros.datasets.record import DatasetError
     from latent_vqa_ros.evaluation import timeline
     from latent_vqa_ros.simulation.language import episode_questions
 
-    for option in ('unfamiliar', 'split'):
-        if getattr(args, option) is not None:
-            raise DatasetError(f'--{option} needs a dataset, not a bag')
     pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
     asked = episode_questions.read(args.questions) if args.questions else ()
     found = timeline.follow(pipeline, args.data, args.rate or RATE, asked)

@@ -17,7 +17,6 @@ from typing import Any
 
 from latent_vqa_ros.cli.common import add_json, add_verb
 from latent_vqa_ros.cli.train import add_recipe, choose, document_of, read, render, train
-from latent_vqa_ros.core.config import ConfigError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,11 +27,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--model', metavar='DIR',
                         help='make the graphs of this bundle anew, from its float weights')
     add_json(parser, '{"model", "stages", "float", "int8", "disagreement"}')
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Assemble the bundle from the run folder, or from a bundle."""
+    """Assemble the bundle from the run folder, or from a bundle. Exits with 2 for --device there.
+    """
+    if args.model and args.device is not None:
+        args.fail('--device: with --model the graphs are made on the CPU')
     document = from_bundle(args) if args.model else from_run(args)
     if document is not None:
         print(json.dumps(document) if args.json else render(document))
@@ -56,8 +58,6 @@ def from_bundle(args: argparse.Namespace) -> dict[str, Any]:
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.training.assemble import assemble_again
 
-    if args.device is not None:
-        raise ConfigError('--device: with --model the graphs are made on the CPU')
     (link,) = read(args)
     bundle = load(find_model(args.model))
     return document_of(link.out, assemble_again(link.recipe, bundle, link.out))

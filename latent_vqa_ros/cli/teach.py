@@ -168,10 +168,10 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
     if document is None:
         raise TeachError(f'{args.bag}: no frame between --from and --to'
                          + (f' can be read: {unread[0]}' if unread else ''))
-    vain = _left_out(teacher, args, there) if len(there) == count else ''
+    known = _question(teacher, args) if len(there) == count else None
+    vain = known and _in_vain(known, args, there)
     if vain:
-        document.update(status='refused', reason=f'{vain}: the pictures are shots already, which '
-                        'stay as they are; give it with a new picture, or forget them first')
+        document.update(status='refused', reason=vain)
     elif document['status'] == 'ok':
         document['reason'] = '; '.join(filter(None, [
             f'{len(there)} of the pictures were shots already' if there else '',
@@ -198,28 +198,29 @@ def _moment(teacher: Teacher, args: argparse.Namespace) -> str:
 
 
 def _question(teacher: Teacher, args: argparse.Namespace) -> Known | None:
-    """Return the question to which ``add`` adds, None where it is new."""
-    from latent_vqa_ros.teach.question import TeachError
+    """Return the question to which ``add`` adds, None where it is new or cannot be."""
+    from latent_vqa_ros.teach.question import Question, TeachError
 
-    for camera in (args.camera, ''):  # one for any camera goes by its slug
-        with suppress(TeachError):
-            return teacher.folder.find(args.question, camera)
+    with suppress(TeachError):
+        return teacher.folder.meant(
+            Question(args.question, args.camera, wordings=tuple(args.wordings)))
     return None
 
 
-def _left_out(teacher: Teacher, args: argparse.Namespace, names: Sequence[str]) -> str:
-    """Return which options a command was given in vain, as all its pictures were shots already."""
-    from latent_vqa_ros.teach.question import Question, check_region, normal
+def _in_vain(known: Known, args: argparse.Namespace, names: Sequence[str]) -> str:
+    """Return why a command is refused that would change something, as its pictures are shots."""
+    from latent_vqa_ros.teach.question import check_region, normal
 
-    known = _question(teacher, args)
-    assert known is not None
     moments = {shot.moment for shot in known.shots if shot.name in names}
-    wordings = Question(args.question, wordings=tuple(args.wordings)).keys
-    return ', '.join(option for option, given in (
+    keys = known.question.keys | {normal(known.slug)}
+    vain = ', '.join(option for option, given in (
         ('--region', args.region and check_region(args.region) != known.question.region),
-        ('--wording', args.wordings and wordings - known.question.keys - {normal(known.slug)}),
+        ('--question', normal(args.question) not in keys),
+        ('--wording', not keys.issuperset(map(normal, args.wordings))),
         ('--moment', args.moment and moments != {args.moment}),
         ('--apart', args.apart and len(moments) < len(set(names)))) if given)
+    return vain and (f'{vain}: the pictures are shots of {known.question.text!r} already, which '
+                     'stay as they are; give it with a new picture, or forget them first')
 
 
 def from_files(args: argparse.Namespace, moment: str) -> Iterator[Taken]:

@@ -43,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = add_verb(subparsers, 'train', 'train a model from a recipe', __doc__)
     add_recipe(parser, more=True)
     add_json(parser, '{"model", "stages", "float", "int8", "disagreement"}, a list for a chain')
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def add_recipe(parser: argparse.ArgumentParser, more: bool = False) -> None:
@@ -60,9 +60,11 @@ def add_recipe(parser: argparse.ArgumentParser, more: bool = False) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train and write the bundle of each recipe."""
+    """Train and write the bundle of each recipe. Exits with 2 for --folder with a chain."""
     from latent_vqa_ros.training import distributed
 
+    if args.folder and len(args.recipe) > 1:
+        args.fail('--folder: each recipe of a chain has its own, runs/RECIPE')
     links, device = read(args), choose(args.device)
     documents = []
     with distributed.group(device):
@@ -93,8 +95,6 @@ def read(args: argparse.Namespace) -> list[Link]:
         recipes = [replace(recipe, seed=args.seed) for recipe in recipes]
     if args.smoke:
         recipes = [recipe.smoke() for recipe in recipes]
-    if args.folder and len(recipes) > 1:
-        raise ConfigError('--folder: each recipe of a chain has its own, runs/RECIPE')
     *others, last = links(recipes, '_smoke' if args.smoke else '')
     if args.folder:
         last = replace(last, folder=args.folder, out=args.folder / 'bundle')

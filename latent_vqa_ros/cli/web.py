@@ -15,10 +15,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latent_vqa_ros.cli.common import add_model, add_verb, whole
+from latent_vqa_ros.cli.common import add_json, add_model, add_verb, one_document, whole
 
 if TYPE_CHECKING:
     from latent_vqa_ros.web.stills import Reel
@@ -41,6 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                         help='port to listen on (default %(default)s); 0: any')
     parser.add_argument('--token', default='', metavar='TEXT',
                         help='what a browser must show once; 16 characters are hard to guess')
+    add_json(parser, '{"url"}, once the page is served')
     parser.set_defaults(run=run, fail=parser.error)
 
 
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         log.warning(safety.warning)
     pipeline = open_pipeline(args.model)
     source = Stills(lambda: pipeline, reels(args))
-    asyncio.run(serve(source, safety, args.port, on_open=say))
+    asyncio.run(serve(source, safety, args.port, on_open=partial(say, args.json)))
     return 0
 
 
@@ -79,6 +81,7 @@ def reels(args: argparse.Namespace) -> list[Reel]:
             *([folder_reel(args.folder)] if args.folder else [])]
 
 
-def say(address: str) -> None:
-    """Tell people how to open the page."""
-    print(f'open {address} in a browser; Ctrl-C ends it', flush=True)
+def say(as_json: bool, address: str) -> None:
+    """Tell people, or a program, how to open the page."""
+    print(one_document({'url': address}) if as_json else
+          f'open {address} in a browser; Ctrl-C ends it', flush=True)

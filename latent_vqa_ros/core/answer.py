@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_vqa_ros.core.questions import plain
 from latent_vqa_ros.core.statuses import Status
 
 SCHEMA = 1
@@ -83,8 +84,13 @@ class Detail:
         }
 
     def to_json(self) -> str:
-        """Return the document on one line."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(',', ':'))
+        """Return the document on one line, as a topic takes it."""
+        return on_one_line(self.to_dict())
+
+
+def on_one_line(document: Any) -> str:
+    """Return JSON without blanks; a lone surrogate, as of a folder's name, becomes U+FFFD."""
+    return str(plain(json.dumps(document, ensure_ascii=False, separators=(',', ':'))))
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -39,6 +39,7 @@ _EXIF = b'Exif\0\0'
 _PADDED = 'extraneous bytes before marker 0xd9'  # libjpeg's words
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_GREY_PNG = (b'\0', b'\4')  # colour types: grey, and grey with alpha
 _PIXEL_CHUNKS = frozenset({b'IHDR', b'PLTE', b'IDAT'})  # libpng prints warnings about others
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,17 @@ def compressed_to_rgb(data: Any, format_: str = '', upright: bool = False) -> Rg
     else:
         raise ImageError(f'not a JPEG or PNG picture but {_name(content, format_)}')
     return _unmosaic(rgb, format_)
+
+
+def header_says_grey(data: Any, format_: str = '') -> bool | None:
+    """Tell that a JPEG or PNG has one channel, of no mosaic; None where only its pixels tell.
+
+    Raises ImageError for a JPEG without a frame header.
+    """
+    content = flat(data).tobytes()
+    grey = (len(_jpeg_header(content).components) == 1 if content.startswith(b'\xff\xd8')
+            else content.startswith(_PNG) and content[25:26] in _GREY_PNG)
+    return True if grey and not format_.startswith('bayer_') else None
 
 
 def _unmosaic(rgb: Rgb, format_: str) -> Rgb:

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_vqa_ros.core.colours import is_grey
+
 Rgb = NDArray[np.uint8]
 Pixels = tuple[NDArray[np.uint8], int | None]  # and the cv2 code that makes them RGB, if any
 
@@ -136,6 +138,17 @@ def raw_to_view(image: ImageLike) -> Pixels:
 def finish_rgb(pixels: NDArray[np.uint8], code: int | None) -> Rgb:
     """Turn what `raw_to_view` gave, resized or not, into (height, width, 3) RGB."""
     return pixels if code is None else u8(cv2.cvtColor(pixels, code))
+
+
+def raw_is_grey(image: ImageLike) -> bool | None:
+    """Tell whether R = G = B in a raw image; None where that takes a conversion.
+
+    Takes 15 us for a coloured 1280x720 bgr8, 1 ms for a grey one. Raises ImageError.
+    """
+    fmt, view = _view(image)
+    if fmt.code == cv2.COLOR_GRAY2RGB:
+        return True
+    return is_grey(view) if fmt.defer else None
 
 
 def check_image(image: ImageLike) -> int:

@@ -23,6 +23,7 @@ from latent_vqa_ros.core.config import (
     from_mapping,
     to_mapping,
 )
+from latent_vqa_ros.core.process import some
 from latent_vqa_ros.core.tokenizer import Tokenizer
 
 SCHEMA = 2
@@ -280,4 +281,4 @@ def _check_evidence(evidence: EvidenceConfig, vocabulary: tuple[str, ...]) -> No
 def _check_known(words: tuple[str, ...], vocabulary: tuple[str, ...], name: str) -> None:
     strange = [str(word)[:40] for word in words if word not in vocabulary]
     if strange:
-        raise ConfigError(f'{name}: not in the vocabulary: {", ".join(strange[:5])}')
+        raise ConfigError(f'{name}: not in the vocabulary: {some(strange)}')

@@ -58,7 +58,8 @@ class Frame:
     ``stamp_ns`` and ``received_ns`` are nanoseconds of the node's clock. 0 means that the camera
     sets no stamp, or that the arrival is not known; without a stamp the age counts from the
     arrival. ``arrived_s`` is the arrival by time.monotonic(), which nobody can set back;
-    ``waited_s`` is None where it does not count, as under simulated time.
+    ``waited_s`` is None where it does not count, as under simulated time. ``is_grey`` tells
+    whether R = G = B, None where only ``decode`` does; or ImageError.
     """
 
     decode: Callable[[], Pixels]
@@ -68,6 +69,7 @@ class Frame:
     camera: str = ''
     arrived_s: float | None = None
     nbytes: int = 0  # that it takes in memory
+    is_grey: Callable[[], bool | None] = lambda: None
 
     def age_s(self, now_ns: int) -> float:
         """Return how old it is, from its arrival where it has no stamp; negative: future."""
@@ -149,6 +151,7 @@ class Pipeline:
         config = bundle.manifest.evidence
         self._nouns = frozenset(config.words if config else ())
         self._encoded: dict[str, Encoded] = {}
+        self._grey: dict[str, bool] = {}  # by camera
 
     def respond(self, request: Request, frame: Frame | None, now_ns: int = 0,
                 absent: str = 'no image has arrived yet') -> Detail:
@@ -168,6 +171,7 @@ class Pipeline:
             found['encoding_reused'] = encoded is not None and encoded.frame is frame
             if encoded is None or encoded.frame is not frame:
                 encoded = self._encoded[frame.camera] = self._encode(frame)
+                self._grey[frame.camera] = encoded.grey
                 latency.update(decode=encoded.decode_ms, encode=encoded.encode_ms)
             self._answer(request, tokens_t, encoded, found, latency)
         except Refused as refused:
@@ -177,15 +181,15 @@ class Pipeline:
     def forget(self) -> None:
         """Let go of all frames and of the taught questions."""
         self._encoded.clear()
+        self._grey.clear()
         self.taught = None
 
     def shows_colours(self, camera: str) -> bool:
         """Return whether the camera's last frame that was answered about is not grey.
 
-        True where none was; may be called from any thread.
+        True where none was; of taught questions those about colours count. Any thread may call it.
         """
-        last = self._encoded.get(camera)
-        return last is None or not last.grey
+        return not self._grey.get(camera)
 
     def encode(self, frame: Frame) -> Encoded:
         """Return the frame's features for any number of calls of ``answer``; raises ImageError."""
@@ -229,8 +233,9 @@ class Pipeline:
         found.update(model=question.identity, forced=question.forced)
         if question.broken:
             raise Refused(Status.FAILED, question.broken)
+        frame = self._fresh(frame, now_ns, absent, found)
         try:
-            seen = question.see(self._fresh(frame, now_ns, absent, found))
+            seen = question.see(frame)
         except ImageError as error:
             raise Refused(Status.BAD_IMAGE, str(error)) from None
         found.update(encoding_reused=seen.encode_ms is None,
@@ -238,12 +243,16 @@ class Pipeline:
         latency['answer'] = seen.answer_ms
         if seen.encode_ms is not None:
             latency.update(decode=seen.decode_ms, encode=seen.encode_ms)
-        if not seen.distance <= seen.limit:
+        if seen.grey is not None:
+            self._grey[frame.camera] = seen.grey
+        if not seen.distance <= seen.limit and not seen.grey:
             raise Refused(Status.UNFAMILIAR_IMAGE, (
                 'the region is unlike all that was shown (distance '
                 f'{seen.distance:.3g}, limit {seen.limit:.3g})'))
         default = self.min_confidence == self.bundle.manifest.min_confidence
         self._choose(seen.answers, seen.probabilities, found)
+        if seen.grey:
+            raise Refused(Status.UNSURE, GREY)
         self._check_confidence(found['confidence'], max(
             question.min_confidence, 0.0 if default else self.min_confidence))
         return True

@@ -1,18 +1,29 @@
-"""A process in words and figures: an error on one line, the memory that it holds.
+"""A process in words and figures: an error or a list on one line, the memory that it holds.
 
 Needs the standard library alone, so that a program can say in one line that NumPy is missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's text as one line of at most 500 characters, its type where it has none."""
+    """Return an error's text as one line of at most 500 characters, its type where it has none.
+
+    What of a file's name is not UTF-8 is written as an escape: no log and no topic takes it.
+    """
+    text = ' '.join(str(error).split())
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f'{error.filename}: {error.strerror}'[:500]
-    return ' '.join(str(error).split())[:500] or type(error).__name__
+        text = f'{error.filename}: {error.strerror}'
+    return text.encode(errors='backslashreplace').decode()[:500] or type(error).__name__
+
+
+def some(texts: Sequence[str], most: int = 5) -> str:
+    """Return the first of these, and how many more there are."""
+    more = len(texts) - most
+    return ', '.join(texts[:most]) + (f' and {more} more' if more > 0 else '')
 
 
 def typed_line(error: BaseException) -> str:

@@ -15,7 +15,8 @@ class Seen:
     """What a taught question sees of a frame: a probability per answer, and how strange it is.
 
     ``box`` is its region in pixels of the frame; ``encode_ms`` None where the region was encoded
-    for another question already.
+    for another question already. ``grey``: R = G = B in the frame; None where the question is not
+    about colours.
     """
 
     answers: tuple[str, ...]
@@ -26,6 +27,7 @@ class Seen:
     decode_ms: float
     encode_ms: float | None
     answer_ms: float
+    grey: bool | None = None
 
 
 class TaughtQuestion(Protocol):

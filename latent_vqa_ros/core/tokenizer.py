@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAD, CLS = 0, 1
+NAMED = 5  # unknown words that a reason names
 _SPECIAL = 2  # ids below this are no words
 _WORD = re.compile(r"""
     (?<!\w) (?: [-+\u2212]\d+ | [-+\u2212]?(?:[.,]|\d+[.,:/])\d+(?:[.,:/]\d+)* ) (?!\w)  # -2, 1/2
@@ -116,7 +117,8 @@ class Tokenizer:
         unknown = list(dict.fromkeys(
             word for word in found if word not in ids or word in self.unasked))
         if unknown:
-            raise UnknownWordsError('; '.join(self._describe(word) for word in unknown[:5]))
+            more = [f'and {len(unknown) - NAMED} more'] if len(unknown) > NAMED else []
+            raise UnknownWordsError('; '.join([*map(self._describe, unknown[:NAMED]), *more]))
         if len(found) + 1 > self.max_tokens:
             raise QuestionError(f'the question has {len(found)} words, the model takes at most '
                                 f'{self.max_tokens - 1}')

@@ -22,7 +22,7 @@ from rclpy.node import Node
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
-from latent_vqa_ros.core.process import typed_line
+from latent_vqa_ros.core.process import one_line, typed_line
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import parameters, standing, timers
@@ -36,8 +36,9 @@ from latent_vqa_ros.ros.report import DISABLED, Cameras
 from latent_vqa_ros.ros.standing import ALWAYS, Round
 from latent_vqa_ros.ros.teaching import (
     DEPTH,
+    FULL,
     MAX_REMEMBERED_BYTES,
-    WITH_FRAME,
+    NEWEST,
     Absent,
     Lesson,
     Remembered,
@@ -118,7 +119,8 @@ class Activation:
         try:
             return Teaching(encoder, settings, self._outputs.publish_lesson, self._outputs.fail)
         except (TeachError, OSError) as error:  # no reason not to answer
-            self._node.get_logger().warning(f'nothing can be taught: taught_folder: {error}')
+            self._node.get_logger().warning(
+                f'nothing can be taught: taught_folder: {one_line(error)}')
             return None
 
     @property
@@ -143,10 +145,24 @@ class Activation:
         """Queue a message of teaching; return why it was not."""
         if self.teaching is None:
             return Refusal(Status.INACTIVE, 'the parameter taught_folder is empty, or has no home')
-        kept = self.teaching.memory.about(message.about, message.camera)
-        if self.worker.put([Lesson(message, kept)], DEPTH):
+        lesson = Lesson(message, self.teaching.memory.about(message.about, message.camera),
+                        self._newest(message))
+        waiting = [frame for item in self.worker.items() if isinstance(item, Lesson)
+                   for frame in item.frames.values()]
+        if (self.teaching.has_room(lesson.frames.values(), waiting)
+                and self.worker.put([lesson], DEPTH)):
             return None
-        return Refusal(Status.OVERLOADED, f'{DEPTH} messages wait already')
+        return Refusal(Status.OVERLOADED, FULL)
+
+    def _newest(self, message: Message) -> dict[str, Frame | Absent]:
+        """Return the newest frame of each camera that a message may mean, if it takes one."""
+        settings = self._settings
+        return {camera: self._taken(camera, settings) for camera in settings.camera_names
+                if message.do in NEWEST and message.camera in (None, '', camera)}
+
+    def note(self, detail: Detail) -> None:
+        """Remember that the newest detail with this id is about no frame, before it goes out."""
+        self._answerer.remember(detail, None, self._settings)
 
     def set_standing_rate(self, rate_hz: float) -> None:
         """Ask the standing questions at this pace from now on."""
@@ -219,7 +235,7 @@ class Activation:
             if not self._drawn:  # a round may have drawn since it was queued
                 self._draw(NO_QUESTION, self.source.newest(item.camera))
         elif not self._enabled():  # since it was asked
-            self._outputs.publish(self._bare(item, DISABLED))
+            self._out(self._bare(item, DISABLED), None, None, self._settings)
         else:
             settings = self._settings
             detail, frame = self._answerer.answer(item.request, settings)
@@ -270,13 +286,11 @@ class Activation:
                 self.teaching.memory.label(kept[0])
             else:
                 frame = Absent(REFUSED, _not_one(message, kept, settings))
-        elif message.do in WITH_FRAME:
+        elif message.do in NEWEST:
             camera = message.camera or self._own_camera(message, settings)
-            if camera not in settings.camera_names:
-                frame = Absent(REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
+            frame = lesson.frames.get(camera) or Absent(
+                REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
                     name or '(unnamed)' for name in settings.camera_names))
-            else:
-                frame = self._taken(camera, settings)
         self.teaching.do(message, frame, question)
 
     def _own_camera(self, message: Message, settings: Settings) -> str:

@@ -13,7 +13,6 @@ answer is found.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,10 +26,10 @@ from rclpy.task import Future
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
-from latent_vqa_ros.core.answer import Detail
+from latent_vqa_ros.core.answer import Detail, on_one_line
 from latent_vqa_ros.core.conditions import Hysteresis, any_expected, verdict
 from latent_vqa_ros.core.pipeline import Frame
-from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.questions import Request, plain
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import parameters, timers
 from latent_vqa_ros.ros.answering import Answerer, without_answer
@@ -102,7 +101,7 @@ class Topics:
         """Publish the state, or what stands for it where it is unknown, and the detail."""
         document = detail.to_dict() | {'condition': {
             'name': name, 'holds': state, 'result': result, 'in_a_row': in_a_row}}
-        self._details[name].publish(String(data=json.dumps(document, ensure_ascii=False)))
+        self._details[name].publish(String(data=on_one_line(document)))
         if state is None and condition.when_unknown != SILENT:
             state = condition.when_unknown != FALSE
         if state is not None:
@@ -111,9 +110,9 @@ class Topics:
     async def _on_check(self, name: str, request: Any, response: Any) -> Any:
         detail, holds = await self._check(name)
         response.success = holds is True
-        response.message = (f'{detail.answer} ({detail.confidence:.3f})'
-                            if detail.status is Status.OK and detail.confidence is not None
-                            else f'{detail.status.value}: {detail.reason}')
+        response.message = plain(f'{detail.answer} ({detail.confidence:.3f})'
+                                 if detail.status is Status.OK and detail.confidence is not None
+                                 else f'{detail.status.value}: {detail.reason}')
         return response
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from latent_vqa_ros.core.questions import plain
 from latent_vqa_ros.core.statuses import Status
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
@@ -94,6 +95,6 @@ def answering(snapshot: Snapshot, name: str, waiting: int, stopped: str = '',
 
 
 def status(name: str, level: bytes, message: str, values: Mapping[str, Any]) -> DiagnosticStatus:
-    """Return a DiagnosticStatus with ``values`` as text."""
-    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-    return DiagnosticStatus(name=name, level=level, message=message, values=pairs)
+    """Return a DiagnosticStatus with ``values`` as text, as a topic takes it."""
+    pairs = [KeyValue(key=key, value=plain(str(value))) for key, value in values.items()]
+    return DiagnosticStatus(name=name, level=level, message=plain(message), values=pairs)

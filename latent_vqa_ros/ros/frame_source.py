@@ -33,8 +33,8 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from latent_vqa_ros.core.answer import NANO
-from latent_vqa_ros.core.compressed import compressed_to_rgb
-from latent_vqa_ros.core.image_formats import ImageError, Pixels
+from latent_vqa_ros.core.compressed import compressed_to_rgb, header_says_grey
+from latent_vqa_ros.core.image_formats import ImageError, Pixels, raw_is_grey
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.ros import absence, rclpy_private
@@ -49,19 +49,25 @@ RELIABILITY = 'RELIABILITY'
 
 
 class Transport(NamedTuple):
-    """Where frames of a kind are found and how they become pixels (core.pipeline.Frame)."""
+    """Where frames of a kind are found, how they become pixels, whether they are grey.
+
+    The last two as ``core.pipeline.Frame`` has them.
+    """
 
     base: str  # remapped
     suffix: str
     message: Any
     to_pixels: Callable[[Any], Pixels]
+    is_grey: Callable[[Any], bool | None]
 
 
 TRANSPORTS = {
-    'raw': Transport('image_raw', '', Image, image_to_pixels),
+    'raw': Transport('image_raw', '', Image, image_to_pixels, raw_is_grey),
     'compressed': Transport('image_raw', '/compressed', CompressedImage,
-                            lambda msg: (compressed_to_rgb(msg.data, msg.format), None)),
-    'points': Transport('points', '', PointCloud2, lambda msg: (cloud_to_rgb(msg), None)),
+                            lambda msg: (compressed_to_rgb(msg.data, msg.format), None),
+                            lambda msg: header_says_grey(msg.data, msg.format)),
+    'points': Transport('points', '', PointCloud2, lambda msg: (cloud_to_rgb(msg), None),
+                        lambda msg: None),
 }
 
 
@@ -205,7 +211,7 @@ class FrameSource:
 
     def _take(self, camera: str, entry: _Camera) -> Frame | None:
         """Return the frame that waits in the middleware, None where none of this time does."""
-        kind, to_pixels = self._transport.message, self._transport.to_pixels
+        kind, to_pixels, is_grey = self._transport[2:]
         raw = time.monotonic() > entry.trusted_until_s
         taken = rclpy_private.take(entry.subscription, kind, raw)
         if taken is None:
@@ -218,7 +224,7 @@ class FrameSource:
                 return self._frame(camera, info, Header(), _unreadable(kind, error))
         entry.trusted_until_s = time.monotonic() + TRUST_S
         frame = self._frame(camera, info, message.header, lambda: to_pixels(message),
-                            len(message.data))
+                            len(message.data), lambda: is_grey(message))
         return None if self._is_former(frame.stamp_ns) else frame
 
     def _is_former(self, stamp_ns: int) -> bool:
@@ -229,7 +235,8 @@ class FrameSource:
         return now_ns + AHEAD_NS < stamp_ns <= self._former_ns + AHEAD_NS
 
     def _frame(self, camera: str, info: Any, header: Header,
-               decode: Callable[[], Pixels], nbytes: int = 0) -> Frame:
+               decode: Callable[[], Pixels], nbytes: int = 0,
+               is_grey: Callable[[], bool | None] = lambda: None) -> Frame:
         arrived_ns = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
         waited_ns = max(0, time.time_ns() - arrived_ns) if arrived_ns > 0 else 0  # of the wall
         arrived_s = time.monotonic() - waited_ns / NANO
@@ -238,7 +245,8 @@ class FrameSource:
             waited_ns = 0
         return _Taken(decode=decode, stamp_ns=header.stamp.sec * NANO + header.stamp.nanosec,
                       received_ns=now_ns - waited_ns, frame_id=header.frame_id, camera=camera,
-                      arrived_s=arrived_s, nbytes=nbytes, simulated=self._simulated)
+                      arrived_s=arrived_s, nbytes=nbytes, is_grey=is_grey,
+                      simulated=self._simulated)
 
     def publishers(self, camera: str) -> int:
         """Return how many publish the camera's topic."""

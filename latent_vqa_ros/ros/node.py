@@ -75,7 +75,7 @@ class VqaNode(LifecycleNode):
             self.get_logger().warning(f'parameter {name} is ignored: there is none of that name; '
                                       f'known: {", ".join(parameters.TABLE)}')
         for line in params_files.unread(sys.argv, self.get_fully_qualified_name()):
-            self.get_logger().warning(line)
+            self.get_logger().warning(questions.plain(line))
 
     @property
     def state(self) -> str:
@@ -171,9 +171,13 @@ class VqaNode(LifecycleNode):
             message.data, settings.camera_names, settings.max_question_length)
         refusal = (self.activation.ask(requests) if self.activation
                    else Refusal(Status.INACTIVE, self._why_inactive()))
-        if refusal:
-            for request in requests:
-                self.outputs.publish(without_answer(request, *refusal, self.pipeline))
+        if not refusal:
+            return
+        for request in requests:
+            detail = without_answer(request, *refusal, self.pipeline)
+            if self.activation:
+                self.activation.note(detail)
+            self.outputs.publish(detail)
 
     async def _check(self, condition: str) -> Outcome:
         """Return what a condition is on a frame stamped after now."""

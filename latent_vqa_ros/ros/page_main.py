@@ -5,11 +5,12 @@
 Parameters: ``host`` (127.0.0.1), ``port`` (8080; 0: any), ``token`` (needed for any other host),
 ``node`` (vqa: the name of the node that answers). Start it with the node's namespace and
 remappings. Exit status: 0 stopped on request, 1 cannot start, 2 bad arguments or parameters.
+Everything heavy is imported after the signal handlers stand, as in ``main``.
 """
 
 from __future__ import annotations
 
-import asyncio
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ DESCRIPTIONS = {
 
 def main(args: list[str] | None = None) -> int:
     """Serve the page until SIGINT or SIGTERM; return the exit status."""
+    signals: list[int] = []
+    _collect(signals)
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
@@ -46,13 +49,19 @@ def main(args: list[str] | None = None) -> int:
     except Exception as error:  # rcl's errors about arguments have no common class
         return _fail(2, f'vqa_web: {one_line(error)}')
     try:
-        return _run()
+        return _run(signals)
     finally:
         if rclpy.ok():  # type: ignore[attr-defined]
             rclpy.shutdown()
 
 
-def _run() -> int:
+def _collect(signals: list[int]) -> None:
+    """Let SIGINT and SIGTERM interrupt nothing; ``signals`` tells that they came."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda got, _: signals.append(got))
+
+
+def _run(signals: list[int]) -> int:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -73,7 +82,7 @@ def _run() -> int:
     ended = threading.Event()
     spinning = threading.Thread(target=_spin, args=(executor, node, ended), daemon=True)
     try:
-        return _serve(node, settings, safety, spinning)
+        return _serve(node, settings, safety, spinning, signals)
     except OSError as error:  # the port is taken, the address is not this machine's
         return _fail(1, f'vqa_web: {one_line(error)}')
     finally:
@@ -86,7 +95,9 @@ def _run() -> int:
 
 
 def _serve(node: Node, settings: dict[str, Any], safety: Safety,
-           spinning: threading.Thread) -> int:
+           spinning: threading.Thread, signals: list[int]) -> int:
+    import asyncio
+
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.ros.page_client import PageClient
     from latent_vqa_ros.web.beside import Beside
@@ -96,7 +107,9 @@ def _serve(node: Node, settings: dict[str, Any], safety: Safety,
     spinning.start()
     source = Beside(client, lambda: open_pipeline(client.model), lambda: client.bundle)
     asyncio.run(serve(source, safety, settings['port'],
-                      lambda address: node.get_logger().info(f'the page: {address}')))
+                      lambda address: node.get_logger().info(f'the page: {address}'),
+                      lambda: bool(signals)))
+    _collect(signals)  # asyncio gave them back to Python
     return 0
 
 

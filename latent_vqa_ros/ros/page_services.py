@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor, ParameterType
+from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.srv import (
     DescribeParameters,
     GetParameters,
@@ -24,7 +24,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 from std_srvs.srv import SetBool
 
-from latent_vqa_ros.ros import timers
+from latent_vqa_ros.ros import parameters, timers
 
 Row = dict[str, Any]
 PERIOD = 2.0  # s between two looks whether the node is there
@@ -33,6 +33,7 @@ PATIENCE = 15.0  # s that a change may take: a model is loaded within it
 GONE = 'The node does not answer; is it running?'
 OURS = ('use_sim_time', 'start_type_description_service')  # and qos_overrides: nobody's to change
 _ONE_OF = 'one of '  # how the node's table says that there are choices
+_KINDS = {bool: 'flag', int: 'integer', float: 'number', tuple: 'list', list: 'list'}  # else text
 
 
 class NodeServices:
@@ -90,9 +91,14 @@ class NodeServices:
             ask_values)
 
     def set(self, name: str, value: Any) -> str:
-        """Set a parameter; return why it is refused, '' where it is not."""
+        """Set a parameter; return why it is refused, '' where it is not.
+
+        JSON has one kind of number: a whole one is sent as the decimal that is meant.
+        """
+        row = parameters.row_of(name)
+        decimal = row is not None and isinstance(row.default, float) and type(value) is int
         try:
-            message = Parameter(name, value=value).to_parameter_msg()
+            message = Parameter(name, value=float(value) if decimal else value).to_parameter_msg()
         except (TypeError, ValueError, AssertionError, OverflowError):
             return f'{name}: the node takes no such value'
         result = _wait(self._set, SetParameters.Request(parameters=[message]))
@@ -119,15 +125,16 @@ def _wait(client: Any, request: Any) -> Any:
 
 
 def _row(name: str, value: Any, about: ParameterDescriptor) -> Row:
-    """Return a parameter as plain types."""
+    """Return a parameter as plain types; its kind is the table's, whatever it was given as."""
     limits = [*about.floating_point_range, *about.integer_range]
     constraint = str(about.additional_constraints)
     choices = (constraint.partition(_ONE_OF)[2].partition(';')[0].split(', ')
                if constraint.startswith(_ONE_OF) else [])
-    found = parameter_value_to_python(value)
-    return {'name': name, 'value': list(found) if isinstance(found, (list, tuple)) else found,
+    found, row = parameter_value_to_python(value), parameters.row_of(name)
+    meant = found if row is None else parameters.normal(row, found)  # false as 'false', 5 as 5.0
+    kind = _KINDS.get(type(meant if row is None else row.default), 'text')
+    return {'name': name, 'value': list(meant) if kind == 'list' else meant, 'kind': kind,
             'description': str(about.description), 'read_only': bool(about.read_only),
-            'live': not about.read_only and 'may be set' not in constraint,
-            'number': value.type == ParameterType.PARAMETER_DOUBLE, 'choices': choices,
+            'live': not about.read_only and 'may be set' not in constraint, 'choices': choices,
             'from': limits[0].from_value if limits else None,
             'to': limits[0].to_value if limits else None}

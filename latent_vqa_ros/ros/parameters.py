@@ -183,6 +183,12 @@ TABLE: dict[str, Field[Any]] = {row.name: row for row in fields(Settings)}
 CONDITION_TABLE: dict[str, Field[Any]] = {row.name: row for row in fields(ConditionSettings)}
 
 
+def row_of(name: str) -> Field[Any] | None:
+    """Return the row of a parameter, as ``tray_empty.rate`` too; None where there is none."""
+    condition, _, last = name.rpartition('.')
+    return CONDITION_TABLE.get(last) if condition else TABLE.get(name)
+
+
 def read(node: Node) -> Settings:
     """Return the present value of each parameter, without those of the conditions."""
     return Settings(**{row.name: normal(row, node.get_parameter(row.name).value)

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
+from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import one_line, resident_mb
 from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, status
@@ -93,11 +95,11 @@ class Cameras:
                  pipeline: Pipeline | None) -> list[DiagnosticStatus]:
         """Return one status per camera; call it once for each report, of the node ``name``."""
         return [self._status(f'{name}: camera {camera}'.rstrip(), camera, now_ns, max_age_s,
-                             pipeline is None or pipeline.shows_colours(camera))
+                             pipeline)
                 for camera in cameras]
 
     def _status(self, name: str, camera: str, now_ns: int, max_age_s: float,
-                colours: bool) -> DiagnosticStatus:
+                pipeline: Pipeline | None) -> DiagnosticStatus:
         source = self._source
         values: dict[str, Any] = {'topic': source.topic(camera),
                                   'publishers': source.publishers(camera)}
@@ -115,7 +117,7 @@ class Cameras:
                                 source.mismatch(camera))
         if source.clock_is_missing:  # a cause is said first
             level, message = max(level, WARN), f'{NO_CLOCK}; {message}'
-        if not colours:
+        if _is_grey(frame, pipeline):
             values['colours'], message = 'none', f'{message}; {NO_COLOURS}'
         return status(name, level, message, values)
 
@@ -132,6 +134,18 @@ class Cameras:
         """Begin anew with the reasons why the camera's frames are missing: one is there."""
         for key in [key for key in self._missing if key[0] == camera]:
             del self._missing[key]
+
+
+def _is_grey(frame: Frame, pipeline: Pipeline | None) -> bool:
+    """Return whether a camera shows no colours: by its newest frame, where that tells it cheaply.
+
+    Else by the last one that a question was answered about.
+    """
+    with suppress(ImageError):  # the details say so
+        found = frame.is_grey()
+        if found is not None:
+            return found
+    return pipeline is not None and not pipeline.shows_colours(frame.camera)
 
 
 def _judge(frame: Frame, now_ns: int, max_age_s: float, publishers: int,

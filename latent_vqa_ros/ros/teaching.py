@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -43,10 +43,12 @@ DEPTH = 100  # messages that may wait
 DEACTIVATED = 'the node was deactivated'
 MAX_REMEMBERED_BYTES = 16 << 20
 MAX_WAITING_BYTES = 24 << 20  # of the frames of messages that wait
+FULL = f'{DEPTH} messages, or frames of {MAX_WAITING_BYTES >> 20} MB, wait'
 NICE = 10  # of the thread that fits
 TAUGHT = 'taught/'  # how the name of what answers a taught question begins
 RECENT, FEW, SHARE = 20, 10, 0.5  # frames looked at; fewer say nothing; share that is unfamiliar
-WITH_FRAME = ('add', 'try', 'correct')
+NEWEST = ('add', 'try')  # take the newest frame
+WITH_FRAME = (*NEWEST, 'correct')
 LIGHT = ('list', 'show', 'forget')  # need neither the encoder nor long
 
 
@@ -57,13 +59,14 @@ def make_encoder(settings: Settings) -> RegionEncoder:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A message of teaching in the worker's queue, and what it may be about, as that was kept.
+    """A message of teaching in the worker's queue, and what it may be about, as of its arrival.
 
-    Looked up when the message came: while it waits, its frame may be forgotten.
+    While it waits, what a correction is about may be forgotten, and newer frames come.
     """
 
     message: Message
-    kept: Sequence[Remembered] = ()
+    kept: Sequence[Remembered]
+    frames: Mapping[str, Frame | Absent]  # the newest of each camera that it may mean
 
 
 class Absent(NamedTuple):
@@ -185,17 +188,9 @@ class Teaching:
 
         ``question`` is that of the detail which is corrected.
         """
-        if not self._has_room(frame) or not self._worker.put(
+        if not self.has_room([frame]) or not self._worker.put(
                 [(message, frame, question)], DEPTH):
-            self._publish(blank(message.do, message.id, 'overloaded', f'{DEPTH} messages, or '
-                                f'frames of {MAX_WAITING_BYTES >> 20} MB, wait'))
-
-    def _has_room(self, frame: Frame | Absent) -> bool:
-        """Return whether a frame may wait, too; one always may."""
-        frames = {id(other): other.nbytes for _, other, _ in self._worker.items()
-                  if isinstance(other, Frame)}
-        return (not isinstance(frame, Frame) or not frames or sum(
-            {**frames, id(frame): frame.nbytes}.values()) <= MAX_WAITING_BYTES)
+            self._publish(blank(message.do, message.id, 'overloaded', FULL))
 
     # the teaching thread
 
@@ -241,6 +236,16 @@ class Teaching:
 
     # any thread
 
+    def has_room(self, frames: Iterable[Frame | Absent],
+                 beside: Iterable[Frame | Absent] = ()) -> bool:
+        """Return whether a message's frames may wait, too; those of one message always may.
+
+        Others wait ``beside`` those that wait here.
+        """
+        held = _sizes((*(frame for _, frame, _ in self._worker.items()), *beside))
+        new = _sizes(frames)
+        return not held or not new or sum({**held, **new}.values()) <= MAX_WAITING_BYTES
+
     def status(self, name: str) -> DiagnosticStatus:
         """Return the state of what is taught, for /diagnostics."""
         seen = [(name.removeprefix(TAUGHT), list(recent.values()))
@@ -265,6 +270,11 @@ class Teaching:
         for message, *_ in self._worker.stop():
             self._publish(blank(message.do, message.id, Status.INACTIVE.value, DEACTIVATED))
         return busy
+
+
+def _sizes(frames: Iterable[Frame | Absent]) -> dict[int, int]:
+    """Return the bytes of each frame, each once."""
+    return {id(frame): frame.nbytes for frame in frames if isinstance(frame, Frame)}
 
 
 def lower_priority() -> None:

@@ -91,11 +91,13 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder with those above it, so that they survive a power cut."""
-    if not path.is_dir():
-        make_folder(path.parent)
-        with one_line(path):
-            path.mkdir(exist_ok=True)
-            flush_folder(path.parent)
+    with one_line(path):
+        if path.is_dir():
+            return
+    make_folder(path.parent)
+    with one_line(path):
+        path.mkdir(exist_ok=True)
+        flush_folder(path.parent)
 
 
 def remove_folder(path: Path) -> None:

@@ -26,8 +26,18 @@ from pathlib import Path
 
 import yaml
 
+from latent_vqa_ros.core.process import some
 from latent_vqa_ros.teach import files, shots
-from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Active, Known, read
+from latent_vqa_ros.teach.known import (
+    ACTIVE,
+    LINES,
+    QUESTION,
+    VERSIONS,
+    Active,
+    Known,
+    is_there,
+    read,
+)
 from latent_vqa_ros.teach.question import (
     MAX_ANSWERS,
     MAX_QUESTIONS,
@@ -82,13 +92,14 @@ class Folder:
         """Return the folder of each question, by slug."""
         try:
             names = sorted(entry.name for entry in os.scandir(self.path)
-                           if entry.is_dir() and not entry.name.startswith('.'))
+                           if not entry.name.startswith('.')
+                           and (entry.is_symlink() or entry.is_dir()))  # neither looks behind
         except FileNotFoundError:
             return []
         except OSError as error:
             raise TeachError(f'{self.path}: {error.strerror}') from None
         return [self.path / name for name in names[:2 * MAX_QUESTIONS]
-                if _is_there(self.path / name / QUESTION)]
+                if is_there(self.path / name / QUESTION)]
 
     def find(self, text: str, camera: str | None = None) -> Known:
         """Return the question with this text, wording or slug; TeachError where there is none.
@@ -104,8 +115,12 @@ class Folder:
                              f'folder: {", ".join(one.slug for one in found)}')
         if found:
             return found[0]
-        said = ', '.join(one.slug for one in known[:5]) or 'none'
-        raise TeachError(f'no taught question {text[:80]!r}; there are: {said}')
+        raise TeachError(f'no taught question {text[:80]!r}; there are: '
+                         + (some([one.slug for one in known]) or 'none'))
+
+    def meant(self, question: Question) -> Known | None:
+        """Return the question to which ``add`` adds a shot; None where it makes a new one."""
+        return _meant(self.known(), question)
 
     def add(self, question: Question, answer: str, jpeg: bytes, stamp_ns: int,
             moment: str = '', source: str = '') -> tuple[Known, Shot]:
@@ -206,7 +221,7 @@ class Folder:
 
     def _again(self, known: Known) -> Known:
         """Return the question as it is on disk now; TeachError where it is gone or broken."""
-        if not (known.path / QUESTION).exists():
+        if not is_there(known.path / QUESTION):
             raise TeachError(f'{known.slug} was forgotten')
         known = read(known.path)
         if known.broken:
@@ -216,10 +231,7 @@ class Folder:
     def _wanted(self, question: Question) -> Known:
         """Return the question to which a shot is added, as it is to be; writes nothing."""
         all_known = self.known()
-        here = [one for one in all_known if question.camera == one.question.camera]
-        known = _of_slug(all_known, question) or next((
-            one for keys in ({normal(question.text)}, question.keys) for one in here
-            if keys & one.question.keys), None)
+        known = _meant(all_known, question)
         if known is not None:
             if known.broken:
                 raise TeachError(known.broken)
@@ -233,18 +245,18 @@ class Folder:
                              'forget one')
         path = self.path / question.slug
         for number in range(2, 2 * MAX_QUESTIONS):
-            if not (path / QUESTION).exists():
+            if not is_there(path / QUESTION):
                 break
             path = self.path / f'{question.slug}-{number}'
         return Known(path, question)
 
 
-def _is_there(path: Path) -> bool:
-    """Return whether a file is there, perhaps behind a door that is closed to us."""
-    try:
-        return path.exists()
-    except PermissionError:
-        return True  # who reads it says what is wrong
+def _meant(all_known: Sequence[Known], question: Question) -> Known | None:
+    """Return the question that has this slug, or else this text, or one of these wordings."""
+    here = [one for one in all_known if question.camera == one.question.camera]
+    return _of_slug(all_known, question) or next((
+        one for keys in ({normal(question.text)}, question.keys) for one in here
+        if keys & one.question.keys), None)
 
 
 def _of_slug(all_known: Sequence[Known], question: Question) -> Known | None:

@@ -68,6 +68,14 @@ class Known:
                 {answer: len(set(found)) for answer, found in of_answer.items()})
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a file is there, or may be: behind a closed door, on a broken disk."""
+    try:
+        return path.exists()
+    except OSError:
+        return True  # who reads it says what is wrong
+
+
 def read(path: Path) -> Known:
     """Return a question from its folder; what is wrong stands under ``broken``."""
     name = ''.join(sign for sign in path.name if sign.isprintable()).strip()

@@ -25,7 +25,7 @@ from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.folder import MAX_SHOT_BYTES, MAX_SHOTS, Folder
 from latent_vqa_ros.teach.head import Shown, fit
 from latent_vqa_ros.teach.judge import DOUBTFUL, judge, learning_curve, margins
-from latent_vqa_ros.teach.known import VERSIONS, Known
+from latent_vqa_ros.teach.known import VERSIONS, Known, is_there
 from latent_vqa_ros.teach.question import Region, TeachError
 from latent_vqa_ros.teach.shots import SHOTS, Shot
 from latent_vqa_ros.teach.versions import Version
@@ -140,6 +140,6 @@ def warnings(known: Known) -> list[str]:
         found.append(f'the region moved between shots ({len(regions)} regions); all are read '
                      'with the newest')
     for shot in known.shots:
-        if not (known.path / SHOTS / shot.name).exists():
+        if not is_there(known.path / SHOTS / shot.name):
             found.append(f'{shot.name} is gone')
     return found[:20]

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from latent_vqa_ros.core.answer import on_one_line
 from latent_vqa_ros.core.questions import plain
 from latent_vqa_ros.teach.judge import NEEDED
 from latent_vqa_ros.teach.question import MAX_TEXT
@@ -153,5 +154,5 @@ def blank(do: str, id_: Any, status: str = OK, reason: str = '') -> dict[str, An
 
 
 def to_json(document: dict[str, Any]) -> str:
-    """Return a document on one line."""
-    return json.dumps(document, ensure_ascii=False, separators=(',', ':'))
+    """Return a document on one line, as a topic takes it."""
+    return on_one_line(document)

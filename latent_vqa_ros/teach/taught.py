@@ -16,20 +16,23 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from latent_vqa_ros.core.bundle import BundleError
+from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import Pixels
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.taught import Seen
+from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import CONFIDENCE
-from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, read
+from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, is_there, read
 from latent_vqa_ros.teach.question import Region, TeachError, normal
 from latent_vqa_ros.teach.versions import Version
 
@@ -43,6 +46,10 @@ class Eye:
     def __init__(self, encoder: RegionEncoder) -> None:
         self.encoder = encoder
         self._frames: dict[str, tuple[Frame, Pixels, dict[Region | None, Array]]] = {}
+
+    def is_grey(self, frame: Frame) -> bool:
+        """Return whether R = G = B in the frame that was looked at last."""
+        return is_grey(self._frames[frame.camera][1][0])
 
     def look(self, frame: Frame, region: Region | None
              ) -> tuple[Array, tuple[int, int], float, float | None]:
@@ -87,6 +94,12 @@ class Live:
         """Whether it was switched on against the judge."""
         return self.known.active.forced
 
+    @cached_property
+    def about_colours(self) -> bool:
+        """Whether a text that asks it, or one of its answers, names a colour."""
+        texts = (*self.known.question.keys, *self.version.answers)
+        return any(about_colours(words(text)) for text in texts)
+
     def see(self, frame: Frame) -> Seen:
         """Return what it sees of a frame; raises ImageError."""
         x_d, size, decode_ms, encode_ms = self.eye.look(frame, self.version.region)
@@ -96,7 +109,8 @@ class Live:
         distance = head.distance(self.eye.encoder.layout.near(x_d))
         return Seen(self.version.answers, probabilities, distance, head.limit,
                     pixels_of(self.version.region, size), decode_ms, encode_ms,
-                    (time.perf_counter() - started) * 1e3)
+                    (time.perf_counter() - started) * 1e3,
+                    self.eye.is_grey(frame) if self.about_colours else None)
 
 
 @dataclass(frozen=True)
@@ -198,7 +212,7 @@ def _is_on(known: Known) -> bool:
     """Return whether a question that cannot be used was switched on, or may have been."""
     if known.active.version is not None:
         return True
-    return bool(known.broken) and (known.path / ACTIVE).exists()
+    return bool(known.broken) and is_there(known.path / ACTIVE)
 
 
 def _files(path: Path) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.bundle import BundleError
 from latent_vqa_ros.core.image_formats import ImageError
-from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.pipeline import GREY, Frame
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder
@@ -170,13 +170,16 @@ class Teacher:
             raise TeachError(str(error)) from None
         order = np.argsort(-seen.probabilities, kind='stable')
         top = [[seen.answers[i], round(float(seen.probabilities[i]), 6)] for i in order]
-        strange = not seen.distance <= seen.limit
-        status = (Status.UNFAMILIAR_IMAGE if strange else
-                  Status.OK if top[0][1] >= live.min_confidence else Status.UNSURE)
+        status, reason = (Status.OK if top[0][1] >= live.min_confidence else Status.UNSURE), ''
+        if seen.grey:
+            status, reason = Status.UNSURE, GREY
+        elif not seen.distance <= seen.limit:
+            status, reason = Status.UNFAMILIAR_IMAGE, (
+                'unlike all that was shown (distance '
+                f'{seen.distance:.3g}, limit {seen.limit:.3g})')
         document['tried'] = {
             'version': known.versions[-1], 'status': status.value, 'answer': top[0][0],
-            'confidence': top[0][1], 'top': top, 'reason': '' if not strange else
-            f'unlike all that was shown (distance {seen.distance:.3g}, limit {seen.limit:.3g})'}
+            'confidence': top[0][1], 'top': top, 'reason': reason}
         return known
 
     def _list(self, message: Message, taken: Taken | None, document: Document) -> None:

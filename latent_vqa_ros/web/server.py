@@ -173,8 +173,12 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 async def serve(source: Source, safety: Safety, port: int,
-                on_open: Callable[[str], Any] = print) -> None:
-    """Serve until SIGINT or SIGTERM; ``on_open`` is told the address. OSError: port in use."""
+                on_open: Callable[[str], Any] = print,
+                stopped: Callable[[], bool] = lambda: False) -> None:
+    """Serve until SIGINT or SIGTERM; ``on_open`` is told the address. OSError: port in use.
+
+    ``stopped`` tells whether such a signal has come before; then there is nothing to serve.
+    """
     page = Page(source, safety)
     # No access log: an address may hold the token.
     runner = web.AppRunner(page.app, access_log=None, keepalive_timeout=KEEP_ALIVE,
@@ -187,8 +191,9 @@ async def serve(source: Source, safety: Safety, port: int,
         server = await loop.create_server(page.connections, safety.host, port, backlog=64)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        on_open(_address(safety.host, server.sockets[0].getsockname()[1]))
-        await stop.wait()
+        if not stopped():
+            on_open(_address(safety.host, server.sockets[0].getsockname()[1]))
+            await stop.wait()
         server.close()
     finally:
         await runner.cleanup()

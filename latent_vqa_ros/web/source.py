@@ -7,7 +7,8 @@
     detail      detail (a document of answer/detail), at (s, wall clock)
     teach       detail (a document of teach/detail), at
     diagnostics statuses [{name, level, message, values}]
-    parameters  rows [{name, value, description, from, to, read_only, choices}]
+    parameters  rows [{name, kind, value, description, from, to, read_only, choices, live}]; the
+                kind is flag, integer, number, list or text
     condition   name, value (true, false or null: not known), detail, at
     node        there (whether the node answers its services)
     reel        camera, seconds, count, position, playing, label: where a bag or a folder stands;

@@ -254,3 +254,8 @@ def test_a_job_about_a_file_whose_name_is_no_utf8_is_kept(tmp_path: Path) -> Non
     with open_output(f'{tmp_path}/a.csv', job):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ['a.csv']
+
+
+def test_an_answer_that_names_what_is_no_utf8_is_a_line(tmp_path: Path) -> None:
+    for line in (outputs.json_line({'reason': 'caf\udce9'}), outputs.csv_line(['caf\udce9'])):
+        assert 'caf\ufffd' in line.decode()

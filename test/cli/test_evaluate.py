@@ -73,8 +73,10 @@ def test_pictures_are_not_turned(latent_vqa, write):
 
 @pytest.mark.parametrize(('options', 'code', 'says'), [
     (('--backend', 'tpu'), 2, "invalid choice: 'tpu'"),
-    (('--rate', '5'), 1, '--rate needs a bag'),
-    (('--questions', 'q.jsonl'), 1, '--questions needs a bag'),
+    (('--rate', '5'), 2, '--rate needs a bag'),
+    (('--questions', 'q.jsonl'), 2, '--questions needs a bag'),
+    (('--taught', 'x', '--report', 'r'), 2, '--report is about the model; leave --taught out'),
+    (('--taught', 'x', '--unfamiliar'), 2, '--unfamiliar is about the model'),
     (('--split', 'tets'), 1, "no split 'tets'; it has: test")])
 def test_what_cannot_be_done_is_said(latent_vqa, write, options, code, says):
     data = write(('what color is the shape?', 'red'))

@@ -64,7 +64,6 @@ def test_a_rate_that_cannot_be_is_bad_usage(latent_vqa, bag, rate):
 
 
 @pytest.mark.parametrize(('options', 'says'), [
-    (('--unfamiliar',), '--unfamiliar'), (('--split', 'val'), '--split needs a dataset'),
     (('--report', PICTURE), 'demo.png: File exists'),
     (('--questions', PICTURE), 'not a text file'),
     (('--questions', 'missing.jsonl'), 'missing.jsonl'), (('--model', 'missing'), 'missing')])
@@ -73,6 +72,13 @@ def test_what_cannot_be_done_is_one_line(latent_vqa, bag, options, says):
     assert (code, out) == (1, '')
     assert says in err
     assert 'Traceback' not in err
+
+
+@pytest.mark.parametrize('options', [('--unfamiliar',), ('--split', 'val')])
+def test_what_is_about_a_dataset_is_bad_usage(latent_vqa, bag, options):
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', bag, *options)
+    assert (code, out) == (2, '')
+    assert f'{options[0]} needs a dataset, not a bag' in err.splitlines()[-1]
 
 
 def broken(path, scene):

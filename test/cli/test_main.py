@@ -27,6 +27,11 @@ def test_each_verb_has_help(latent_vqa, verb):
     assert f'latent_vqa {verb}' in out
 
 
+@pytest.mark.parametrize('verb', sorted({*cli.VERBS} - {'simulate', 'teach'}))  # these have verbs
+def test_each_verb_prints_a_document_if_asked(latent_vqa, verb):
+    assert '--json' in latent_vqa(verb, '--help')[1]
+
+
 @pytest.mark.parametrize('argv', [(), ('no_such_verb',), ('ask',), ('ask', 'picture.png')])
 def test_bad_usage_exits_with_2(latent_vqa, argv):
     assert latent_vqa(*argv)[0] == 2

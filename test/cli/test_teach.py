@@ -313,6 +313,17 @@ def test_what_is_given_in_vain_with_pictures_that_are_shots_already_is_said(
     teach(capsys, tmp_path, *what)
     document = teach(capsys, tmp_path, *what, *more, code=1)
     assert document['status'] == 'refused'
-    assert document['reason'].startswith(f'{said}: ')
+    assert document['reason'].startswith(f'{said}: the pictures are shots of {QUESTION!r} ')
     teach(capsys, tmp_path / 'other', *what, *more)
     teach(capsys, tmp_path / 'other', *what, *more)
+
+
+def test_pictures_that_are_shots_already_of_a_question_named_by_a_wording_are_told(
+        pictures, tmp_path, capsys):
+    what = ['--answer', 'yes', *sorted(pictures.glob('yes*'))[:2]]
+    teach(capsys, tmp_path, 'add', '--question', QUESTION, *what)
+    for named in (['lid open?', '--wording', QUESTION], [QUESTION, '--wording', 'lid open?']):
+        document = teach(capsys, tmp_path, 'add', '--question', *named, *what, code=1)
+        assert document['status'] == 'refused'
+        assert f': the pictures are shots of {QUESTION!r} already' in document['reason']
+    assert Folder(tmp_path).find(QUESTION).question.wordings == ()

@@ -41,5 +41,11 @@ def test_document_of_an_answer():
     assert document['model'] == {'name': 'm', 'version': '1.0', 'sha256': 'ab'}
 
 
+def test_document_goes_out_whatever_a_folder_is_called():
+    detail = Detail(Status.FAILED, 'on?', reason='caf\udce9: gone', model=('caf\udce9', '', ''))
+    document = json.loads(detail.to_json().encode())
+    assert (document['reason'], document['model']['name']) == ('caf\ufffd: gone', 'caf\ufffd')
+
+
 def test_document_is_one_line_even_if_the_question_is_not():
     assert '\n' not in Detail(Status.BAD_QUESTION, 'is it\nred?').to_json()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.colours import WORDS, about_colours, is_grey
-from latent_vqa_ros.core.compressed import compressed_to_rgb
-from latent_vqa_ros.core.image_formats import raw_to_view
+from latent_vqa_ros.core.compressed import compressed_to_rgb, header_says_grey
+from latent_vqa_ros.core.image_formats import finish_rgb, raw_is_grey, raw_to_view
 from latent_vqa_ros.core.pipeline import GREY, Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
@@ -29,14 +29,22 @@ LUMA = cv2.GaussianBlur(
 PIPELINES = {name: open_pipeline(name) for name in ('tabletop', 'easy_vqa')}
 
 
+def message(encoding, data):
+    return SimpleNamespace(height=SIZE, width=SIZE, encoding=encoding, is_bigendian=0,
+                           step=data.strides[0], data=data.tobytes())
+
+
 def raw(encoding, data):
-    message = SimpleNamespace(height=SIZE, width=SIZE, encoding=encoding, is_bigendian=0,
-                              step=data.strides[0], data=data.tobytes())
-    return lambda: raw_to_view(message)
+    image = message(encoding, data)
+    return lambda: raw_to_view(image)
+
+
+def bytes_of(suffix, picture, *options):
+    return cv2.imencode(suffix, picture, options)[1].tobytes()
 
 
 def packed(suffix, picture, *options):
-    content = cv2.imencode(suffix, picture, options)[1].tobytes()
+    content = bytes_of(suffix, picture, *options)
     return lambda: (compressed_to_rgb(content), None)
 
 
@@ -75,6 +83,29 @@ def test_no_question_about_colours_is_answered_about_a_grey_picture(model, name)
             assert len(detail.top) == 3
         else:
             assert detail.reason != GREY or detail.answer in WORDS, question
+
+
+@pytest.mark.parametrize(('encoding', 'data', 'told'), [
+    ('mono8', LUMA, True), ('16UC1', DEEP, True), ('bgr8', stacked(LUMA, LUMA, LUMA), True),
+    ('rgba8', stacked(LUMA, LUMA, LUMA, NEUTRAL), True), ('bgr8', stacked(LUMA, LUMA, 0 * LUMA),
+                                                           False),
+    ('bgra8', stacked(LUMA, 0 * LUMA, LUMA, LUMA), False), ('bayer_rggb8', LUMA, None),
+    ('yuyv', stacked(LUMA, NEUTRAL), None)])
+def test_a_raw_picture_is_told_from_a_grey_one_where_that_is_cheap(encoding, data, told):
+    assert raw_is_grey(message(encoding, data)) is told
+    if told is not None:
+        assert is_grey(finish_rgb(*raw(encoding, data)())) is told
+
+
+@pytest.mark.parametrize(('content', 'format_', 'told'), [
+    (bytes_of('.jpg', LUMA), 'mono8; jpeg compressed ', True), (bytes_of('.png', LUMA), '', True),
+    (bytes_of('.png', DEEP), '', True), (bytes_of('.jpg', stacked(LUMA, LUMA, LUMA)), '', None),
+    (bytes_of('.png', stacked(LUMA, LUMA, 0 * LUMA)), '', None), (b'', '', None),
+    (bytes_of('.png', LUMA), 'bayer_rggb8; png compressed ', None)])
+def test_a_header_tells_only_what_is_grey_whatever_its_pixels(content, format_, told):
+    assert header_says_grey(content, format_) is told
+    if told:
+        assert is_grey(compressed_to_rgb(content, format_))
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.data())

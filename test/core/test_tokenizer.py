@@ -42,6 +42,14 @@ def test_unknown_words_are_named_with_the_nearest_known_ones(question, named, ne
         TOKENIZER.encode(question)
 
 
+@pytest.mark.parametrize(('count', 'end'), [(5, "'xx'"), (6, 'and 1 more'), (9, 'and 4 more')])
+def test_of_many_unknown_words_it_is_said_how_many_are_not_named(count, end):
+    with pytest.raises(UnknownWordsError) as caught:
+        TOKENIZER.encode('vv ww ww zz yy xx uu tt qq pp'[:3 * (count + 1)])
+    parts = str(caught.value).split('; ')
+    assert (parts[-1].removeprefix('unknown word '), len(parts)) == (end, 5 + (count > 5))
+
+
 def test_far_words_get_no_suggestion():
     with pytest.raises(UnknownWordsError) as caught:
         TOKENIZER.encode('is the zyxw red')

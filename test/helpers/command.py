@@ -19,6 +19,8 @@ def latent_vqa(*arguments: object) -> CompletedProcess[str]:
     try:
         with redirect_stdout(out), redirect_stderr(err):
             code = main([str(each) for each in arguments])
+    except SystemExit as stop:  # bad usage
+        code = int(stop.code or 0)
     finally:
         root.removeHandler(log)
         root.setLevel(level)

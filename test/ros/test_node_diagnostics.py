@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
+import cv2
+import numpy as np
 import rclpy
-from helpers.node_harness import image, until
+from helpers.node_harness import image, picture, until
+from helpers.pupil import LID, Pupil
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, Statistics, answering
+from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.question import Question
 
 
 def values(status) -> dict[str, str]:
@@ -65,19 +74,35 @@ def test_a_silent_camera_goes_stale(robot):
     await_level(node, 'camera', OK)
 
 
-def test_a_camera_that_shows_no_colours_is_told_from_its_first_question_on(robot):
-    node = robot(diagnostics_period=0.1, min_confidence=0.0, max_image_age=0.0)
-    grey = image(stamp_ns=node.now_ns(), colour=(90, 90, 90), encoding='mono8', step=64,
-                 data=bytes([200] * 64 * 64))
-    node.show(grey)
-    assert 'colours' not in values(await_level(node, 'camera', OK))
-    detail = node.ask()
-    assert detail['status'] == 'unsure'
-    until(lambda: 'shows no colours' in await_level(node, 'camera', OK).message, 'the report')
-    assert values(node.diagnostics['camera'])['colours'] == 'none'
+def colours(node) -> str:
+    """Return what the next report says of the camera's colours, '' for nothing."""
+    node.diagnostics.clear()
+    status = await_level(node, 'camera', OK)
+    assert ('shows no colours' in status.message) == ('colours' in values(status))
+    return values(status).get('colours', '')
+
+
+def test_a_camera_that_shows_no_colours_is_told_before_anything_is_asked(robot):
+    node = robot(diagnostics_period=0.1, max_image_age=0.0)
+    node.show(image(stamp_ns=node.now_ns(), encoding='mono8', step=64, data=bytes(64 * 64)))
+    until(lambda: colours(node) == 'none', 'the report')
     node.show_now()
+    until(lambda: not colours(node), 'the report')
+    node.show(image(stamp_ns=node.now_ns(), data=bytes([200]) * 64 * 64 * 3))
+    until(lambda: colours(node) == 'none', 'the report')
+
+
+def test_colours_that_only_a_decoded_picture_tells_are_told_from_the_first_question_on(robot):
+    node = robot(diagnostics_period=0.1, min_confidence=0.0, max_image_age=0.0,
+                 image_transport='compressed')
+    grey = cv2.imencode('.jpg', np.full((64, 64, 3), 90, np.uint8))[1].tobytes()
+    node.show_compressed(grey)
+    assert colours(node) == ''
+    assert node.ask()['status'] == 'unsure'
+    until(lambda: colours(node) == 'none', 'the report')
+    node.show_compressed(cv2.imencode('.jpg', picture())[1].tobytes())
     assert node.ask()['status'] == 'ok'
-    until(lambda: 'colours' not in values(await_level(node, 'camera', OK)), 'the report')
+    until(lambda: not colours(node), 'the report')
 
 
 def test_a_camera_that_is_gone_is_told_from_a_silent_one(robot):
@@ -200,6 +225,27 @@ def test_levels_rates_and_percentiles_follow_what_happened():
     failed = answering(statistics.snapshot(), 'n', 0)
     assert (failed.level, failed.message) == (ERROR, 'broken')
     assert answering(statistics.snapshot(), 'n', 0).level == OK
+
+
+def test_a_name_that_is_not_utf8_silences_no_topic(robot, tmp_path):
+    known, _ = Folder(tmp_path).add(Question(LID), 'yes', b'picture', 5)
+    (known.path / 'active').write_text('[')  # on, and broken: each text names its folder
+    os.rename(known.path, tmp_path / os.fsdecode(b'l\xefd'))
+    pupil = Pupil(robot(taught_folder=str(tmp_path), diagnostics_period=0.1, max_image_age=0.0,
+                        conditions=['lid'], **{'lid.question': LID}))
+    heard = []
+    pupil.robot.node.create_subscription(
+        String, 'conditions/lid/detail', lambda msg: heard.append(json.loads(msg.data)), 10)
+    pupil.robot.show_now()
+    detail = pupil.robot.ask(LID)
+    assert (detail['status'], detail['model']['name']) == ('failed', 'taught/l\ufffdd')
+    assert 'l\ufffdd' in detail['reason']
+    question, = pupil.say(do='list')['questions']
+    assert question['slug'] == 'l\ufffdd'
+    until(lambda: 'l\ufffdd' in pupil.diagnosed(), 'the report')
+    assert until(lambda: heard, "the condition's detail")[0]['reason'] == detail['reason']
+    checked = pupil.robot.call(Trigger, 'vqa/check/lid', Trigger.Request())
+    assert not checked.success
 
 
 def test_an_old_frame_is_not_called_arriving_where_any_age_is_allowed(robot):

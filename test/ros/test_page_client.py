@@ -118,6 +118,26 @@ def test_a_parameter_is_set_or_the_nodes_reason_is_told(page):
     assert page.row('top_k')['value'] == 2
 
 
+def test_a_setting_is_told_as_it_is_meant_whatever_it_was_given_as(page):
+    given = {'standing_rate': 5, 'standing_questions': None, 'conditions': ['tray'],
+             'tray.question': QUESTION, 'tray.expected': True, 'tray.when_unknown': False}
+    _, page = page(**given)
+    found = {name: (page.row(name)['kind'], page.row(name)['value']) for name in given}
+    assert found == {
+        'standing_rate': ('number', 5.0), 'standing_questions': ('list', []),
+        'conditions': ('list', ['tray']), 'tray.question': ('text', QUESTION),
+        'tray.expected': ('list', ['yes']), 'tray.when_unknown': ('text', 'false')}
+    assert (page.row('top_k')['kind'], page.row('autostart')['kind']) == ('integer', 'flag')
+    assert until(lambda: page.last('condition'), 'the condition')['expected'] == ['yes']
+
+
+def test_a_decimal_setting_stays_one_where_a_whole_number_is_written(page):
+    robot, page = page()
+    assert page.client.do({'do': 'set', 'name': 'standing_rate', 'value': 2}) == ''
+    assert robot.vqa.get_parameter('standing_rate').value == 2
+    assert isinstance(robot.vqa.get_parameter('standing_rate').value, float)
+
+
 def test_the_limit_of_confidence_is_the_nodes(page):
     _, page = page()
     limit = until(lambda: page.last('hello'), 'the limit')['limit']

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
@@ -34,3 +37,13 @@ def test_a_token_of_digits_is_a_text(safety, token):
 def test_a_token_that_is_another_thing_is_one_line(safety, token):
     with pytest.raises(SafetyError, match='token: expected a text, got'):
         safety(token)
+
+
+@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
+def test_a_signal_while_starting_ends_the_page_cleanly(ros_environment, name):
+    code = ('import os, signal, sys; from latent_vqa_ros.ros import page_main; '
+            'run = page_main._run; page_main._run = lambda *given: ('
+            f'os.kill(os.getpid(), signal.{name}), run(*given))[1]; sys.exit(page_main.main())')
+    done = subprocess.run([sys.executable, '-c', code, '--ros-args', '-p', 'port:=0'],
+                          env=ros_environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')

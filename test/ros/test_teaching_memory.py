@@ -1,11 +1,14 @@
-"""Frames that details were about are remembered, within bounds, until they are corrected."""
+"""Which frame a message of teaching is about; how many are remembered for corrections."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
-from helpers.pupil import LID
+from helpers.node_harness import QUESTION, until
+from helpers.pupil import LID, Pupil
 
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
@@ -62,3 +65,73 @@ def test_a_frame_that_is_not_kept_any_more_is_told_with_both_limits():
     reason = activation._not_one(Message('correct', about='q1'), (), Settings())
     assert reason == ("no frame of a detail with the id 'q1' is kept (remembered_frames 16, and "
                       'at most 16 MiB of frames)')
+
+
+@pytest.fixture
+def pupil(robot, tmp_path):
+    return Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0, queue_depth=1))
+
+
+def ask(pupil, id_):
+    """Ask and do not wait; return a function that says how many details the id has."""
+    pupil.robot.say(json.dumps({'id': id_, 'question': QUESTION}))
+    return lambda: [one['status'] for one in pupil.robot.details if one['id'] == id_]
+
+
+@pytest.mark.parametrize('refused', ['inactive', 'inactive since', 'overloaded'])
+def test_an_answer_is_not_corrected_in_place_of_a_newer_detail_of_its_id(
+        pupil, monkeypatch, refused):
+    pupil.look('yes', 1, 1)
+    until(ask(pupil, 'tray'), 'the answer')
+    begun, gate = pupil.robot.hold(monkeypatch)
+    ask(pupil, 'held')
+    assert begun.wait(20)
+    if refused == 'overloaded':
+        ask(pupil, 'fills the queue')
+    if refused == 'inactive':
+        pupil.robot.enable(False)
+    statuses, queue = ask(pupil, 'tray'), pupil.robot.vqa.activation.worker
+    if refused == 'inactive since':
+        until(lambda: queue.waiting, 'the question in the queue')
+        pupil.robot.enable(False)
+        gate.set()
+    until(lambda: len(statuses()) > 1, 'its detail')
+    gate.set()
+    assert statuses()[1] == refused.split()[0]
+    said = pupil.say(do='correct', about='tray', answer='yes')
+    assert (said['status'], said['shots']) == ('refused', {})
+
+
+@pytest.mark.parametrize('do', ['add', 'try'])
+def test_the_frame_that_is_taken_is_the_newest_when_the_message_came(pupil, monkeypatch, do):
+    pupil.look('yes', 1, 1)
+    taken, hand_on = [], pupil.robot.vqa.activation.teaching.do
+    monkeypatch.setattr(pupil.robot.vqa.activation.teaching, 'do', lambda message, frame, *more: (
+        taken.append(frame.stamp_ns), hand_on(message, frame, *more)))
+    begun, gate = pupil.robot.hold(monkeypatch)
+    ask(pupil, 'held')
+    assert begun.wait(20)
+    pupil.send(do=do, question=LID, **({'answer': 'yes'} if do == 'add' else {}))
+    until(lambda: pupil.robot.vqa.activation.worker.waiting, 'the message in the queue')
+    pupil.look('no', 2, 2)
+    gate.set()
+    until(lambda: pupil.documents, 'its document')
+    assert taken == [10**9]
+    assert do == 'try' or pupil.documents[0]['shot']['stamp'] == {'sec': 1, 'nanosec': 0}
+
+
+def test_frames_of_messages_that_wait_behind_a_question_take_bounded_memory(pupil, monkeypatch):
+    monkeypatch.setattr(teaching, 'MAX_WAITING_BYTES', 2 * 240 * 960)
+    pupil.look('yes', 1, 1)
+    begun, gate = pupil.robot.hold(monkeypatch)
+    ask(pupil, 'held')
+    assert begun.wait(20)
+    for at in range(3):
+        pupil.look('yes', at, 2 + at)
+        for _ in range(2):
+            pupil.send(do='add', question=LID, answer='yes')
+        until(lambda n=2 * at + 2: len(pupil.documents)
+              + pupil.robot.vqa.activation.worker.waiting == n, 'their turn')
+    assert [one['status'] for one in pupil.documents] == 2 * ['overloaded']
+    gate.set()
+    until(lambda: len(pupil.documents) == 6, 'those that waited')

@@ -132,6 +132,13 @@ def test_a_text_of_several_cameras_is_found_by_folder_alone(tmp_path):
     assert here.find(LID.text, 'front').slug == 'is-the-lid-open'
 
 
+def test_of_many_questions_it_is_said_how_many_are_not_named(tmp_path):
+    for number in range(7):
+        Folder(tmp_path).add(Question(f'is it {number}?'), 'yes', jpeg(1), 5)
+    with pytest.raises(TeachError, match='is-it-3, is-it-4 and 2 more'):
+        Folder(tmp_path).find('what?')
+
+
 def test_a_folder_that_may_not_be_entered_is_named_and_the_others_go_on(tmp_path, monkeypatch):
     here = Folder(tmp_path)
     here.add(LID, 'yes', jpeg(1), 5)

@@ -1,16 +1,19 @@
 """A taught question takes the road of any other, and leaves the bundle's answers as they were."""
 
+import errno
 import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from teach.conftest import QUESTION, draw, show
 
 from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.image_formats import ImageError
-from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.pipeline import GREY, Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.teach import taught as taught_module
@@ -94,6 +97,31 @@ def test_a_limit_of_the_node_never_makes_a_taught_answer_bolder(pipeline, monkey
         assert pipeline.respond(Request(QUESTION), frame('yes')).status.value == 'unsure'
 
 
+def named(live, wording='', answer=''):
+    """Return a question that has another wording, and another first answer."""
+    question = replace(live.known.question, wordings=tuple(filter(None, [wording])))
+    answers = (answer or live.version.answers[0], *live.version.answers[1:])
+    return replace(live, known=replace(live.known, question=question),
+                   version=replace(live.version, answers=answers))
+
+
+@pytest.mark.parametrize(('names', 'unsure'), [
+    ({'wording': 'is the red lid open?'}, True), ({'answer': 'Green'}, True), ({}, False)])
+def test_of_a_grey_picture_no_question_about_colours_is_answered(
+        pipeline, taught, monkeypatch, names, unsure):
+    asked = named(taught.find(QUESTION, ''), **names)
+    monkeypatch.setattr(taught, 'find', lambda *_: asked)
+    grey = np.dstack([draw('yes', 9999)[..., 1]] * 3)
+    detail = pipeline.respond(Request(QUESTION), Frame(lambda: (grey, None), camera='a'))
+    assert (detail.status is Status.UNSURE and detail.reason == GREY) == unsure
+    assert pipeline.shows_colours('a') != unsure
+    if unsure:
+        assert len(detail.top) == 2
+        pipeline.respond(Request(QUESTION), frame('yes', camera='a'))
+        assert pipeline.shows_colours('a')
+    assert pipeline.respond(Request(QUESTION), frame('yes')).status is Status.OK
+
+
 def test_questions_about_one_region_encode_it_once(pipeline):
     seen = frame('no')
     first, second = (pipeline.respond(Request(text), seen) for text in (QUESTION, 'is it closed?'))
@@ -143,6 +171,24 @@ def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
         lost.write_text('{')
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
     assert copy.find(QUESTION, '').broken
+
+
+def test_a_folder_that_nobody_may_enter_fails_alone_and_is_named(taught, tmp_path, monkeypatch):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    (tmp_path / 'copy' / 'round').symlink_to('round')  # whoever looks behind it gets an OSError
+
+    def closed(before):  # root may enter any
+        def enter(path, *more):
+            if 'is-it-closed' in path.parts:
+                raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+            return before(path, *more)
+        return enter
+    for name in ('exists', 'is_dir', 'open'):
+        monkeypatch.setattr(Path, name, closed(getattr(Path, name)))
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert not copy.find(QUESTION, '').broken
+    assert 'Permission denied' in copy.find('is-it-closed', '').broken
+    assert [problem.rpartition(': ')[2] for problem in copy.problems] == ['Permission denied']
 
 
 def test_another_encoder_is_named_and_answers_nothing(taught, tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from teach.conftest import QUESTION, SECOND, draw, show
 
+from latent_vqa_ros.core.pipeline import GREY
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.learn import Learner
 from latent_vqa_ros.teach.messages import KEYS, MessageError, blank, parse, to_json
@@ -121,6 +122,15 @@ def test_show_gives_a_picture_and_try_an_answer(teacher):
     assert (tried['status'], tried['answer']) == ('ok', 'yes')
     tried = do(teacher, Taken(draw('stripes', 1), 0), do='try', question=QUESTION)['tried']
     assert tried['status'] == 'unfamiliar_image'
+
+
+def test_a_trial_of_a_question_about_colours_is_unsure_about_a_grey_frame(teacher):
+    question = 'is the red lid open?'
+    show(teacher, question=question)
+    do(teacher, do='fit', question=question, force=True)
+    grey = np.dstack([draw('yes', 4321)[..., 1]] * 3)
+    tried = do(teacher, Taken(grey, 0), do='try', question=question)['tried']
+    assert (tried['status'], tried['reason'], len(tried['top'])) == ('unsure', GREY, 2)
 
 
 def test_the_list_names_every_question_and_what_is_broken(teacher):

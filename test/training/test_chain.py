@@ -213,7 +213,7 @@ def test_the_shipped_bundle_was_made_by_the_recipes_that_stand_here():
 def test_a_chain_has_no_folder_of_its_own_and_no_two_of_one_name(tmp_path):
     path = write(tmp_path, 'one', data='x', start='runs/one/bundle')
     done = train(tmp_path, path, path, '--folder', 'x')
-    assert (done.returncode, done.stderr.count('\n')) == (1, 1)
-    assert '--folder: each recipe of a chain has its own' in done.stderr
+    assert done.returncode == 2
+    assert '--folder: each recipe of a chain has its own' in done.stderr.splitlines()[-1]
     with pytest.raises(ConfigError, match='one name'):
         links([load_recipe(path)] * 2)

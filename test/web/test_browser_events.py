@@ -122,7 +122,7 @@ def test_where_digits_need_shift_shots_end_whichever_key_goes_up_first(screen, u
 
 def test_a_taught_answer_needs_what_its_judge_says_or_more_where_the_node_does(screen):
     row = {'name': 'min_confidence', 'description': '', 'read_only': False, 'live': True,
-           'number': True, 'choices': [], 'from': -1, 'to': 1}
+           'kind': 'number', 'choices': [], 'from': -1, 'to': 1}
     for value, needed in ((-1.0, CONFIDENCE), (0.6, CONFIDENCE), (0.95, 0.95)):
         screen.run('hear(arguments[0])',
                    {'kind': 'parameters', 'rows': [{**row, 'value': value}]})
@@ -148,14 +148,14 @@ def test_what_became_of_a_correction_is_said_to_whom_it_is_from_whoever_asked(sc
     assert [text for text in notices if 'Not done' in text] == ['Not done: it is forgotten.']
 
 
-def setting(name, value):
+def setting(name, value, kind='text', **more):
     return {'name': name, 'description': '', 'read_only': False, 'live': True, 'choices': [],
-            'number': isinstance(value, float), 'value': value, 'from': None, 'to': None}
+            'kind': kind, 'value': value, 'from': None, 'to': None, **more}
 
 
 def test_a_setting_that_is_being_written_outlives_another_that_is_set(screen):
     rows = [setting('red.question', 'old'), setting('red.expected', 'old'),
-            setting('max_image_age', 1.0)]
+            setting('max_image_age', 1.0, 'number')]
     screen.run('alone = true; hear(arguments[0])', {'kind': 'parameters', 'rows': rows})
     screen.press('s')
     fields = [screen.find(f'[id="set-red.{name}"]') for name in ('question', 'expected')]
@@ -174,6 +174,23 @@ def test_a_setting_that_is_being_written_outlives_another_that_is_set(screen):
     screen.run('all(".setting button")[2].click()')
     assert screen.run('return said.filter((each) => each.do === "set")') == [
         {'do': 'set', 'name': 'red.question', 'value': 'new'}]
+
+
+def test_a_setting_is_written_as_what_it_is_whatever_value_it_has_now(screen):
+    rows = [setting('rate', 5, 'number', **{'from': 0.001, 'to': 1000}),
+            setting('standing', [], 'list'),
+            setting('when_unknown', 'false', choices=['silent', 'false', 'true'])]
+    screen.run('alone = true; hear(arguments[0])', {'kind': 'parameters', 'rows': rows})
+    screen.press('s')
+    for name, text in (('rate', '2.5'), ('rate', '2'), ('standing', 'is it on?')):
+        field = screen.find(f'#set-{name}')
+        field.clear()
+        field.send_keys(text)
+        screen.run('arguments[0].form.requestSubmit()', field)
+        screen.run('hear(arguments[0])', {'kind': 'parameters', 'rows': rows})
+    screen.run('document.getElementById("set-when_unknown").form.requestSubmit()')
+    assert [each['value'] for each in screen.run('return said') if each['do'] == 'set'] == [
+        2.5, 2, ['is it on?'], 'false']
 
 
 def test_boxes_go_with_the_picture_that_they_are_about(screen):

@@ -1,13 +1,18 @@
 """Without ROS: a bag with its time line, a folder, uploads, over a real server."""
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
-from helpers.page import EPISODE, serving
+from helpers.page import EPISODE, ROOT, Page, serving
 
 from latent_vqa_ros.cli import main as cli
 from latent_vqa_ros.web.stills import Stills, folder_reel
@@ -108,6 +113,19 @@ def test_hello_says_what_time_it_is_here(page):
     before = time.time()
     with page.link() as link:
         assert before <= link.until('hello')['now'] <= time.time()
+
+
+def test_a_program_is_told_where_the_page_is():
+    command = [sys.executable, '-m', 'latent_vqa_ros.cli.main', 'web', '--port', '0', '--json']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            url = json.loads(process.stdout.readline())['url']
+            page = Page(urlsplit(url).port)
+            assert (page.url, page.request()[0]) == (url, 200)
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == ''
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize('port', ['65536', '80800'])

@@ -121,11 +121,11 @@ export class State {
     if (row.choices.length) {
       return h('select', about, row.choices.map((each) => h('option', {value: each, selected: each === row.value}, each)));
     }
-    if (typeof row.value === 'boolean') return h('input', {...about, type: 'checkbox', checked: row.value});
-    if (Array.isArray(row.value)) return h('textarea', {...about, rows: Math.max(2, row.value.length)}, row.value.join('\n'));
-    if (typeof row.value === 'number') {
-      return h('input', {...about, type: 'number', required: true, step: row.number ? 'any' : 1, min: row.from ?? undefined,
-        max: row.to ?? undefined, value: String(row.value)});
+    if (row.kind === 'flag') return h('input', {...about, type: 'checkbox', checked: row.value});
+    if (row.kind === 'list') return h('textarea', {...about, rows: Math.max(2, row.value.length)}, row.value.join('\n'));
+    if (row.kind === 'number' || row.kind === 'integer') {
+      return h('input', {...about, type: 'number', required: true, step: row.kind === 'number' ? 'any' : 1,
+        min: row.from ?? undefined, max: row.to ?? undefined, value: String(row.value)});
     }
     return h('input', {...about, type: 'text', value: row.value ?? '', maxlength: 4096});
   }
@@ -133,8 +133,8 @@ export class State {
   set(row, field) {
     let value = field.value;
     if (field.type === 'checkbox') value = field.checked;
-    else if (Array.isArray(row.value)) value = field.value.split('\n').map((line) => line.trim());
-    else if (typeof row.value === 'number') value = Number(field.value);
+    else if (row.kind === 'list') value = field.value.split('\n').map((line) => line.trim());
+    else if (field.type === 'number') value = Number(field.value);
     if (!this.send({do: 'set', name: row.name, value})) return;
     document.activeElement?.blur();
     this.unsaved.delete(row.name);
