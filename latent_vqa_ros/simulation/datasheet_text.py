@@ -111,8 +111,8 @@ That a model is right here says little about photographs until it was measured o
 Six shapes, eight colours, two sizes. Only the shapes are things: paper, books, pens, cables,
 bottles, hands, the tray and the gripper are no answer to "what", "anything" or "how many things".
 Surfaces and backdrops are few and mostly drawn, light is hard or a little soft, nothing is
-transparent, and few tables mirror. Questions are made from templates: people ask otherwise. All of
-it is English.
+transparent. One table in five mirrors. Questions are made from templates: people ask otherwise.
+All of it is English.
 
 ## Distribution and maintenance
 

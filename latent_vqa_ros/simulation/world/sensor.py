@@ -22,14 +22,14 @@ def expose(image_hwc: Image, sensor: Sensor) -> Image:
     light = image_hwc * (lost[..., None] * (np.float32(gain) * np.array(sensor.balance, 'f')))
     if sensor.blur > 0.2:
         cv2.GaussianBlur(light, (5, 5), sensor.blur, light)
-    bank = _noise(max(NOISE, 2 * light.size))
+    bank = normal_noise(max(NOISE, 2 * light.size))
     start = sensor.seed % (len(bank) - light.size)
     light += bank[start:start + light.size].reshape(light.shape) * np.float32(sensor.noise)
     return cv2.convertScaleAbs(np.maximum(light, 0, out=light)).astype(np.uint8, copy=False)
 
 
 @cache
-def _noise(count: int) -> NDArray[np.float32]:
+def normal_noise(count: int) -> NDArray[np.float32]:
     """Return normal noise, drawn once: each picture takes another stretch of it."""
     return np.random.default_rng(0).standard_normal(count, np.float32)
 

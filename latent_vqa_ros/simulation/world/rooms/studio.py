@@ -20,7 +20,7 @@ from latent_vqa_ros.simulation.world.rooms import paint, plan
 from latent_vqa_ros.simulation.world.rooms.furniture import Part, Rng
 from latent_vqa_ros.simulation.world.wide import framing, kinds, sensor
 from latent_vqa_ros.simulation.world.wide.kinds import SIDE, tone
-from latent_vqa_ros.simulation.world.wide.studio import lamp
+from latent_vqa_ros.simulation.world.wide.studio import frame, lamp
 from latent_vqa_ros.simulation.world.workcell import light_up
 
 SEED = 78  # of rooms, beside the picture's
@@ -187,9 +187,7 @@ class RoomStudio:
         rng = np.random.default_rng([SEED, seed])
         room = plan.draw(rng)
         view, cell = self.view, self.cell
-        aspect = room.camera.aspect
-        view.width, view.height = ((round(self.size * aspect), self.size) if aspect >= 1
-                                   else (self.size, round(self.size / aspect)))
+        view.width, view.height = frame(self.size, room.camera.aspect)
         cell.build(rng, room)
         cell.light(rng, room.size)
         view.update()

@@ -27,7 +27,6 @@ from latent_vqa_ros.simulation.world.wide.clutter import (
     Clutter,
     Prop,
     Sheet,
-    capped,
 )
 from latent_vqa_ros.simulation.world.wide.framing import WIDE, Setting
 from latent_vqa_ros.simulation.world.wide.items import Item, shaped
@@ -45,7 +44,6 @@ from latent_vqa_ros.simulation.world.workcell import (
 )
 
 TABLE_PIXEL, BEYOND_PIXEL = -4, -5  # the table's, and the floor's or the sky's
-LIGHTS = 3
 SHADOWS, LEAST_SHADOWS = 1.3, 0.3  # radius: of the picture's width, and metres at least
 
 
@@ -98,7 +96,7 @@ class WideCell:
             show(model, pool, False)
         for index, item in enumerate(stage.things):
             self._thing(index, item, context)
-        for geom, bar in zip(self.bar_geoms, capped(clutter.bars), strict=False):
+        for geom, bar in zip(self.bar_geoms, clutter.bars, strict=False):
             self._bar(geom, bar)
         for geom, sheet in zip(self.sheet_geoms, clutter.sheets, strict=False):
             self._sheet(geom, sheet)
@@ -207,7 +205,7 @@ class WideCell:
         Shadows are cast where the camera looks, and only there.
         """
         context.shadowClip = max(SHADOWS * setting.width, LEAST_SHADOWS)
-        for index in range(LIGHTS):
+        for index in range(model_xml.LIGHTS):
             light_up(self.model, index, lamps[index] if index < len(lamps) else None)
             self.model.light_pos[index] += setting.camera.target
         self.model.vis.headlight.ambient[:] = ambient

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -298,8 +297,3 @@ def _pinched(rng: Rng, item: Item, axes: Floats) -> list[Bar]:
         base = root + rng.uniform(-0.03, 0.03) * np.cross(back, out)
         bars += [_between(base, knuckle, 0.009, rgb), _between(knuckle, tip, 0.0085, rgb)]
     return bars
-
-
-def capped(bars: Sequence[Bar]) -> Sequence[Bar]:
-    """Return as many bars as there are geoms for."""
-    return bars[:MAX_BARS]

@@ -40,7 +40,7 @@ def draw_gripper(rng: Rng, todo: Sequence[Item],
         return None, None
     x, y = float(at[0]), float(at[1])
     if todo and rng.random() < 0.6:
-        held = _grasped(rng, todo[0], (x, y, float(low)), yaw, camera)
+        held = _grasped(todo[0], (x, y, float(low)), yaw, camera)
         closed = None if held is None else _closed(rng, held, yaw, rgb)
         if closed is not None and _fingers_in_picture(closed, camera):
             return closed, held
@@ -49,7 +49,7 @@ def draw_gripper(rng: Rng, todo: Sequence[Item],
     return (gripper, None) if _fingers_in_picture(gripper, camera) else (None, None)
 
 
-def _grasped(rng: Rng, item: Item, at: tuple[float, float, float], yaw: float,
+def _grasped(item: Item, at: tuple[float, float, float], yaw: float,
              camera: Camera) -> Item | None:
     """Return the thing between the fingers; None where nobody could tell what it is there."""
     if item.shape in ('mug', 'bowl') or item.shape == 'cylinder' and camera.elevation > 45:

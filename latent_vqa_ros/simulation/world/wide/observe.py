@@ -47,7 +47,8 @@ def observe(seed: int, split: str, stage: Stage, setting: Setting, owners: Owner
                             item, setting) for i, item in enumerate(stage.things))
     if not all(_certain(thing, width, height) for thing in things):
         return None
-    if setting.in_hand and not all(thing.counts for thing in things):
+    shown = [thing.counts for thing in things]
+    if things and not (all(shown) if setting.in_hand else any(shown)):
         return None
     tray = tray_seen(stage.tray, camera, owners) if stage.tray else 0.0
     gripper = gripper_seen(stage.gripper, camera, owners) if stage.gripper else 0.0

@@ -40,6 +40,16 @@ UNNAMED: tuple[tuple[Span, Span, Span], ...] = (  # brown, cork, pink, turquoise
     ((14, 34), (0.4, 0.75), (0.2, 0.5)), ((24, 44), (0.25, 0.5), (0.5, 0.85)),
     ((318, 345), (0.25, 0.6), (0.75, 1.0)), ((168, 188), (0.35, 0.9), (0.3, 0.9)),
     ((0, 360), (0.0, 0.3), (0.09, 0.18)))
+_SPAN = (np.arange(TEX, dtype=np.float32) + 0.5) / TEX * 2 - 1
+_ACROSS, _DOWN = np.meshgrid(_SPAN, _SPAN)
+_ONE = np.ones_like(_ACROSS)
+# The direction of each texel from the middle of the thing, (6, TEX, TEX, 3), as OpenGL orders a
+# cube map (OpenGL 4.6 core profile, table 8.19), of length 1.
+TEXELS = np.stack([np.stack(side, axis=-1) for side in (
+    (_ONE, -_DOWN, -_ACROSS), (-_ONE, -_DOWN, _ACROSS), (_ACROSS, _ONE, _DOWN),
+    (_ACROSS, -_ONE, -_DOWN), (_ACROSS, -_DOWN, _ONE), (-_ACROSS, -_DOWN, -_ONE))])
+TEXELS /= np.linalg.norm(TEXELS, axis=-1, keepdims=True)
+SEWN, DIMPLED = 0.25, 0.2  # shares of balls
 STICKERS = 0.28  # share of cubes that have them
 LEFT = 0.3  # share of a stickered cube's seen sides that keep its colour
 
@@ -60,6 +70,8 @@ def skin(rng: Rng, item: Item, camera: Camera, bank: Bank) -> Floats:
     sides[:] = np.array(item.rgb, np.float32) * 255
     sides *= _material(rng, bank)[..., None]
     sides *= rng.uniform(0.94, 1.06, (6, 1, 1, 1)).astype(np.float32)
+    if item.shape == 'ball':
+        sides *= _ball(rng)[..., None]
     if item.shape == 'cube' and rng.random() < STICKERS:
         _stick(rng, sides, item, camera, bank)
     elif rng.random() < 0.2:
@@ -85,6 +97,47 @@ def _material(rng: Rng, bank: Bank) -> Floats:
         return np.where(grain > np.quantile(grain, rng.uniform(0.1, 0.5)), np.float32(1),
                         np.float32(rng.uniform(0.35, 0.8)))
     return np.asarray(np.clip(1 + rng.uniform(0.1, 0.6) * (grain / grain.mean() - 1), 0.4, 1.5))
+
+
+def _ball(rng: Rng) -> Floats:
+    """Return light and shade of a ball, (6, TEX, TEX) about 1: a seam, dimples or neither."""
+    kind = rng.random()
+    axis = rng.standard_normal(3)
+    axis /= np.linalg.norm(axis)
+    along = np.asarray(TEXELS @ axis, np.float32)
+    if kind < SEWN:
+        return _seam(rng, along)
+    if kind < SEWN + DIMPLED:
+        return _dimples(rng, axis)
+    return np.ones_like(along)
+
+
+def _seam(rng: Rng, along: Floats) -> Floats:
+    """Return a seam around a ball, with rows of stitches beside it."""
+    out = np.ones_like(along)
+    wide = rng.uniform(0.02, 0.05)
+    out[np.abs(along) < wide] = rng.uniform(0.3, 0.7)
+    for _ in range(int(rng.integers(0, 4))):
+        row = np.abs(np.abs(along) - rng.uniform(2, 6) * wide) < wide * rng.uniform(0.3, 0.8)
+        out[row & (rng.random(along.shape) < rng.uniform(0.5, 1))] *= rng.uniform(0.5, 1.4)
+    return out
+
+
+def _dimples(rng: Rng, light: NDArray[np.float64]) -> Floats:
+    """Return small hollows all over a ball, each dark towards the light and bright beyond."""
+    count = int(rng.integers(60, 250))
+    number = np.arange(count) + 0.5  # Fibonacci's lattice (Swinbank and Purser 2006)
+    z, turn = 1 - 2 * number / count, np.pi * (1 + 5 ** 0.5) * number
+    level = np.sqrt(1 - z * z)
+    middles = np.stack([level * np.cos(turn), level * np.sin(turn), z], axis=1)
+    texels = TEXELS.reshape(-1, 3)
+    nearest = (texels @ middles.T.astype(np.float32)).argmax(axis=1)
+    off = texels - middles[nearest]
+    radius = rng.uniform(0.5, 0.9) * np.sqrt(4 / count)
+    inside = np.linalg.norm(off, axis=1) < radius
+    slope = (off @ light) / radius
+    shade = np.where(inside, 1 - rng.uniform(0.15, 0.5) * slope, 1.0)
+    return np.asarray(shade.reshape(6, TEX, TEX), np.float32)
 
 
 def sticker(rng: Rng, width: int, height: int, bank: Bank) -> Floats:

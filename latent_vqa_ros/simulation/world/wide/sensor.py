@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import colorsys
 import math
-from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.simulation.truth import Scene, Thing
+from latent_vqa_ros.simulation.world.sensor import normal_noise
+from latent_vqa_ros.simulation.world.wide.cell import BEYOND_PIXEL, TABLE_PIXEL
 from latent_vqa_ros.simulation.world.wide.paint import HUES
 
 Image = NDArray[np.uint8]
@@ -23,6 +24,7 @@ Rng = np.random.Generator
 DRIFT = 4  # degrees (neighbouring names are 8 apart) that a seen hue may leave its name's range
 NOISE = 1 << 21  # random numbers that all pictures share
 BLUR = 1 / 20  # standard deviation by the smallest thing's pixels, at most
+ACROSS, STEP = 4, 20.0  # pixels across the table's edge; OpenCV's CIELAB steps it needs there
 RING = 3  # pixels around a thing that it is compared with
 WHITER = 1.35  # times lighter than gray things that white ones must be seen
 BURNT, MOST_BURNT = 251, 0.5  # a pixel's second channel; share of a thing's pixels
@@ -90,14 +92,9 @@ def _noise(rng: Rng, width: int, height: int) -> Floats:
 def _stretch(rng: Rng, shape: tuple[int, int, int]) -> Floats:
     """Return normal noise of a shape: another stretch of what is drawn once."""
     count = math.prod(shape)
-    bank = _normal(max(NOISE, 2 * count))
+    bank = normal_noise(max(NOISE, 2 * count))
     start = int(rng.integers(len(bank) - count))
     return bank[start:start + count].reshape(shape)
-
-
-@cache
-def _normal(count: int) -> Floats:
-    return np.random.default_rng(0).standard_normal(count, np.float32)
 
 
 def clear(image_hwc: Image, owners: NDArray[np.int8], scene: Scene) -> bool:
@@ -115,8 +112,23 @@ def clear(image_hwc: Image, owners: NDArray[np.int8], scene: Scene) -> bool:
             return False
         if thing.color in lightness:
             lightness[thing.color].append(float(np.median(window[mine].max(axis=-1))))
+    if scene.edge_visible and _step(image_hwc, owners) < STEP:
+        return False
     whites, grays = lightness.values()
     return not (whites and grays and min(whites) < WHITER * max(grays))
+
+
+def _step(image_hwc: Image, owners: NDArray[np.int8]) -> float:
+    """Return how the table differs from what is beyond its edge, the median, in CIELAB."""
+    lab = cv2.cvtColor(image_hwc, cv2.COLOR_RGB2LAB).astype(np.float32)
+    found = []
+    for pixels, whose in ((lab, owners), (lab.swapaxes(0, 1), owners.T)):
+        near, far = whose[:-ACROSS], whose[ACROSS:]
+        both = ((near == TABLE_PIXEL) & (far == BEYOND_PIXEL)) \
+            | ((near == BEYOND_PIXEL) & (far == TABLE_PIXEL))
+        found.append(np.linalg.norm(pixels[:-ACROSS] - pixels[ACROSS:], axis=-1)[both])
+    steps = np.concatenate(found)
+    return float(np.median(steps)) if steps.size else 0.0
 
 
 def _named(values: Floats, thing: Thing) -> bool:

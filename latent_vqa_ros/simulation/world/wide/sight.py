@@ -13,9 +13,9 @@ from latent_vqa_ros.simulation.world.wide.items import Item
 Floats = NDArray[np.float64]
 
 # Degrees between a thing's axis and the line of sight within which its shape can be told.
-TELLS = {'cube': (0, 90), 'ball': (0, 90), 'cylinder': (17, 75), 'cone': (24, 90),
+TELLS = {'cube': (0, 90), 'ball': (0, 90), 'cylinder': (17, 82), 'cone': (24, 90),
          'mug': (22, 70), 'bowl': (22, 70)}
-ROLLED = 80  # degrees, the most for a lying cylinder, whose rounding shows
+ROLLED = 85  # degrees, the most for a lying cylinder, whose rounding shows
 SIDE = 0.5  # of a cylinder's radius: how much of its side is seen beside its end, at least
 TIP = 1.3  # radii of a cone's foot from its middle that its tip is seen at, at least
 CONE_RISE, CYLINDER_RISE = 2.4 / 1.15, 2.2 / 0.9  # height by radius, at scale 1

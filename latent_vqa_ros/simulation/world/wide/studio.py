@@ -98,7 +98,7 @@ class WideStudio:
             replace(item, color=color, rgb=paint.rgb_of(rng, color)) for item in stage.things
             for color in ('' if rng.random() < UNNAMED else item.color,)))
         lying = clutter.scatter(rng, stage, setting, cell.props)
-        view.width, view.height = _frame(self.size, setting.camera.aspect)
+        view.width, view.height = frame(self.size, setting.camera.aspect)
         view.gl.make_current()
         cell.build(stage, lying, setting, view.context)
         view.update()
@@ -132,7 +132,7 @@ class WideStudio:
             if not sheet.printed:
                 page = page.mean() * np.ones_like(page) * np.array(clutter.quiet(rng), np.float32)
             cell.paint(f'sheet{index}', np.repeat(page[None], 6, axis=0), context)
-        mirror = float(rng.uniform(0.05, 0.35)) if rng.random() < 0.12 else 0.0
+        mirror = float(rng.uniform(0.05, 0.35)) if rng.random() < 0.2 else 0.0
         period = setting.width * math.exp(rng.uniform(math.log(0.35), math.log(4)))
         cell.paint_surface('table', bank.surface(rng), 1 / period, mirror, context)
         if setting.table[0] < framing.WIDE:
@@ -186,7 +186,7 @@ def _some(rng: Rng, kinds: list[scenes.Kind], count: int) -> list[scenes.Kind]:
             for index in range(count)]
 
 
-def _frame(size: int, aspect: float) -> tuple[int, int]:
+def frame(size: int, aspect: float) -> tuple[int, int]:
     """Return width and height of a picture whose shorter side is ``size``."""
     return (round(size * aspect), size) if aspect >= 1 else (size, round(size / aspect))
 
