@@ -242,7 +242,7 @@ class VqaNode(LifecycleNode):
 
     def _report(self) -> None:
         settings, name = self.settings, self.get_fully_qualified_name()
-        now, activation = self.get_clock().now(), self.activation
+        activation = self.activation
         stopped, asked = '' if self.enabled else report.DISABLED, standing.requests(settings)
         message = DiagnosticArray(status=[
             report.of_node(name, self.state, self.enabled, self.failure, self.pipeline,
@@ -257,10 +257,10 @@ class VqaNode(LifecycleNode):
             message.status += activation.prospects.statuses(
                 f'{name}: standing questions', asked)
             message.status += activation.cameras.statuses(
-                name, settings.camera_names, now.nanoseconds, settings.max_image_age,
-                self.pipeline)
+                name, settings.camera_names, lambda: self.get_clock().now().nanoseconds,
+                settings.max_image_age, self.pipeline)
             message.status += activation.conditions.statuses(name)
             if activation.teaching:
                 message.status.append(activation.teaching.status(f'{name}: teaching'))
-        message.header.stamp = now.to_msg()
+        message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)

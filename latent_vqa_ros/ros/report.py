@@ -15,7 +15,7 @@ where receiving 30 of them a second costs a fifth of a core. Refuses to know wha
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -91,14 +91,17 @@ class Cameras:
         # (camera, why) -> since when, when to log it
         self._missing: dict[tuple[str, str], tuple[float, float]] = {}
 
-    def statuses(self, name: str, cameras: Sequence[str], now_ns: int, max_age_s: float,
-                 pipeline: Pipeline | None) -> list[DiagnosticStatus]:
-        """Return one status per camera; call it once for each report, of the node ``name``."""
-        return [self._status(f'{name}: camera {camera}'.rstrip(), camera, now_ns, max_age_s,
+    def statuses(self, name: str, cameras: Sequence[str], clock: Callable[[], int],
+                 max_age_s: float, pipeline: Pipeline | None) -> list[DiagnosticStatus]:
+        """Return one status per camera; call it once for each report, of the node ``name``.
+
+        ``clock`` tells the node's nanoseconds: a frame's age is that of when it was taken.
+        """
+        return [self._status(f'{name}: camera {camera}'.rstrip(), camera, clock, max_age_s,
                              pipeline)
                 for camera in cameras]
 
-    def _status(self, name: str, camera: str, now_ns: int, max_age_s: float,
+    def _status(self, name: str, camera: str, clock: Callable[[], int], max_age_s: float,
                 pipeline: Pipeline | None) -> DiagnosticStatus:
         source = self._source
         values: dict[str, Any] = {'topic': source.topic(camera),
@@ -112,6 +115,7 @@ class Cameras:
             lasts = self._warn_missing(camera, why) or bool(source.mismatch(camera))
             return status(name, ERROR if lasts else WARN, why, values)
         self._forget_missing(camera)
+        now_ns = clock()
         values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
         level, message = _judge(frame, now_ns, max_age_s, values['publishers'],
                                 source.mismatch(camera))
