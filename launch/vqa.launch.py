@@ -83,7 +83,8 @@ def _refuse_both(cameras: str, image_topic: str) -> None:
         raise ValueError(
             f'image_topic is of a camera without a name, cameras names {", ".join(names)}: give '
             'one of both. A camera NAME is read from NAME/image_raw: name it after its topic, as '
-            'cameras:=cam1/color for cam1/color/image_raw, or start vqa_node with --ros-args '
+            'cameras:=cam1/color for cam1/color/image_raw, or start vqa_node itself with '
+            f'--ros-args -p cameras:="[{", ".join(names)}]" '
             f'-r {names[0]}/image_raw:={image_topic}')
 
 

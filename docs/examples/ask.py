@@ -34,7 +34,7 @@ class Client:
             self._details[detail['id']] = detail
 
     def ask(self, question: str, camera: str = '', timeout_s: float = 5.0) -> dict[str, Any]:
-        """Return the ``answer/detail`` of the question; '' asks the node's first camera.
+        """Return the ``answer/detail`` of the question, asked of one camera; '': the node's first.
 
         Raises TimeoutError where no node is found, or none answers.
         """
@@ -56,12 +56,15 @@ class Client:
             rclpy.spin_once(self._node, timeout_sec=0.02)
 
 
-def main(question: str) -> int:
+def main(*questions: str) -> int:
     """Print the answer, or why there is none."""
+    if len(questions) != 1:
+        print('usage: ask.py "what is in the tray?"', file=sys.stderr)
+        return 2
     rclpy.init()
     node = rclpy.create_node('asker')
     try:
-        detail = Client(node).ask(question)
+        detail = Client(node).ask(questions[0])
     except TimeoutError as error:
         print(error, file=sys.stderr)
         return 1
@@ -76,4 +79,4 @@ def main(question: str) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main(*sys.argv[1:2]))
+    sys.exit(main(*sys.argv[1:]))

@@ -31,8 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Assemble the bundle from the run folder, or from a bundle. Exits with 2 for --device there.
-    """
+    """Assemble the bundle from the run folder, or from a bundle, which takes no --device."""
     if args.model and args.device is not None:
         args.fail('--device: with --model the graphs are made on the CPU')
     document = from_bundle(args) if args.model else from_run(args)

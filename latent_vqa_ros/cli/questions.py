@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BEGINNINGS = 24  # questions that are printed at most
 
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `questions` to the command line."""
     parser = add_verb(subparsers, 'questions', 'print what the model can be asked', __doc__)

@@ -41,11 +41,11 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
     return trainable(folder.name, records_of(asked), _LEAST, limit)
 
 
-def _image_id(name: str) -> str:
+def _image_id(name: object) -> str:
     """Return the name of a picture; ValueError for one that could lead out of the folder."""
-    if not re.fullmatch(r'\w+', name):
+    if not re.fullmatch(r'\w+', str(name)):
         raise ValueError(f'imageId {name!r:.80}')
-    return name
+    return str(name)
 
 
 def _file(folder: Path, theirs: str) -> Path | None:

@@ -161,7 +161,7 @@ class Activation:
                 if message.do in NEWEST and message.camera in (None, '', camera)}
 
     def note(self, detail: Detail) -> None:
-        """Remember that the newest detail with this id is about no frame, before it goes out."""
+        """Forget the frame kept for this id: the detail that is about to go out has none."""
         self._answerer.remember(detail, None, self._settings)
 
     def set_standing_rate(self, rate_hz: float) -> None:

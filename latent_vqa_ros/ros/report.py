@@ -22,7 +22,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import one_line, resident_mb
 from latent_vqa_ros.ros.diagnostics import ERROR, OK, STALE, WARN, status
@@ -145,7 +144,7 @@ def _is_grey(frame: Frame, pipeline: Pipeline | None) -> bool:
 
     Else by the last one that a question was answered about.
     """
-    with suppress(ImageError):  # the details say so
+    with suppress(Exception):  # of a frame that cannot be read the details say why
         found = frame.is_grey()
         if found is not None:
             return found

@@ -27,6 +27,7 @@ from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.bundle import BundleError
 from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros.diagnostics import OK, WARN, status
 from latent_vqa_ros.ros.parameters import Settings
@@ -204,8 +205,8 @@ class Teaching:
             document = self._document(*item)
         except Exception as error:  # whatever arrived, the message gets its document
             self._failed(error)
-            document = blank(message.do, message.id, 'failed', 'internal error: '
-                             + ' '.join(str(error).split()))
+            document = blank(message.do, message.id, 'failed',
+                             f'internal error: {one_line(error)}')
         if self._closing and document['reason'].endswith(DEACTIVATED):
             document['status'] = Status.INACTIVE.value
         if document['status'] == 'failed':

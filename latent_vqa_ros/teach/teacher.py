@@ -22,6 +22,7 @@ from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.bundle import BundleError
 from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import GREY, Frame
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder
@@ -309,8 +310,3 @@ def thumbnail(rgb_hwc: Rgb) -> str:
     size = (max(1, round(rgb_hwc.shape[1] * factor)), max(1, round(rgb_hwc.shape[0] * factor)))
     small = np.asarray(cv2.resize(rgb_hwc, size, interpolation=cv2.INTER_AREA), np.uint8)
     return base64.b64encode(encode(small)).decode()
-
-
-def one_line(error: Exception) -> str:
-    """Return an error as one line."""
-    return ' '.join(str(error).split())

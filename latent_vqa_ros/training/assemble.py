@@ -38,6 +38,7 @@ from latent_vqa_ros.datasets.images import load_images
 from latent_vqa_ros.datasets.record import Record, questions_of
 from latent_vqa_ros.datasets.trainable import askable
 from latent_vqa_ros.evaluation import card, evaluate, mistakes
+from latent_vqa_ros.model.config import architecture
 from latent_vqa_ros.model.count import count
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate, distributed, export, quantize, unfamiliar
@@ -96,8 +97,8 @@ def assemble_again(recipe: Recipe, bundle: Bundle, out: Path) -> Json:
     name = mixture.PLUS.join(Path(each).name for each in recipe.names)
     if name != has.training.get('data', name):
         raise ConfigError(f'{recipe.file}: data: {bundle.path} was made of {has.training["data"]}')
-    model = to_mapping(recipe.model)
-    differ = [key for key, value in has.architecture.items() if model.get(key) != value]
+    model, built = to_mapping(recipe.model), to_mapping(architecture(has))
+    differ = [key for key, value in built.items() if model[key] != value]
     if differ:
         raise ConfigError(f'{recipe.file}: model: {", ".join(differ)} not that of {bundle.path}')
     data = data_of(recipe, has)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from latent_vqa_ros import datasets
+from latent_vqa_ros.core.process import some
 from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, words
 from latent_vqa_ros.datasets import mixture
 from latent_vqa_ros.datasets.record import SPLITS, Dataset, DatasetError, Record, questions_of
@@ -19,8 +20,7 @@ from latent_vqa_ros.training.places import NOTHING
 from latent_vqa_ros.training.sides import answer_tells_side, sides
 
 _UPRIGHT = frozenset((  # words that are false of a picture on its side or upside down
-    'above', 'below', 'top', 'bottom', 'upper', 'lower', 'under', 'underneath', 'over', 'beneath',
-    'up', 'down', 'upright', 'front', 'behind'))
+    'above', 'below', 'top', 'bottom', 'upper', 'lower', 'under', 'underneath', 'beneath'))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     unknown = {q.answer for _, q in questions_of(val)} - set(answers)
     if unknown:
         raise DatasetError(f'{dataset.name}: validation answers that training has not: '
-                           f'{", ".join(sorted(unknown)[:5])}')
+                           f'{some(sorted(unknown))}')
     return Data(dataset.name, train, val, test, more, dataset.blind_records, parts[0].split('val'),
                 tokenizer, answers, texts)
 

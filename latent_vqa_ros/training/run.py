@@ -65,6 +65,10 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
                'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)}
     if recipe.start and not finished(folder):  # then its place may hold what came of it
         trained['start_bundle'] = start.identity(bundle.load(Path(recipe.start)))
+    places = bool(recipe.pretrain.region_weight)
+    described = not recipe.start and any(
+        record.captions or places and record.regions for record in data.train)
+    _require_rows(recipe, len(data.train), described)
     _claim(folder, trained, recipe)
     model = build(recipe, data)
     begun = (folder / FINETUNED).exists()  # it holds what came before, too
@@ -72,14 +76,11 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
         start.take_over(model, recipe, data.tokenizer, folder)
     model = model.to(device)
     grid = model.clip.image_encoder.grid
-    _require_rows(recipe, len(data.train))
     train_split, val_split = (
         Split(records, recipe.preprocess, data.tokenizer, data.answers, grid)
         for records in (data.train, data.val))
     metrics = loop.Metrics(folder)
-    places = bool(recipe.pretrain.region_weight)
-    described = any(record.captions or places and record.regions for record in data.train)
-    if described and not recipe.start and not begun:
+    if described and not begun:
         task = pretrain.task(recipe, model, train_split, val_split, device)
         loop.run(task, model, recipe.pretrain, folder, metrics)
     bank = bank_ids(data).to(device)
@@ -90,9 +91,9 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
     return model
 
 
-def _require_rows(recipe: Recipe, pictures: int) -> None:
+def _require_rows(recipe: Recipe, pictures: int, described: bool) -> None:
     """Raise ConfigError where a process would get no picture of a batch."""
-    least = min(recipe.pretrain.batch, recipe.finetune.batch, pictures)
+    least = min(recipe.finetune.batch, recipe.pretrain.batch if described else pictures, pictures)
     if least < distributed.world():
         raise ConfigError(f'{recipe.file}: {distributed.world()} processes for batches of {least} '
                           'pictures; start fewer, or raise batch')

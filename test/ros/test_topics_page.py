@@ -51,6 +51,8 @@ def test_every_encoding_is_named():
                if f'`{name}`' not in text and not name.startswith('bayer')
                and f'`{name.replace("16", "8")}`' not in text}
     assert missing == set()
+    named = set(re.findall(r'`(\w+)`', text[:text.index('Compressed')]))
+    assert {name for name in named if not name.startswith('_')} <= set(KNOWN_ENCODINGS)
     assert {name[6:10] for name in KNOWN_ENCODINGS if name.startswith('bayer')} == set(
         re.findall(r'_(\w{4})8`', text))
 
@@ -96,6 +98,11 @@ def test_the_example_returns_the_detail_of_its_own_question(robot, example):
         assert client.ask('what is the time?', timeout_s=20.0)['status'] == 'unknown_words'
     finally:
         node.destroy_node()
+
+
+def test_the_example_without_a_question_says_how_to_use_it(example, capsys):
+    assert example.main() == 2
+    assert 'usage' in capsys.readouterr().err
 
 
 def test_the_example_says_in_one_line_that_no_node_answers(ros_environment):

@@ -98,7 +98,7 @@ def test_weight_errors_are_those_of_rounding_to_eight_bits(shipped, floats, tmp_
     assert len(errors) > 10
     assert list(errors.values()) == sorted(errors.values(), reverse=True)
     assert min(errors.values()) > 0
-    assert max(errors.values()) < 0.05
+    assert max(errors.values()) < 0.05  # rounding down instead would double them
     weights = [onnx.numpy_helper.to_array(each) for each in onnx.load(target).graph.initializer]
     largest = [np.abs(each.astype(int)).max() for each in weights if each.dtype == np.int8]
     assert len(largest) > 10

@@ -35,10 +35,17 @@ def test_a_texel_is_seen_in_its_direction_from_the_middle_of_the_ball(wide_studi
     assert np.abs(seen - (directions + 1) / 2 * 255).mean() < 6
 
 
+def test_a_quarter_of_the_balls_is_sewn_and_a_fifth_dimpled(monkeypatch):
+    monkeypatch.setattr(paint, '_seam', lambda *_: 'seam')
+    monkeypatch.setattr(paint, '_dimples', lambda *_: 'dimples')
+    balls = [paint._ball(np.random.default_rng(seed)) for seed in range(2000)]
+    plain = [each for each in balls if not isinstance(each, str)]
+    assert all((each == 1).all() for each in plain)
+    assert balls.count('seam') / 2000 == pytest.approx(0.25, abs=0.03)
+    assert balls.count('dimples') / 2000 == pytest.approx(0.2, abs=0.03)
+
+
 def test_a_seam_goes_all_around_and_dimples_are_all_over():
-    seams = [paint._ball(np.random.default_rng(seed)) for seed in range(200)]
-    plain = sum(bool((each == 1).all()) for each in seams)
-    assert 0.4 < plain / 200 < 0.7
     along = paint.TEXELS @ np.array([0.6, 0.0, 0.8], np.float32)
     seam = paint._seam(np.random.default_rng(0), along)
     assert (seam[np.abs(along) < 0.02] < 0.75).all()
