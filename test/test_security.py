@@ -30,8 +30,9 @@ FORBIDDEN_MODULES = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'mars
 HARMLESS = {'aiohttp.web', 'aiohttp.WSMsgType', 'urllib.parse.urlsplit'}
 FORBIDDEN_CALLS = {'eval', 'exec', 'os.system', 'os.popen', 'torch.load', 'yaml.unsafe_load',
                    'yaml.full_load', 'torch.hub.load', 'urlopen'}
-# They pickle, too: torch.distributed.broadcast_object_list, all_gather_object and so on.
-FORBIDDEN_PARTS = ('_object_list', '_object')
+# Of torch.distributed: they pickle, too.
+PICKLING = {'broadcast_object_list', 'all_gather_object', 'gather_object', 'scatter_object_list',
+            'send_object_list', 'recv_object_list'}
 
 
 def profile(name):
@@ -188,7 +189,7 @@ def forbidden(path):
             safe = any(ast.unparse(each) == 'weights_only=True' for each in node.keywords)
             name = ast.unparse(node.func)
             yield from {name} & FORBIDDEN_CALLS if name != 'torch.load' or not safe else ()
-            yield from {name} if name.endswith(FORBIDDEN_PARTS) else ()
+            yield from {name} if name.rpartition('.')[2] in PICKLING else ()
             continue
         else:
             continue

@@ -5,7 +5,7 @@ import easy_vqa
 import numpy as np
 import pytest
 from helpers.simulation_scenes import random_scene, untold_scene
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from latent_vqa_ros.core.bundle import load
@@ -93,6 +93,7 @@ def test_no_character_is_lost_but_blanks_and_harmless_marks(text):
 
 
 @given(st.characters(categories=('N', 'P', 'S')))
+@example('\u222c')
 def test_whatever_is_no_letter_is_told_or_known_to_be_harmless(char):
     """A sign between blanks is a word, the end of a sentence, or one of a few that are listed."""
     found = words(f'cube {char} ball')
@@ -100,7 +101,8 @@ def test_whatever_is_no_letter_is_told_or_known_to_be_harmless(char):
     if unicodedata.normalize('NFKC', char) in harmless or char in harmless:
         assert found == ['cube', 'ball']
     else:
-        assert len(found) == 3, char
+        assert len(found) >= 3, char  # some are several signs in one
+        assert (found[0], found[-1]) == ('cube', 'ball')
 
 
 @given(st.lists(st.sampled_from(['cube', 'ball', 'is', 'red', '2']), min_size=1, max_size=5),

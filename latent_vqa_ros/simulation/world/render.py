@@ -84,7 +84,7 @@ class Cell(Protocol):
 class View:
     """Pictures of a workcell, ``size`` × ``size`` pixels unless ``width``, ``height`` are set.
 
-    Neither may exceed ``longest`` × ``size``.
+    Neither may exceed ``longest`` × ``size``: beyond it nothing would be drawn.
 
     The driver draws into the context that is current, whichever view it belongs to: each view
     makes its own current before it touches the driver.
@@ -93,7 +93,8 @@ class View:
     def __init__(self, cell: Cell, size: int, longest: float = 1.0) -> None:
         mj = cell.mj
         self.cell, self.width, self.height = cell, size, size
-        wide = round(OVERSAMPLE * round(size * longest))
+        self.longest = round(size * longest)
+        wide = round(OVERSAMPLE * self.longest)
         cell.model.vis.global_.offwidth = cell.model.vis.global_.offheight = wide
         cell.model.vis.quality.shadowsize = round(SHADOW * size)
         self.gl: Any = mj.GLContext(wide, wide)
@@ -119,6 +120,9 @@ class View:
     def update(self) -> None:
         """Take over what the workcell looks like now; call before drawing."""
         mj, cell = self.cell.mj, self.cell
+        if max(self.width, self.height) > self.longest:
+            raise ValueError(f'a picture of {self.width}x{self.height} pixels, but the view has '
+                             f'{self.longest} at most')
         self.gl.make_current()
         mj.mj_kinematics(cell.model, cell.data)
         mj.mj_camlight(cell.model, cell.data)

@@ -14,7 +14,7 @@ Rng = np.random.Generator
 ASPECTS = (1.0, 4 / 3, 16 / 9, 3 / 4, 9 / 16)  # width by height, with the odds of each
 ODDS = (0.16, 0.34, 0.2, 0.14, 0.04)  # the rest is anything between
 BETWEEN = (0.62, 1.8)
-LONGEST = 16 / 9
+LONGEST = max(*ASPECTS, *BETWEEN)
 WIDE = 5.0  # half width in metres of a table that fills the picture
 IN_HAND_AT = 0.5  # metres above the table
 

@@ -308,3 +308,25 @@ def test_nothing_that_is_told_reaches_behind_the_lens(wide_taken):
             assert camera.depth(points).min() > 0.03
             shares = camera.project(points, 1) / (camera.aspect, 1)
             assert -1 < shares.min() <= shares.max() < 2  # so that its area fits into memory
+
+
+def test_the_longest_picture_is_drawn_up_to_its_border(wide_studio):
+    view, cell, size = wide_studio.view, wide_studio.cell, wide_studio.size
+    setting = framing.Setting(Camera((0, 0, 0), 0, 60, 0.3, 40, 0), 0.2, (5, 5), -0.7, False)
+    cell.build(plan.Stage(()), Clutter(), setting, view.context)
+    cell.light((), 1.0, 0.0, setting, view.context)
+    longest = max(*framing.ASPECTS, *framing.BETWEEN)
+    view.width, view.height = round(longest * size), size
+    view.update()
+    whole = view.colors()
+    view.width = size
+    view.update()
+    view.colors()  # something else is drawn between
+    view.width = round(longest * size)
+    view.update()
+    assert np.array_equal(view.colors(), whole)
+    assert (view.owners(plan.Stage(())) == TABLE_PIXEL).all()
+    assert whole[:, -4:].std() < 3 * whole[:, -12:-8].std() + 5
+    view.width = round(longest * size) + 1
+    with pytest.raises(ValueError, match=f'the view has {round(longest * size)} at most'):
+        view.update()
