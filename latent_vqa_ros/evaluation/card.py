@@ -94,7 +94,7 @@ def _accuracy(manifest: Manifest, report: Json) -> str:
     found = report['int8']
     return ('## Accuracy on the test split\n\nint8, as shipped, printed by\n\n'
             f'{_evaluate(manifest)}\n\n```\n{evaluate.table(found)}\n```\n\n'
-            f'{_floors(report)}\n\n{_looked(found)}{_worst(found)}'
+            f'{_floors(manifest, report)}\n\n{_looked(found)}{_worst(found)}'
             'The float graphs, in the same run of the recipe:\n\n'
             f'```\n{evaluate.table(report["float"])}\n```\n\n'
             f'![Reliability before and after temperature scaling]({RELIABILITY})\n\n'
@@ -111,9 +111,12 @@ def _fitted(manifest: Manifest) -> str:
     return f'`val` of `{first}`' if plus else '`val`'
 
 
-def _floors(report: Json) -> str:
+def _floors(manifest: Manifest, report: Json) -> str:
     text = ('Blind is a model that never sees the picture: it gives the answer that is most '
             f'frequent for the same question (or else its group) in `{report["blind"]}`.')
+    if PLUS in manifest.training['data']:
+        text += (' It has learnt from all data sets here, and from one where '
+                 '`latent_vqa evaluate` is given one, so that its column differs a little.')
     if any('shortcut' in group for group in report['int8']['groups'].values()):
         text += (' Shortcut is one guess of one who knows which things are in the picture, but '
                  'not where: most of them, or yes. What is above both took looking.')

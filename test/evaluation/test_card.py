@@ -186,7 +186,9 @@ def test_the_card_of_a_chain_names_all_recipes_its_hours_and_each_data_set(made,
     assert 'Made with pictures of a package (MIT); pictures of desks (mine).' in said
     assert '--data "wide + tabletop"\n' in said
     assert '--data wide --split wordings\n' in said
+    assert 'It has learnt from all data sets here' in said
     assert 'The whole chain' not in text(made)
+    assert 'It has learnt from all data sets here' not in text(made)
     chain['before']['start'] = 'tabletop 0.1.0'  # which nobody can train with these recipes
     card.write(tmp_path, replace(manifest, training=chain), report)
     said = text((tmp_path,))
