@@ -84,11 +84,11 @@ def open_output(out: str, job: Job) -> TextOutput | BagOutput:
 
     .csv and .jsonl are files; a trailing slash, no ending or .mcap makes an mcap bag folder.
     """
-    if why_not(out):
-        raise BagError(why_not(out))
-    path = Path(out)
-    return (TextOutput(path, job) if not out.endswith('/') and path.suffix in TEXTS
-            else BagOutput(path))
+    wrong, path = why_not(out), Path(out)
+    if wrong:
+        raise BagError(wrong)
+    text = path.suffix in TEXTS and not out.endswith('/')
+    return TextOutput(path, job) if text else BagOutput(path)
 
 
 class TextOutput:

@@ -28,7 +28,7 @@ def test_each_verb_has_help(latent_vqa, verb):
 
 
 @pytest.mark.parametrize('verb', sorted({*cli.VERBS} - {'simulate', 'teach'}))  # these have verbs
-def test_each_verb_prints_a_document_if_asked(latent_vqa, verb):
+def test_each_verb_offers_a_document(latent_vqa, verb):  # the verbs' own tests read it
     assert '--json' in latent_vqa(verb, '--help')[1]
 
 

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.closed import close
 
 from latent_vqa_ros.teach import files, folder
 from latent_vqa_ros.teach.folder import Folder
@@ -143,15 +143,7 @@ def test_a_folder_that_may_not_be_entered_is_named_and_the_others_go_on(tmp_path
     here = Folder(tmp_path)
     here.add(LID, 'yes', jpeg(1), 5)
     (tmp_path / 'closed').mkdir()
-
-    def closed(before):  # root may enter any
-        def enter(path, *more):
-            if 'closed' in path.parts:
-                raise PermissionError(errno.EACCES, 'Permission denied', str(path))
-            return before(path, *more)
-        return enter
-    for name in ('exists', 'open'):
-        monkeypatch.setattr(Path, name, closed(getattr(Path, name)))
+    close(monkeypatch, 'closed', 'exists', 'open')
     broken, found = here.known()
     assert 'closed' in broken.broken
     assert (found.slug, found.broken) == ('is-the-lid-open', '')

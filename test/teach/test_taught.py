@@ -1,14 +1,13 @@
 """A taught question takes the road of any other, and leaves the bundle's answers as they were."""
 
-import errno
 import json
 import os
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.closed import close
 from teach.conftest import QUESTION, draw, show
 
 from latent_vqa_ros.backends import open_pipeline
@@ -176,15 +175,7 @@ def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
 def test_a_folder_that_nobody_may_enter_fails_alone_and_is_named(taught, tmp_path, monkeypatch):
     shutil.copytree(taught.folder.path, tmp_path / 'copy')
     (tmp_path / 'copy' / 'round').symlink_to('round')  # whoever looks behind it gets an OSError
-
-    def closed(before):  # root may enter any
-        def enter(path, *more):
-            if 'is-it-closed' in path.parts:
-                raise PermissionError(errno.EACCES, 'Permission denied', str(path))
-            return before(path, *more)
-        return enter
-    for name in ('exists', 'is_dir', 'open'):
-        monkeypatch.setattr(Path, name, closed(getattr(Path, name)))
+    close(monkeypatch, 'is-it-closed', 'exists', 'is_dir', 'open')
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
     assert not copy.find(QUESTION, '').broken
     assert 'Permission denied' in copy.find('is-it-closed', '').broken

@@ -8,6 +8,7 @@ from latent_vqa_ros.simulation.world.wide import framing, paint, plan, sensor
 from latent_vqa_ros.simulation.world.wide.cell import BEYOND_PIXEL, TABLE_PIXEL
 from latent_vqa_ros.simulation.world.wide.clutter import Clutter
 from latent_vqa_ros.simulation.world.wide.items import Item
+from latent_vqa_ros.simulation.world.wide.observe import observe
 
 SIDE = 96
 
@@ -68,6 +69,11 @@ def test_a_table_is_told_from_the_floor_by_its_colour(floor, told):
     assert sensor._step(picture.swapaxes(0, 1), owners.T) == sensor._step(picture, owners)
 
 
-def test_scenes_in_which_things_stand_show_one(wide_taken):
-    assert all(any(thing.counts for thing in each.scene.things) for each in wide_taken
-               if each.stage.things)
+def test_a_scene_whose_things_are_all_hidden_is_no_truth(wide_taken):
+    each = next(each for each in wide_taken if len(each.stage.things) > 1 and not (
+        each.setting.in_hand or each.stage.gripper or each.stage.tray))
+
+    def told(owners):
+        return observe(each.scene.seed, 'train', each.stage, each.setting, owners)
+    assert told(each.owners)
+    assert told(np.where(each.owners >= 0, TABLE_PIXEL, each.owners)) is None
