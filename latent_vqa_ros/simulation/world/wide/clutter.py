@@ -136,7 +136,7 @@ def _sheet(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> None:
 
 def _pen(rng: Rng, clutter: Clutter, stage: Stage, setting: Setting) -> None:
     long, thick = rng.uniform(0.05, 0.3) * setting.width, rng.uniform(0.004, 0.012)
-    thick = min(thick, 0.08 * long)
+    thick = min(thick, 0.04 * long)  # a thicker one is a cylinder
     spot = _spot(rng, setting, stage, long / 2)
     yaw = rng.uniform(0, math.pi)
     if spot and len(clutter.bars) < MAX_BARS:
@@ -258,7 +258,7 @@ def palm(rng: Rng, at: Floats, forward: Floats, up: Floats, curl: float) -> list
     """
     rgb = _skin(rng)
     across = np.cross(forward, up)
-    bars = [Bar('ellipsoid', at, forward, (0.044, 0.013, 0.046), rgb)]
+    bars = [Bar('ellipsoid', at, up, (0.044, 0.046, 0.013), rgb)]
     for offset in FINGERS:
         point = at + 0.04 * forward + offset * across
         bent = rng.uniform(0, 0.3)

@@ -17,6 +17,7 @@ BETWEEN = (0.62, 1.8)
 LONGEST = max(*ASPECTS, *BETWEEN)
 WIDE = 5.0  # half width in metres of a table that fills the picture
 IN_HAND_AT = 0.5  # metres above the table
+TURNED = 0.4  # share of things in a hand that are held at any angle
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ def draw(rng: Rng, in_hand: bool) -> Setting:
     least, most = (0.13, 0.35) if in_hand else (0.15, 0.75)
     width = math.exp(rng.uniform(math.log(least), math.log(most)))
     distance = max(width / 2 / math.tan(field / 2), 0.12)
+    width = 2 * distance * math.tan(field / 2)
     elevation = rng.uniform(0, 70) if in_hand else _elevation(rng)
     roll = rng.normal(0, 5 if rng.random() < 0.8 else 20)
+    if in_hand and rng.random() < TURNED:
+        roll = rng.uniform(-180, 180)
     table = _table(rng, width)
     camera = Camera(_target(rng, width, table, in_hand), float(rng.uniform(-180, 180)),
                     float(elevation), distance,

@@ -132,16 +132,19 @@ def solid(shape: str, worn: float = WORN[0]) -> Solid:
 
 
 def _turn(profile: tuple[tuple[float, float], ...]) -> Solid:
-    """Turn a profile of (radius, z), from the bottom over the outside, about the upright axis."""
+    """Turn a profile of (radius, z), from the bottom over the outside, about the upright axis.
+
+    A normal between two pieces is the mean of theirs, each by its length: a narrow bevel takes
+    those of the wide sides beside it, which stay flat.
+    """
     line = np.array(profile)
     steps = np.diff(line, axis=0)
-    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
-    outward = np.stack([steps[:, 1], -steps[:, 0]], axis=1)  # of each piece of the profile
+    outward = np.stack([steps[:, 1], -steps[:, 0]], axis=1)  # of each piece, as long as it is
     rings, normals = [], []
     around = ring(1.0, 0.0, SIDES)
     for index, (radius, z) in enumerate(line):
         before, after = outward[max(index - 1, 0)], outward[min(index, len(outward) - 1)]
-        smooth = before @ after > math.cos(SHARP)
+        smooth = before @ after > math.cos(SHARP) * np.linalg.norm(before) * np.linalg.norm(after)
         for normal in ((before + after),) if smooth else (before, after):
             normal = normal / np.linalg.norm(normal)
             rings.append(around * (radius, radius, 0) + (0, 0, z))

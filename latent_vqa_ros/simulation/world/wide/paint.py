@@ -27,11 +27,11 @@ TEX = 64  # pixels of a cube map's side
 # The cube map's sides as MuJoCo orders them, as normals of the thing's own axes.
 NORMALS = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], float)
 HUES: dict[str, tuple[Span, Span, Span]] = {  # hue in degrees, saturation, value
-    'red': ((-22, 9), (0.55, 1.0), (0.45, 1.0)),
+    'red': ((-14, 9), (0.6, 1.0), (0.45, 1.0)),
     'orange': ((17, 31), (0.72, 1.0), (0.70, 1.0)),
     'yellow': ((45, 63), (0.45, 1.0), (0.72, 1.0)),
     'green': ((74, 158), (0.38, 1.0), (0.22, 0.95)),
-    'blue': ((192, 246), (0.5, 1.0), (0.28, 1.0)),
+    'blue': ((200, 246), (0.5, 1.0), (0.28, 1.0)),
     'purple': ((264, 298), (0.35, 0.9), (0.3, 0.85)),
     'white': ((0, 360), (0.0, 0.07), (0.88, 1.0)),
     'gray': ((0, 360), (0.0, 0.10), (0.3, 0.52)),
@@ -50,6 +50,7 @@ TEXELS = np.stack([np.stack(side, axis=-1) for side in (
     (_ACROSS, -_ONE, -_DOWN), (_ACROSS, -_DOWN, _ONE), (-_ACROSS, -_DOWN, -_ONE))])
 TEXELS /= np.linalg.norm(TEXELS, axis=-1, keepdims=True)
 SEWN, DIMPLED = 0.25, 0.2  # shares of balls
+MOTTLED = 0.3  # share of what is round
 STICKERS = 0.28  # share of cubes that have them
 LEFT = 0.3  # share of a stickered cube's seen sides that keep its colour
 
@@ -68,8 +69,11 @@ def skin(rng: Rng, item: Item, camera: Camera, bank: Bank) -> Floats:
     """Return the cube map of a thing, values of 0 to 255."""
     sides = np.empty((6, TEX, TEX, 3), np.float32)
     sides[:] = np.array(item.rgb, np.float32) * 255
-    sides *= _material(rng, bank)[..., None]
-    sides *= rng.uniform(0.94, 1.06, (6, 1, 1, 1)).astype(np.float32)
+    flat = item.shape == 'cube'  # what is round has no side that ends at an edge
+    sides *= _material(rng, bank, flat)[..., None]
+    sides *= rng.uniform(0.94, 1.06, (6 if flat else 1, 1, 1, 1)).astype(np.float32)
+    if not flat and rng.random() < MOTTLED:
+        sides *= _mottled(rng)[..., None]
     if item.shape == 'ball':
         sides *= _ball(rng)[..., None]
     if item.shape == 'cube' and rng.random() < STICKERS:
@@ -79,10 +83,13 @@ def skin(rng: Rng, item: Item, camera: Camera, bank: Bank) -> Floats:
     return sides
 
 
-def _material(rng: Rng, bank: Bank) -> Floats:
-    """Return light and shade of what it is made of, (6, TEX, TEX) about 1."""
+def _material(rng: Rng, bank: Bank, flat: bool) -> Floats:
+    """Return light and shade of what it is made of, (6, TEX, TEX) about 1.
+
+    ``flat``: each side has its own, and edges wear; else one goes all around.
+    """
     kind = rng.random()
-    if kind < 0.3:  # plastic, gloss
+    if kind < 0.3 or not flat and 0.45 <= kind < 0.55:  # plastic, gloss
         return np.ones((6, TEX, TEX), np.float32)
     if kind < 0.45:  # foam, cork: pores
         fine = rng.standard_normal((6, TEX, TEX)).astype(np.float32)
@@ -92,11 +99,28 @@ def _material(rng: Rng, bank: Bank) -> Floats:
         edge = np.maximum.outer(at, at) > rng.uniform(0.8, 0.95)
         rubbed = edge & (rng.random((6, TEX, TEX)) < rng.uniform(0.3, 1))
         return np.asarray(1 + rng.uniform(-0.25, 0.3) * rubbed, np.float32)
-    grain = bank.grains(rng, TEX)
+    grain = bank.grains(rng, TEX) if flat else _around(rng, bank.grains(rng, 2 * TEX)[0])
     if kind < 0.68:  # cork, seams, speckles: dark where the grain is
         return np.where(grain > np.quantile(grain, rng.uniform(0.1, 0.5)), np.float32(1),
                         np.float32(rng.uniform(0.35, 0.8)))
     return np.asarray(np.clip(1 + rng.uniform(0.1, 0.6) * (grain / grain.mean() - 1), 0.4, 1.5))
+
+
+def _around(rng: Rng, picture: Floats) -> Floats:
+    """Return a picture as it goes through a thing along one axis, (6, TEX, TEX), as wood does."""
+    frame = np.linalg.qr(rng.standard_normal((3, 3)))[0][:, :2].astype(np.float32)
+    at = np.rint((TEXELS @ frame + 1) / 2 * (len(picture) - 1)).astype(int)
+    return np.asarray(picture[at[..., 0], at[..., 1]])
+
+
+def _mottled(rng: Rng) -> Floats:
+    """Return large soft spots all over a thing, (6, TEX, TEX) about 1, as of leather or dirt."""
+    out = np.zeros(TEXELS.shape[:3], np.float32)
+    for _ in range(int(rng.integers(4, 20))):
+        middle = rng.standard_normal(3)
+        near = TEXELS @ (middle / np.linalg.norm(middle)).astype(np.float32) - 1
+        out += np.float32(rng.uniform(-1, 1)) * np.exp(near * np.float32(rng.uniform(4, 40)))
+    return np.asarray(np.clip(1 + rng.uniform(0.1, 0.35) * out / np.abs(out).max(), 0.5, 1.5))
 
 
 def _ball(rng: Rng) -> Floats:

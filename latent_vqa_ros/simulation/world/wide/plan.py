@@ -40,10 +40,11 @@ STACK_SHARE = {False: 0.4, True: 0.65}  # of the things that find a flat top fre
 BESIDE_SHARE = {False: 0.3, True: 0.85}  # of the others
 BESIDE = {False: (0.72, 1.3), True: (0.68, 0.95)}  # distance by the sum of their reaches
 LYING = 0.4  # share of cylinders
+SQUARE = 0.35  # share of cylinders that are about as high as wide, as toys are
 RATIO = (1.6, 2.1)  # of large to small
 METRES = (0.009, 0.065)  # half width of a cube
 TRIES = 30
-TIGHT = 1.02  # neighbours may come so near, by their own outline
+TIGHT = 1.002  # neighbours may come so near, by their own outline
 NEAR, FAR = 0.02, 0.12  # of the picture's width: at the table's edge, and clearly not
 
 
@@ -116,6 +117,8 @@ def _stretch(rng: Rng, shape: str) -> tuple[float, float, float]:
         return float(x), float(y), float(z)
     low, high = {'cylinder': (0.2, 2.2), 'cone': (0.75, 1.6), 'mug': (0.85, 1.2),
                  'bowl': (0.8, 1.2)}[shape]
+    if shape == 'cylinder' and rng.random() < SQUARE:
+        low, high = 0.7, 1.0
     tall = math.exp(rng.uniform(math.log(low), math.log(high)))
     wide = tall ** -0.3
     return wide, wide, tall * wide

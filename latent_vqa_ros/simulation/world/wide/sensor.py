@@ -25,6 +25,7 @@ DRIFT = 4  # degrees (neighbouring names are 8 apart) that a seen hue may leave 
 NOISE = 1 << 21  # random numbers that all pictures share
 BLUR = 1 / 20  # standard deviation by the smallest thing's pixels, at most
 ACROSS, STEP = 4, 20.0  # pixels across the table's edge; OpenCV's CIELAB steps it needs there
+BRIGHT = {'orange': 140, 'yellow': 130}  # of 255, at least: darker ones are brown and olive
 RING = 3  # pixels around a thing that it is compared with
 WHITER = 1.35  # times lighter than gray things that white ones must be seen
 BURNT, MOST_BURNT = 251, 0.5  # a pixel's second channel; share of a thing's pixels
@@ -138,10 +139,12 @@ def _named(values: Floats, thing: Thing) -> bool:
     high = np.maximum(np.maximum(values[:, 0], values[:, 1]), values[:, 2])
     chroma = high - np.minimum(np.minimum(values[:, 0], values[:, 1]), values[:, 2])
     if thing.color == 'white':
-        return float(np.median(high)) > 120 and float(np.median(chroma)) < 44
+        return float(np.median(high)) > 135 and float(np.median(chroma)) < 40
     if thing.color == 'gray':
-        return float(np.median(chroma)) < 40 and 50 < float(np.median(high)) < 165
+        return float(np.median(chroma)) < 40 and 50 < float(np.median(high)) < 150
     strong = values[np.argsort(-chroma)[:max(5, len(chroma) // 3)]].mean(axis=0)
+    if float(strong.max()) < BRIGHT.get(thing.color, 0):
+        return False
     spread = float(np.ptp(strong))
     if spread < 34 or spread < 0.18 * float(strong.max()):
         return False

@@ -28,7 +28,7 @@ TEXTURES = (  # of textures/, what tables, floors and walls are made of
     'light-wood', 'metal', 'red-wood', 'steel-scratched', 'white-plaster', 'wood-varnished-panels',
     'yellow-plaster')
 HELD_OUT = ('clay', 'pink-plaster', 'steel-brushed', 'white-bricks', 'wood-tiles')
-MESHES = {'bottle': 'ceramic', 'bread': 'bread', 'cereal': 'cereal', 'milk': 'ceramic'}
+MESHES = {'bottle': 'ceramic', 'cereal': 'cereal', 'milk': 'ceramic'}
 ENDINGS = ('.jpg', '.jpeg', '.png')
 EACH_FIFTH = 5  # of a user's pictures belongs to validation and test
 LARGEST = 320  # pixels of a photograph's longer side in memory

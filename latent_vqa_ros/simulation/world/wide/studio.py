@@ -43,7 +43,7 @@ IN_HAND = 0.12  # share of scenes with one thing in a hand
 EXPOSURES = 3  # of one scene, until its colours are clear
 SEED = 77  # of the wide world, beside split and seed
 UNNAMED = 0.1  # share of things whose colour nobody would name
-CONTACT = 0.6  # share of scenes whose light also comes from all sides
+CONTACT = 0.85  # share of scenes whose light also comes from all sides
 SOFT = 2  # pictures, under slightly other lamps, that make soft shadows
 
 
@@ -132,7 +132,7 @@ class WideStudio:
             if not sheet.printed:
                 page = page.mean() * np.ones_like(page) * np.array(clutter.quiet(rng), np.float32)
             cell.paint(f'sheet{index}', np.repeat(page[None], 6, axis=0), context)
-        mirror = float(rng.uniform(0.05, 0.35)) if rng.random() < 0.2 else 0.0
+        mirror = float(rng.uniform(0.02, 0.14)) if rng.random() < 0.2 else 0.0
         period = setting.width * math.exp(rng.uniform(math.log(0.35), math.log(4)))
         cell.paint_surface('table', bank.surface(rng), 1 / period, mirror, context)
         if setting.table[0] < framing.WIDE:

@@ -47,6 +47,34 @@ def test_a_quarter_of_the_balls_is_sewn_and_a_fifth_dimpled(monkeypatch):
     assert drawn.count('dimples') / 2000 == pytest.approx(0.2, abs=0.03)
 
 
+def edges(sides):
+    """Return how much a cube map's outermost texels differ from the nearest of another side."""
+    texels, values = paint.TEXELS.reshape(-1, 3), sides.reshape(-1)
+    size = np.sort(np.abs(texels), axis=1)
+    outer = np.flatnonzero(size[:, 1] > 0.98 * size[:, 2])
+    side = np.repeat(np.arange(6), paint.TEX ** 2)[outer]
+    near = np.where(side[:, None] != side, texels[outer] @ texels[outer].T, -1).argmax(axis=1)
+    return np.abs(values[outer] - values[outer[near]])
+
+
+@pytest.mark.parametrize(('shape', 'joins'), [('ball', True), ('cylinder', True), ('cube', False)])
+def test_the_skin_of_what_is_round_goes_all_around(wide_studio, shape, joins):
+    camera = Camera((0, 0, 0), 0, 40, 0.3, 40, 0)
+    apart = []
+    for seed in range(30):
+        item = Item(shape, 'red', '', 0, (1, 1, 1), (0, 0, 0.1), 0.0, metres=0.03)
+        sides = paint.skin(np.random.default_rng(seed), item, camera, wide_studio.bank)
+        apart.append(np.median(edges(sides.mean(axis=-1))))
+    assert (np.mean(np.array(apart) < 4) > 0.7) == joins
+
+
+def test_spots_are_soft_and_about_one():
+    spots = [paint._mottled(np.random.default_rng(seed)) for seed in range(20)]
+    assert np.mean([each.mean() for each in spots]) == pytest.approx(1, abs=0.05)
+    assert all(each.max() > 1.05 or each.min() < 0.95 for each in spots)
+    assert all(np.median(edges(each)) < 0.02 for each in spots)
+
+
 def test_a_seam_goes_all_around_and_dimples_are_all_over():
     along = paint.TEXELS @ np.array([0.6, 0.0, 0.8], np.float32)
     seam = paint._seam(np.random.default_rng(0), along)
