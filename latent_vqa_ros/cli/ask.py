@@ -18,6 +18,7 @@ from latent_vqa_ros.cli.common import (
     add_json,
     add_model,
     add_taught,
+    add_taught_camera,
     add_verb,
     one_document,
     use_taught,
@@ -37,13 +38,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                         help='each one in quotes')
     add_model(parser)
     add_taught(parser)
+    add_taught_camera(parser)
     add_json(parser, 'a list of answer/detail objects')
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per question; return 0 when each one was answered."""
-    details = answer(args.image, args.questions, args.model, args.taught)
+    details = answer(args.image, args.questions, args.model, args.taught, args.camera)
     if args.json:
         print(one_document([detail.to_dict() for detail in details]))
     else:
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def answer(image: Path, questions: list[str], model: str,
-           taught: str | None = None) -> list[Detail]:
+           taught: str | None = None, camera: str = '') -> list[Detail]:
     """Return a Detail per question; BundleError and OSError for unusable files."""
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.core.compressed import compressed_to_rgb
@@ -63,7 +65,8 @@ def answer(image: Path, questions: list[str], model: str,
     content = read_picture(image)
     pipeline = use_taught(open_pipeline(model), taught)
     frame = Frame(lambda: (compressed_to_rgb(content, upright=True), None))
-    return [pipeline.respond(Request(plain(question.strip())), frame) for question in questions]
+    return [pipeline.respond(Request(plain(question.strip()), camera), frame)
+            for question in questions]
 
 
 def read_picture(path: Path) -> bytes:

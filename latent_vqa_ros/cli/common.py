@@ -43,6 +43,12 @@ def add_taught(parser: argparse.ArgumentParser) -> None:
                         help='answer questions taught there, too (latent_vqa teach)')
 
 
+def add_taught_camera(parser: argparse.ArgumentParser) -> None:
+    """Add --camera, for questions that are taught for several."""
+    parser.add_argument('--camera', default='', metavar='NAME',
+                        help='with --taught: as this camera, whose questions are meant')
+
+
 def use_taught(pipeline: Pipeline, folder: str | None) -> Pipeline:
     """Let a pipeline answer what was taught in a folder, None: nothing.
 

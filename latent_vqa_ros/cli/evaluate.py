@@ -33,6 +33,7 @@ from latent_vqa_ros.cli.common import (
     add_json,
     add_model,
     add_taught,
+    add_taught_camera,
     add_verb,
     positive,
     use_taught,
@@ -49,6 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = add_verb(subparsers, 'evaluate', 'measure accuracy on data', __doc__)
     add_model(parser)
     add_taught(parser)
+    add_taught_camera(parser)
     parser.add_argument('--data', required=True, metavar='NAME_OR_PATH')
     parser.add_argument('--split',
                         help='train, val or test; of tabletop also compositional, shifted or '
@@ -114,7 +116,8 @@ def run_taught(args: argparse.Namespace) -> int:
 
     pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
     dataset = datasets.load(args.data, (args.split,))
-    document = taught.measure(pipeline, dataset.split(args.split), dataset.name, args.split)
+    document = taught.measure(
+        pipeline, dataset.split(args.split), dataset.name, args.split, args.camera)
     print(json.dumps(document) if args.json else taught.table(document))
     return 0
 

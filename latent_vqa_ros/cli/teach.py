@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
         document = teacher.do(Message(
             do, question=getattr(args, 'question', ''), force=getattr(args, 'force', False),
             version=getattr(args, 'version', None), shot=getattr(args, 'shot', '')))
-    if args.what == 'fit' and document['judgement']:
+    if args.what == 'fit' and document['status'] in ('ok', 'not_trusted'):  # there is a version
         try:
             document['sheet'] = write_sheet(teacher, args, document)
         except TeachError as error:  # the fit itself is done
@@ -185,12 +185,12 @@ def _moment(teacher: Teacher, args: argparse.Namespace) -> str:
 
     It is that of the command before where nothing else was shown between them.
     """
-    from latent_vqa_ros.teach.question import check_answer
+    from latent_vqa_ros.teach.question import check_answer, normal
 
-    answer = check_answer(args.answer)
+    answer = normal(check_answer(args.answer))
     known = _question(teacher, args)
     for shot in reversed(known.shots if known else ()):
-        if shot.answer != answer:
+        if normal(shot.answer) != answer:
             break
         if re.fullmatch(_UNNAMED, shot.moment):
             return shot.moment
@@ -288,12 +288,12 @@ def _topic(bag: BagReader, wanted: str | None) -> str:
 def write_sheet(teacher: Teacher, args: argparse.Namespace, document: Document) -> str:
     """Write the sheet of shots; return its name."""
     from latent_vqa_ros.teach import files
+    from latent_vqa_ros.teach.features import jpeg
     from latent_vqa_ros.teach.sheet import sheet
-    from latent_vqa_ros.teach.teacher import encode
 
     known = teacher.folder.find(document['slug'])
     path = args.sheet or known.path / 'sheet.jpg'
-    files.write_whole(path, encode(sheet(known, [one['shot'] for one in document['doubtful']])))
+    files.write_whole(path, jpeg(sheet(known, [one['shot'] for one in document['doubtful']])))
     return str(path)
 
 
@@ -306,7 +306,9 @@ def render(document: Document) -> str:
         shown = ', '.join(f'{answer}: {count} shots in {document["moments"][answer]} moments'
                           for answer, count in document['shots'].items())
         lines = [f'{document["question"]} ({document["slug"]})', f'  {shown}']
-    if document['do'] == 'fit' and document['judgement']:
+        if document['region']:
+            lines.append('  region ' + ' '.join(f'{share:g}' for share in document['region']))
+    if 'sheet' in document:
         lines += _judged(document['judgement'])
         lines += [f'  doubtful: {one["shot"]} {one["answer"]!r} looks like {one["looks_like"]!r}'
                   for one in document['doubtful']]
@@ -331,7 +333,8 @@ def render(document: Document) -> str:
 def _listed(one: Document) -> str:
     state = one['broken'] or ('off' if one['active'] is None else f'on, version {one["active"]}')
     shots = ', '.join(f'{answer} {count}' for answer, count in one['shots'].items())
-    return f'{one["question"]} ({one["slug"]}): {state}; {shots}'
+    camera = one['camera'] and f', camera {one["camera"]}'
+    return f'{one["question"]} ({one["slug"]}{camera}): {state}; {shots}'
 
 
 def _judged(judgement: Document) -> list[str]:

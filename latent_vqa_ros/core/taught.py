@@ -49,6 +49,10 @@ class TaughtQuestion(Protocol):
     def forced(self) -> bool:
         """Whether it was switched on though it was not trusted."""
 
+    @property
+    def shown(self) -> frozenset[str]:
+        """The sha256 of each picture file that it was taught with."""
+
     def see(self, frame: Any) -> Seen:
         """Return what it sees of a ``core.pipeline.Frame``; raises ImageError."""
 

@@ -1,10 +1,13 @@
 """Accuracy of taught questions on data, through the whole pipeline: refusals count as wrong.
 
-Questions of the data that were not taught are left out. Needs no torch.
+Questions of the data that were not taught are left out, and of each question the pictures that it
+was taught with. Needs no torch.
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,23 +20,40 @@ from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import DatasetError, Record
 
+log = logging.getLogger(__name__)
+
 Row = tuple[str, bool, bool, float]  # true answer, whether answered, whether right, confidence
 
 
 def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
-            split: str) -> dict[str, Any]:
-    """Return the report; DatasetError where no question of the data was taught."""
+            split: str, camera: str = '') -> dict[str, Any]:
+    """Return the report; DatasetError where nothing of the data can be measured.
+
+    ``camera`` is the one as whose the pictures are asked about.
+    """
     rows: dict[str, list[Row]] = defaultdict(list)
+    shots = 0
     for record in tqdm(records, 'evaluate', leave=False, mininterval=1):
-        rgb = read_rgb(record)
+        rgb, digest = read_rgb(record), hashlib.sha256(record.image.read_bytes()).hexdigest()
         frame = Frame(lambda rgb=rgb: (rgb, None))  # type: ignore[misc]
         for question in record.questions:
-            if pipeline.taught is None or not pipeline.taught.find(question.text, ''):
+            taught = pipeline.taught and pipeline.taught.find(question.text, camera)
+            if not taught:
                 continue
-            detail = pipeline.respond(Request(question.text), frame)
+            if taught.broken:
+                raise DatasetError(f'{question.text[:80]!r} cannot be answered: {taught.broken}')
+            if digest in taught.shown:
+                shots += 1
+                continue
+            detail = pipeline.respond(Request(question.text, camera), frame)
             rows[question.text].append((
                 question.answer, detail.status is Status.OK, detail.answer == question.answer,
                 detail.confidence or 0.0))
+    if shots:
+        log.warning('%d pictures are left out: the questions were taught with them', shots)
+    if shots and not rows:
+        raise DatasetError(f'{data}: each picture of its split {split} is a shot that its '
+                           'question was taught with; measure on others')
     if not rows:
         raise DatasetError(f'{data}: no question of its split {split} was taught')
     return report(rows, data, split)

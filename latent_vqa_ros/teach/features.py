@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,12 +23,15 @@ from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.image_formats import finish_rgb
 from latent_vqa_ros.core.manifest import FEATURES, IMAGE_ENCODER
 from latent_vqa_ros.core.preprocess import prepare
-from latent_vqa_ros.teach.question import Region
+from latent_vqa_ros.teach.question import Region, TeachError
 
 Array = NDArray[Any]
 ENCODER = 'lite0'  # the bundle whose features are compared
 GENERIC = 'generic.npy'  # in that bundle: averages of pictures of anything
 AVERAGE = '_1'  # how the name of a group ends that is one average over the region
+QUALITY = 92  # of the JPEG that a shot is kept as
+BLOCK = 16  # pixels of a side that a JPEG encodes together, where its colours have half of them
+LARGE = 1 << 19  # pixels of a region that shrink so much that JPEG changes no feature
 
 
 class Network(Protocol):
@@ -69,14 +73,47 @@ def layout_of(features: Mapping[str, Array]) -> Layout:
     return Layout(tuple(parts), tuple(averages))
 
 
+def pixels_of(region: Region | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return a region as x, y, width, height in pixels of a frame of (height, width)."""
+    height, width = size
+    if region is None:
+        return 0, 0, width, height
+    x, y = min(round(region[0] * width), width - 1), min(round(region[1] * height), height - 1)
+    return (x, y, max(1, round((region[0] + region[2]) * width) - x),
+            max(1, round((region[1] + region[3]) * height) - y))
+
+
 def crop(pixels: Array, region: Region | None) -> Array:
     """Return a frame's region, (x, y, width, height) as shares; at least one pixel."""
-    if region is None:
-        return pixels
-    height, width = pixels.shape[:2]
-    x, y = min(round(region[0] * width), width - 1), min(round(region[1] * height), height - 1)
-    right, bottom = round((region[0] + region[2]) * width), round((region[1] + region[3]) * height)
-    return pixels[y:max(bottom, y + 1), x:max(right, x + 1)]
+    x, y, width, height = pixels_of(region, (pixels.shape[0], pixels.shape[1]))
+    return pixels[y:y + height, x:x + width]
+
+
+def jpeg(rgb_hwc: Array) -> bytes:
+    """Return a picture as the JPEG that a shot is kept as; TeachError where it cannot be."""
+    bgr = cv2.cvtColor(np.ascontiguousarray(rgb_hwc), cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not done:
+        raise TeachError('the frame cannot be kept as JPEG')
+    return bytes(data.tobytes())
+
+
+def as_kept(pixels: Array, region: Region | None, code: int | None = None) -> Array:
+    """Return a frame's region, RGB, as it is read from a shot that the frame was kept as.
+
+    What JPEG does to a small region is more than what changes between two frames; whoever compares
+    a frame with shots does the same to it. ``pixels`` and ``code`` as in ``RegionEncoder.encode``.
+    """
+    x, y, width, height = pixels_of(region, (pixels.shape[0], pixels.shape[1]))
+    if width * height > LARGE:
+        return finish_rgb(crop(pixels, region), code)
+    left, top = ((max(0, start - BLOCK) // BLOCK) * BLOCK for start in (x, y))
+    right, bottom = (-(-(end + BLOCK) // BLOCK) * BLOCK for end in (x + width, y + height))
+    part = finish_rgb(pixels[top:bottom, left:right], code)
+    found = cv2.imdecode(np.frombuffer(jpeg(part), np.uint8), cv2.IMREAD_COLOR)
+    assert found is not None  # it was made a line above
+    rgb = cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
+    return np.asarray(rgb[y - top:y - top + height, x - left:x - left + width])
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,9 +104,17 @@ def remove_folder(path: Path) -> None:
     """Take a folder away in one step: what is interrupted leaves a part that nobody reads."""
     part = path.with_name(f'{PART}{path.name}')
     with one_line(path):
-        shutil.rmtree(part, ignore_errors=True)
+        sweep(part)
         os.rename(path, part)
         flush_folder(path.parent)
+        sweep(part)
+
+
+def sweep(part: Path) -> None:
+    """Remove a part as far as the disk allows; of a link only the link."""
+    if part.is_symlink():
+        part.unlink(missing_ok=True)
+    else:
         shutil.rmtree(part, ignore_errors=True)
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,7 +34,9 @@ from latent_vqa_ros.teach.known import (
     VERSIONS,
     Active,
     Known,
+    is_question,
     is_there,
+    meant,
     read,
 )
 from latent_vqa_ros.teach.question import (
@@ -67,6 +68,8 @@ class Folder:
         ``breathe`` is called while another writer is waited for; what it raises ends that.
         """
         self._breathe = breathe
+        if not os.fspath(path):
+            raise TeachError('the folder of what is taught has no name')
         try:
             self.path = Path(path).expanduser()
         except RuntimeError:  # no HOME, ~nobody
@@ -99,7 +102,7 @@ class Folder:
         except OSError as error:
             raise TeachError(f'{self.path}: {error.strerror}') from None
         return [self.path / name for name in names[:2 * MAX_QUESTIONS]
-                if is_there(self.path / name / QUESTION)]
+                if is_question(self.path / name)]
 
     def find(self, text: str, camera: str | None = None) -> Known:
         """Return the question with this text, wording or slug; TeachError where there is none.
@@ -120,7 +123,7 @@ class Folder:
 
     def meant(self, question: Question) -> Known | None:
         """Return the question to which ``add`` adds a shot; None where it makes a new one."""
-        return _meant(self.known(), question)
+        return meant(self.known(), question)
 
     def add(self, question: Question, answer: str, jpeg: bytes, stamp_ns: int,
             moment: str = '', source: str = '') -> tuple[Known, Shot]:
@@ -134,6 +137,7 @@ class Folder:
             raise TeachError(f'a shot of {len(jpeg)} bytes, at most {MAX_SHOT_BYTES}')
         with self._writing():
             known = self._wanted(question)
+            answer = _as_before(answer, known.answers)
             shot = Shot(_next_name(known), answer, stamp_ns, hashlib.sha256(jpeg).hexdigest(),
                         moment, known.question.region, source)
             _check_room(known, shot, len(jpeg))
@@ -215,7 +219,7 @@ class Folder:
             with files.one_line(self.path):
                 for entry in os.scandir(self.path):
                     if entry.name.startswith(files.PART) and entry.is_dir():  # interrupted
-                        shutil.rmtree(entry.path, ignore_errors=True)
+                        files.sweep(Path(entry.path))
             yield
             files.write_whole(self.path / CHANGED, b'')
 
@@ -231,7 +235,7 @@ class Folder:
     def _wanted(self, question: Question) -> Known:
         """Return the question to which a shot is added, as it is to be; writes nothing."""
         all_known = self.known()
-        known = _meant(all_known, question)
+        known = meant(all_known, question)
         if known is not None:
             if known.broken:
                 raise TeachError(known.broken)
@@ -245,29 +249,16 @@ class Folder:
                              'forget one')
         path = self.path / question.slug
         for number in range(2, 2 * MAX_QUESTIONS):
-            if not is_there(path / QUESTION):
+            if not is_question(path):
                 break
             path = self.path / f'{question.slug}-{number}'
         return Known(path, question)
 
 
-def _meant(all_known: Sequence[Known], question: Question) -> Known | None:
-    """Return the question that has this slug, or else this text, or one of these wordings."""
-    here = [one for one in all_known if question.camera == one.question.camera]
-    return _of_slug(all_known, question) or next((
-        one for keys in ({normal(question.text)}, question.keys) for one in here
-        if keys & one.question.keys), None)
-
-
-def _of_slug(all_known: Sequence[Known], question: Question) -> Known | None:
-    """Return the question whose slug is the text: its camera is known, or any will do."""
-    for known in all_known:
-        camera = known.question.camera
-        if question.text == known.slug and camera in ('', question.camera):
-            return known
-        if question.text == known.slug and not question.keys & known.question.keys:
-            raise TeachError(f'{known.slug} is taught for the camera {camera!r}')
-    return None
+def _as_before(answer: str, known: Sequence[str]) -> str:
+    """Return an answer as it was spelled before: "Yes" is no other one than "yes"."""
+    same = [one for one in known if normal(one) == normal(answer)]
+    return answer if answer in same or not same else same[0]
 
 
 def _check_apart(new: Set[str], known: Known, all_known: Sequence[Known]) -> None:

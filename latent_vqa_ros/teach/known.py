@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import yaml
 from latent_vqa_ros.core.bundle import BundleError, read_bounded
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.teach import shots
-from latent_vqa_ros.teach.question import Question, TeachError, check_region
+from latent_vqa_ros.teach.question import Question, TeachError, check_region, normal
 from latent_vqa_ros.teach.shots import Shot
 
 QUESTION, LINES, ACTIVE, VERSIONS = 'question.yaml', 'questions.jsonl', 'active', 'versions'
@@ -76,10 +77,15 @@ def is_there(path: Path) -> bool:
         return True  # who reads it says what is wrong
 
 
+def is_question(path: Path) -> bool:
+    """Return whether a folder is one of a question, of one that is damaged too."""
+    return is_there(path / QUESTION) or is_there(path / ACTIVE)
+
+
 def read(path: Path) -> Known:
     """Return a question from its folder; what is wrong stands under ``broken``."""
     name = ''.join(sign for sign in path.name if sign.isprintable()).strip()
-    known = Known(path, Question(name[:60] or 'question'))
+    known = Known(path, _told_by_shots(path / LINES) or Question(name[:60] or 'question'))
     try:
         question, last_shot = _question(path / QUESTION)
         known = replace(known, question=question, last_shot=last_shot)
@@ -105,6 +111,15 @@ def _question(path: Path) -> tuple[Question, int]:
     except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, OverflowError,
             RecursionError) as error:
         raise TeachError(f'{path}: cannot be read: {one_line(error)}') from None
+
+
+def _told_by_shots(path: Path) -> Question | None:
+    """Return the question that the lines of its shots name, None where they cannot be read."""
+    try:
+        line = read_bounded(path, MAX_SMALL).decode().partition('\n')[0]
+        return Question(json.loads(line)['question'])
+    except (BundleError, TeachError, OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
 
 
 def _shots(path: Path) -> tuple[Shot, ...]:
@@ -135,3 +150,28 @@ def _active(path: Path) -> Active:
         return Active(None if version is None else int(version), bool(document['forced']), pairs)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TeachError(f'{path}: cannot be read: {error}') from None
+
+
+def meant(all_known: Sequence[Known], question: Question) -> Known | None:
+    """Return the question that has this slug, or else this text, or one of these wordings."""
+    here = [one for one in all_known if question.camera == one.question.camera]
+    asked = [one for one in all_known if normal(question.text) in one.question.keys]
+    if not question.camera and not set(asked) & set(here):
+        if len(asked) > 1:
+            raise TeachError(f'{question.text[:80]!r} is taught for several cameras; name one: '
+                             + ', '.join(one.question.camera for one in asked))
+        here += asked  # whoever names no camera means the only question of this text
+    return _of_slug(all_known, question) or next((
+        one for keys in ({normal(question.text)}, question.keys) for one in here
+        if keys & one.question.keys), None)
+
+
+def _of_slug(all_known: Sequence[Known], question: Question) -> Known | None:
+    """Return the question whose slug is the text: its camera is known, or any will do."""
+    for known in all_known:
+        camera = known.question.camera
+        if question.text == known.slug and camera in ('', question.camera):
+            return known
+        if question.text == known.slug and not question.keys & known.question.keys:
+            raise TeachError(f'{known.slug} is taught for the camera {camera!r}')
+    return None

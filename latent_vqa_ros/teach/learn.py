@@ -135,10 +135,10 @@ def warnings(known: Known) -> list[str]:
                          f'{b.name} {b.answer!r}')
     found += [f'{answer!r} was shown in one moment only' for answer in known.answers
               if moments[answer] == 1 and shots[answer] > 1]
-    regions = dict.fromkeys(shot.region for shot in known.shots)
+    regions = dict.fromkeys((*(shot.region for shot in known.shots), known.question.region))
     if len(regions) > 1:
         found.append(f'the region moved between shots ({len(regions)} regions); all are read '
-                     'with the newest')
+                     'with the newest, which stays when its shot is forgotten')
     for shot in known.shots:
         if not is_there(known.path / SHOTS / shot.name):
             found.append(f'{shot.name} is gone')

@@ -67,15 +67,15 @@ def normal(text: str) -> str:
 
 
 def check_answer(answer: Any) -> str:
-    """Return an answer without blanks around it; TeachError."""
+    """Return an answer without blanks around it, its letters composed; TeachError."""
     _check_text(answer, 'answer', MAX_ANSWER)
-    return ' '.join(answer.split())
+    return unicodedata.normalize('NFC', ' '.join(answer.split()))
 
 
 def check_moment(moment: Any) -> str:
-    """Return the name of a moment, '' where the time tells it; TeachError."""
+    """Return the name of a moment without blanks around it, '' where the time tells it."""
     _check_text(moment, 'moment', MAX_MOMENT, empty=True)
-    return str(moment)
+    return ' '.join(moment.split())
 
 
 def check_region(region: Any) -> Region:

@@ -29,7 +29,7 @@ from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.taught import Seen
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.teach import versions
-from latent_vqa_ros.teach.features import RegionEncoder
+from latent_vqa_ros.teach.features import RegionEncoder, as_kept, pixels_of
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import CONFIDENCE
 from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, is_there, read
@@ -68,7 +68,7 @@ class Eye:
             return features[region], size, (decoded - started) * 1e3, None
         if len(features) >= MAX_REGIONS:
             features.clear()
-        features[region] = self.encoder.encode(pixels, region, code)
+        features[region] = self.encoder.encode(as_kept(pixels, region, code))
         return (features[region], size, (decoded - started) * 1e3,
                 (time.perf_counter() - decoded) * 1e3)
 
@@ -84,6 +84,11 @@ class Live:
     broken: str = ''
 
     @property
+    def slug(self) -> str:
+        """The name of its folder."""
+        return self.known.slug
+
+    @property
     def identity(self) -> tuple[str, str, str]:
         """Name, version and digest, as they stand in ``answer/detail``."""
         return (f'taught/{self.known.slug}', str(self.version.about['number']),
@@ -93,6 +98,11 @@ class Live:
     def forced(self) -> bool:
         """Whether it was switched on against the judge."""
         return self.known.active.forced
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """The sha256 of each picture file that it was taught with."""
+        return frozenset(digest for _, digest, _ in self.version.about['shots'])
 
     @cached_property
     def about_colours(self) -> bool:
@@ -121,6 +131,7 @@ class Broken:
     broken: str
     min_confidence: float = CONFIDENCE
     forced: bool = False
+    shown: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -130,16 +141,6 @@ class Broken:
     def see(self, frame: Frame) -> Seen:
         """Raise TeachError: nobody asks what is broken."""
         raise TeachError(self.broken)
-
-
-def pixels_of(region: Region | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return a region as x, y, width, height in pixels of a frame of (height, width)."""
-    height, width = size
-    if region is None:
-        return 0, 0, width, height
-    x, y = round(region[0] * width), round(region[1] * height)
-    return (x, y, max(1, round((region[0] + region[2]) * width) - x),
-            max(1, round((region[1] + region[3]) * height) - y))
 
 
 class Taught:
@@ -172,8 +173,9 @@ class Taught:
         before, self._read = self._read, {}
         try:
             paths = self.folder.paths()
-        except TeachError as error:
-            paths, problems = [], [str(error)]
+        except TeachError as error:  # what was on stays ours
+            paths, problems, self._change = [], [str(error)], None
+            broken = {key: Broken(one.slug, str(error)) for key, one in self._on.items()}
         for path in paths:
             files = _files(path)
             known = None
@@ -204,7 +206,10 @@ class Taught:
         key = normal(question)
         found = self._on.get((camera, key)) or self._on.get(('', key))
         if found is None and not camera:
-            found = next((one for (_, text), one in self._on.items() if text == key), None)
+            several = {name: one for (name, text), one in self._on.items() if text == key}
+            found = next(iter(several.values()), None)
+            if len(several) > 1:
+                return Broken(key, 'it is taught for several cameras: ' + ', '.join(several))
         return found
 
 

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.bundle import BundleError
+from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import GREY, Frame
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.statuses import Status
+from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.teach import versions
-from latent_vqa_ros.teach.features import RegionEncoder
+from latent_vqa_ros.teach.features import RegionEncoder, jpeg
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import NEEDED
 from latent_vqa_ros.teach.known import VERSIONS, Known
@@ -37,7 +39,6 @@ from latent_vqa_ros.teach.taught import Eye, load
 
 Rgb = NDArray[np.uint8]
 Document = dict[str, Any]
-QUALITY = 92  # of the JPEG that a shot is kept as
 PICTURE = 240  # pixels of the longer side of a picture in a document
 
 
@@ -87,9 +88,10 @@ class Teacher:
                             message.wordings)
         if message.camera is None or message.do == 'correct':  # may be one of any camera
             question = self._told_apart(question)
-        known, shot = self.folder.add(question, message.answer, encode(taken.rgb_hwc),
+        known, shot = self.folder.add(question, message.answer, jpeg(taken.rgb_hwc),
                                       taken.stamp_ns, taken.moment, taken.source)
         document['shot'] = self._shot(known, shot)
+        document['warnings'] = _colourless(known, taken.rgb_hwc)
         if message.do == 'correct' and known.active.version is not None:
             try:
                 return self._fit(message, None, document, known)
@@ -112,6 +114,8 @@ class Teacher:
              known: Known | None = None) -> Known:
         seen = None if known is None else known.active  # a correction switches nothing on
         known, version = self._learner.fit(known or self._known(message))
+        document['warnings'] = _colourless(known, picture(known, next(
+            shot for shot in known.shots if shot.name not in version.about['unread'])))
         if version.trusted or message.force:
             return self.folder.switch(known, version.about['number'], not version.trusted, seen)
         document.update(status=NOT_TRUSTED, reason=version.about['judgement']['reason'])
@@ -211,7 +215,7 @@ class Teacher:
         _put(document, known)
         about = self._newest(known)
         document['stale'] = _stale(known, about)
-        document['warnings'] = warnings(known)
+        document['warnings'] += warnings(known)
         for number in known.versions:
             try:
                 document['versions'].append(versions.summary(
@@ -258,6 +262,14 @@ def _failed(error: Exception) -> bool:
     return isinstance(error, BundleError) or isinstance(error.__cause__, OSError)
 
 
+def _colourless(known: Known, rgb_hwc: Rgb) -> list[str]:
+    """Return the warning that a grey picture is shown to a question about colours, if it is."""
+    texts = (*known.question.keys, *known.answers)
+    if is_grey(rgb_hwc) and any(about_colours(words(text)) for text in texts):
+        return ['the pictures are grey: a question about a colour stays unsure about them']
+    return []
+
+
 def _put(document: Document, known: Known) -> None:
     shots, moments = known.counts()
     region = known.question.region
@@ -275,7 +287,9 @@ def _stale(known: Known, about: Mapping[str, Any] | None) -> bool:
 
 def next_step(known: Known, about: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return which answer to show next, and why."""
-    shots, moments = known.counts()
+    unread = about['unread'] if about else ()
+    shots, moments = replace(known, shots=tuple(
+        shot for shot in known.shots if shot.name not in unread)).counts()
     if len(shots) < 2:
         return {'answer': None, 'say': 'show a second answer'}
     for have, name in ((moments, 'moments'), (shots, 'shots')):
@@ -295,18 +309,9 @@ def next_step(known: Known, about: Mapping[str, Any] | None) -> dict[str, Any]:
     return {'answer': None, 'say': ''}
 
 
-def encode(rgb_hwc: Rgb) -> bytes:
-    """Return a frame as the JPEG that a shot is kept as; TeachError where it cannot be."""
-    bgr = cv2.cvtColor(np.ascontiguousarray(rgb_hwc), cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not done:
-        raise TeachError('the frame cannot be kept as JPEG')
-    return bytes(data.tobytes())
-
-
 def thumbnail(rgb_hwc: Rgb) -> str:
     """Return a small JPEG of a picture, base64."""
     factor = min(1.0, PICTURE / max(rgb_hwc.shape[:2]))
     size = (max(1, round(rgb_hwc.shape[1] * factor)), max(1, round(rgb_hwc.shape[0] * factor)))
     small = np.asarray(cv2.resize(rgb_hwc, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return base64.b64encode(encode(small)).decode()
+    return base64.b64encode(jpeg(small)).decode()

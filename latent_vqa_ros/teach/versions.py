@@ -16,7 +16,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core.bundle import BundleError, read_bounded
 from latent_vqa_ros.teach.head import Head
+from latent_vqa_ros.teach.judge import Judgement
 from latent_vqa_ros.teach.question import (
     MAX_ANSWERS,
     Region,
@@ -102,9 +103,22 @@ def _guarded(folder: Path, action: Callable[[Path], T]) -> T:
 def _read_about(folder: Path) -> tuple[dict[str, Any], str]:
     text = read_bounded(folder / ABOUT, MAX_ABOUT)
     document = json.loads(text)
-    sha256 = hashlib.sha256(text).hexdigest()
-    summary(document, sha256)
-    return document, sha256
+    _check_about(document)
+    return document, hashlib.sha256(text).hexdigest()
+
+
+def _check_about(document: Mapping[str, Any]) -> None:
+    """Raise what ``_guarded`` tells where somebody would stumble over what is not there."""
+    summary(document, '')
+    if missing := {field.name for field in fields(Judgement)} - set(document['judgement']):
+        raise TeachError(f'{ABOUT} lacks {min(missing)} of its judgement; fit again')
+    for found in document['judgement']['per_answer'].values():
+        float(found['right'])
+    for name, digest, margin in document['shots']:
+        float(margin), name + digest
+    for one in document['doubtful']:
+        one['shot'] + one['answer'] + one['looks_like']
+    '\n'.join(document['unread'])
 
 
 def _read(folder: Path) -> Version:

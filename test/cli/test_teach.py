@@ -1,6 +1,7 @@
 """The verb teach, from files and from a bag, and the verbs that answer what was taught."""
 
 import json
+import shutil
 
 import cv2
 import pytest
@@ -151,13 +152,53 @@ def test_blind_of_all_taught_questions_is_what_their_own_floors_give():
     assert [group['blind'] for group in document['groups'].values()] == [1, 1]
 
 
-def test_evaluate_judges_a_taught_folder_on_its_own_split(shown, capsys):
+def test_evaluate_leaves_out_what_a_question_was_taught_with(shown, pictures, tmp_path, capsys,
+                                                             caplog):
     teach(capsys, shown, 'fit', QUESTION)
-    document = call(capsys, 'evaluate', '--data', shown / 'is-the-lid-open', '--taught', shown)
-    assert document['n'] == 4
-    assert document['accuracy'] == 1
+    own = str(shown / 'is-the-lid-open')
+    assert main(['evaluate', '--data', own, '--taught', str(shown)]) == 1
+    assert 'is a shot that its question was taught with' in caplog.text
+    shot = shown / 'is-the-lid-open' / 'shots' / '000001.jpg'
+    lines = [{'image': str(path), 'question': QUESTION, 'answer': path.name.partition('_')[0],
+              'split': 'test'} for path in (*sorted(pictures.glob('*_1[0123].png')), shot)
+             if 'stripes' not in path.name]
+    data = tmp_path / 'new'
+    data.mkdir()
+    for number, line in enumerate(lines):
+        copy = data / f'{number}{line["image"][-4:]}'
+        shutil.copy(line['image'], copy)
+        line['image'] = copy.name
+    (data / 'questions.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    document = call(capsys, 'evaluate', '--data', data, '--taught', shown)
+    assert (document['n'], document['accuracy']) == (8, 1)
+    assert '1 pictures are left out' in caplog.text
     assert document['groups'][QUESTION]['blind'] == 0.5
     assert document['ece'] is None
+
+
+def test_a_question_of_several_cameras_is_asked_as_one_of_them(shown, pictures, tmp_path, capsys):
+    teach(capsys, shown, 'fit', QUESTION)
+    for camera in ('left', 'right'):
+        shutil.copytree(shown / 'is-the-lid-open', tmp_path / 'both' / camera)
+        path = tmp_path / 'both' / camera / 'question.yaml'
+        path.write_text(path.read_text().replace("camera: ''", f'camera: {camera}'))
+    ask = ('ask', pictures / 'no_13.png', QUESTION, '--taught', tmp_path / 'both')
+    detail, = call(capsys, *ask, code=1)
+    assert detail['reason'].endswith('it is taught for several cameras: left, right')
+    detail, = call(capsys, *ask, '--camera', 'left')
+    assert (detail['camera'], detail['answer']) == ('left', 'no')
+    assert main(['teach', 'list', '--folder', str(tmp_path / 'both')]) == 0
+    assert f'{QUESTION} (left, camera left): on, version 1' in capsys.readouterr().out
+
+
+def test_a_fit_that_is_refused_shows_no_figures_of_before(shown, capsys):
+    teach(capsys, shown, 'fit', QUESTION)
+    for number in range(1, 21):
+        teach(capsys, shown, 'forget', QUESTION, '--shot', f'{number:06d}.jpg')
+    assert main(['teach', 'fit', QUESTION, '--folder', str(shown)]) == 1
+    out = capsys.readouterr().out
+    assert 'has 0 answers' in out
+    assert 'left out' not in out
 
 
 def test_a_bag_teaches_and_is_answered_about(tmp_path, capsys):

@@ -18,7 +18,7 @@ from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.teach import taught as taught_module
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.messages import Message
-from latent_vqa_ros.teach.question import Question
+from latent_vqa_ros.teach.question import Question, TeachError
 from latent_vqa_ros.teach.taught import Taught, pixels_of
 from latent_vqa_ros.teach.teacher import Teacher
 
@@ -160,7 +160,7 @@ def test_a_damaged_version_fails_and_is_named_and_is_not_left_to_the_bundle(taug
     assert copy.find(QUESTION, '') is None
 
 
-@pytest.mark.parametrize('damage', ['versions/1', 'active', 'questions.jsonl'])
+@pytest.mark.parametrize('damage', ['versions/1', 'active', 'questions.jsonl', 'question.yaml'])
 def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
     shutil.copytree(taught.folder.path, tmp_path / 'copy')
     lost = tmp_path / 'copy' / 'is-the-lid-open' / damage
@@ -170,6 +170,45 @@ def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
         lost.write_text('{')
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
     assert copy.find(QUESTION, '').broken
+
+
+def test_a_question_that_is_on_and_has_no_file_of_its_own_fails(taught, tmp_path):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    (tmp_path / 'copy' / 'is-the-lid-open' / 'question.yaml').unlink()
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert 'question.yaml' in copy.find(QUESTION, '').broken
+    assert not copy.find('is it closed?', '').broken
+
+
+def test_a_folder_that_cannot_be_read_any_more_leaves_its_questions_to_nobody(
+        taught, tmp_path, monkeypatch):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert not copy.find(QUESTION, '').broken
+
+    def closed():
+        raise TeachError('Permission denied')
+
+    with monkeypatch.context() as now:
+        now.setattr(copy.folder, 'paths', closed)
+        (tmp_path / 'copy' / '.changed').write_bytes(b'')
+        assert copy.find(QUESTION, '').broken == 'Permission denied'
+        assert copy.names == frozenset()
+    assert not copy.find(QUESTION, '').broken
+
+
+def test_a_text_that_is_taught_for_several_cameras_is_answered_for_none_of_them(
+        taught, tmp_path, encoder):
+    for camera in ('left', 'right'):
+        shutil.copytree(taught.folder.path / 'is-the-lid-open', tmp_path / 'both' / camera)
+        path = tmp_path / 'both' / camera / 'question.yaml'
+        path.write_text(path.read_text().replace("camera: ''", f'camera: {camera}'))
+    both = Taught(Folder(tmp_path / 'both'), encoder)
+    assert both.find(QUESTION, '').broken == 'it is taught for several cameras: left, right'
+    assert both.find(QUESTION, 'right').slug == 'right'
+    pipeline = open_pipeline('tabletop')
+    pipeline.taught = both
+    assert pipeline.respond(Request(QUESTION), frame('yes', 0)).status is Status.FAILED
 
 
 def test_a_folder_that_nobody_may_enter_fails_alone_and_is_named(taught, tmp_path, monkeypatch):

@@ -253,3 +253,45 @@ def test_a_doubtful_shot_that_was_forgotten_is_named_no_more(teacher):
                   answer='yes')
     assert document['shot']['shot'] != wrong
     assert wrong not in [one['shot'] for one in document['doubtful']]
+
+
+def test_a_region_whose_shot_is_forgotten_is_told(teacher):
+    show(teacher)
+    picture = Taken(draw('yes', 77), 10**12)
+    do(teacher, picture, do='add', question=QUESTION, answer='yes', region=[0, 0, 0.1, 0.1])
+    document = do(teacher, do='forget', question=QUESTION, shot='000021.jpg')
+    assert document['region'] == [0, 0, 0.1, 0.1]
+    assert any('the region moved' in line for line in document['warnings'])
+
+
+def test_grey_pictures_of_a_question_about_a_colour_are_told_at_once(teacher):
+    grey = np.repeat(draw('yes', 1)[..., :1], 3, axis=2)
+    for question, told in (('is the red lamp lit?', True), ('is the lamp lit?', False)):
+        document = do(teacher, Taken(grey, 5), do='add', question=question, answer='yes')
+        assert any('grey' in line for line in document['warnings']) == told
+
+
+@pytest.mark.parametrize('damage', [
+    {'doubtful': None}, {'shots': [1]}, {'shots': [['000001.jpg', 'x']]}, {'unread': 5},
+    {'judgement': {'right': 1, 'lower_bound': 1, 'trusted': True}}, {'doubtful': [{}]}])
+def test_a_version_that_says_nonsense_of_itself_is_one_line(teacher, damage):
+    show(teacher)
+    document = do(teacher, do='fit', question=QUESTION)
+    path = teacher.folder.path / document['slug'] / 'versions' / '1' / 'version.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    assert do(teacher, do='list')['questions'][0]['stale']
+    for what in ('show', 'switch_off'):
+        document = do(teacher, do=what, question=QUESTION)
+        assert document['status'] == 'ok'
+        assert any('versions/1' in line for line in document['warnings'])
+    added = do(teacher, Taken(draw('yes', 88), 10**12), do='add', question=QUESTION, answer='yes')
+    assert (added['status'], added['shots']['yes']) == ('ok', 11)
+
+
+def test_shots_that_cannot_be_read_are_not_counted_as_shown(teacher):
+    slug = show(teacher)['slug']
+    for name in ('000001.jpg', '000002.jpg'):
+        (teacher.folder.path / slug / 'shots' / name).write_bytes(b'')
+    document = do(teacher, do='fit', question=QUESTION)
+    assert document['reason'] == "shots: 8 of 10 for 'yes'"
+    assert document['next'] == {'answer': 'yes', 'say': "show 'yes' 2 more times", 'about': None}
