@@ -72,7 +72,8 @@ def annotate(rgb_hwc: Rgb, detail: Detail, seen: Box | None = None) -> Rgb:
     '?', and '...' stands for what did not fit. The input is not changed.
     """
     factor = enlargement(*rgb_hwc.shape[:2])
-    picture_hwc: Rgb = np.repeat(np.repeat(rgb_hwc, factor, axis=0), factor, axis=1)
+    picture_hwc: Rgb = (np.repeat(np.repeat(rgb_hwc, factor, axis=0), factor, axis=1)
+                        if factor > 1 else rgb_hwc.copy())
     if seen:
         _darken_around(picture_hwc, seen, factor)
     height, width = picture_hwc.shape[:2]

@@ -262,7 +262,10 @@ class Pipeline:
         """Return the question's tokens; Refused where that, or the frame's age, rules it out."""
         if request.error:
             raise Refused(Status.BAD_QUESTION, request.error)
-        tokens_t = self._tokens(self._known, request.question)
+        try:
+            tokens_t = self._known.encode(request.question)
+        except QuestionError:
+            tokens_t = self._tokens(self._tokenizer, request.question)  # says it with words to ask
         said = words(request.question)
         why_not = self._asking.why_not(request.question, said)
         if why_not:  # first: "… and what is …" is two questions, though no question has "and"

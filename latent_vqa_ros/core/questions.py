@@ -17,6 +17,7 @@ ALL = 'all'
 _SURROGATE = re.compile('[\ud800-\udfff]')
 _KEYS = 'question', 'camera', 'id'
 _SHOWN = 200  # characters of a broken question that are repeated in its answer
+_ID = 256  # characters of an id
 _JSON = 1 << 16  # characters of JSON that are read beside a question of the greatest length
 
 
@@ -53,6 +54,8 @@ def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Requ
     if not (id_ is None or isinstance(id_, (str, int))
             or isinstance(id_, float) and math.isfinite(id_)):
         return [_broken(text, 'the id must be a string or a number')]
+    if len(str(id_)) > _ID:  # it comes back with the answer, and may be remembered
+        return [_broken(text, f'the id has {len(str(id_))} characters, at most {_ID} are taken')]
     if not isinstance(question, str):
         return [replace(_broken(text, 'the JSON has no text under "question"'), id=id_)]
     unknown = sorted(set(value) - set(_KEYS))

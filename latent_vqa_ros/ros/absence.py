@@ -11,6 +11,8 @@
                           containers (test/ros/test_absence.py has such a process)
     none of these         it publishes nothing, or its frames are too large for the transport
 
+``lost`` says the latter of frames that came and come no more.
+
 QoS that does not match is an event and seen by FrameSource. Refuses to know frames.
 """
 
@@ -27,8 +29,9 @@ SHARED_MEMORY = ('its process is known, but nothing that it sends gets here, not
                  'shared memory does not work between two users or two containers. Start the '
                  "camera's process with FASTDDS_BUILTIN_TRANSPORTS=UDPv4")
 LARGE_FRAMES = ("start the camera's process with "
-                "FASTDDS_BUILTIN_TRANSPORTS='DEFAULT?sockets_size=5MB', or both with "
-                'config/fastdds_large_frames.xml of latent_vqa_ros')
+                "FASTDDS_BUILTIN_TRANSPORTS='DEFAULT?sockets_size=5MB' (more than a frame has: "
+                '30MB for 4K), or both with config/fastdds_large_frames.xml of latent_vqa_ros')
+LARGE = 500_000  # bytes; most best-effort frames beyond are lost with Fast DDS's own settings
 COMPRESSED = '/compressed'
 SHOWN = 3  # topics that are named
 ODD = ('depth', 'infra', 'annotated')  # in a name: named last
@@ -55,6 +58,14 @@ def why(node: Node, wanted: Wanted) -> str:
     said = (f'{found}; if this stays so: does {", ".join(names[:SHOWN])} publish (ros2 topic hz '
             f'{wanted.topic})? If it does, its frames are too large for the transport')
     return f'{said}: {LARGE_FRAMES}' if _is_fast_dds() else said
+
+
+def lost(nbytes: int) -> str:
+    """Return what to look at where frames of a camera that runs came and come no more, or ''."""
+    if nbytes <= LARGE or not _is_fast_dds():
+        return ''
+    return ('if the camera runs, its frames are lost, as they are too large for the transport: '
+            + LARGE_FRAMES)
 
 
 def other_type(topic: str, wanted: Any, publishers: list[Any]) -> str:

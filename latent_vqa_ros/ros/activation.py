@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,12 +38,11 @@ from latent_vqa_ros.ros.standing import ALWAYS, Round
 from latent_vqa_ros.ros.teaching import (
     DEPTH,
     FULL,
-    MAX_REMEMBERED_BYTES,
     NEWEST,
     Absent,
     Lesson,
-    Remembered,
     Teaching,
+    not_one,
 )
 from latent_vqa_ros.ros.worker import Worker
 from latent_vqa_ros.teach.features import RegionEncoder
@@ -97,22 +97,30 @@ class Activation:
         self._node, self._models, self._outputs = node, models, outputs
         self._enabled = enabled
         settings = self._settings
-        self.source = FrameSource(
-            node, settings.camera_names, settings.image_transport, settings.image_qos)
-        self.cameras = Cameras(self.source, node.get_logger())
-        self.teaching = self._teaching(encoder, settings) if encoder else None
-        self._answerer = Answerer(self.source, models, self._now_ns, outputs.fail,
-                                  self.teaching)
-        self._memory = standing.Memory()  # the worker's
-        self.prospects = standing.Prospects(node.get_logger().warning)
-        self._stood = False  # the callbacks': whether the last round asked something
-        self.rounds_skipped = 0  # the callbacks'
-        self.worker: Worker[Item] = Worker(self._handle, outputs.fail)
-        self._timer = timers.every(node, 1 / settings.standing_rate, self._ask_standing)
-        self._drawn = False  # the worker's: whether a question was in a picture
-        self._preview = timers.every(node, PREVIEW_S, self._look)
-        self.conditions = Conditions(node, condition_topics, self.source, self._answerer,
-                                     self.worker, enabled)
+        with ExitStack() as made:  # where a part cannot be made, those before it go
+            self.source = FrameSource(
+                node, settings.camera_names, settings.image_transport, settings.image_qos)
+            made.callback(self.source.close)
+            self.cameras = Cameras(self.source, node.get_logger())
+            self.teaching = self._teaching(encoder, settings) if encoder else None
+            if self.teaching:
+                made.callback(self.teaching.close)
+            self._answerer = Answerer(self.source, models, self._now_ns, outputs.fail,
+                                      self.teaching)
+            self._memory = standing.Memory()  # the worker's
+            self.prospects = standing.Prospects(node.get_logger().warning)
+            self._stood = False  # the callbacks': whether the last round asked something
+            self.rounds_skipped = 0  # the callbacks'
+            self._drawn = False  # the worker's: whether a question was in a picture
+            self.worker: Worker[Item] = Worker(self._handle, outputs.fail)
+            made.callback(self.worker.stop)
+            self._timer = timers.every(node, 1 / settings.standing_rate, self._ask_standing)
+            made.callback(node.destroy_timer, self._timer)
+            self._preview = timers.every(node, PREVIEW_S, self._look)
+            made.callback(node.destroy_timer, self._preview)
+            self.conditions = Conditions(node, condition_topics, self.source, self._answerer,
+                                         self.worker, enabled)
+            made.pop_all()
         self.review()
 
     def _teaching(self, encoder: RegionEncoder, settings: Settings) -> Teaching | None:
@@ -201,12 +209,14 @@ class Activation:
 
     def _ask_standing(self) -> None:
         """Queue a round of the standing questions unless the last one is not done yet."""
-        asked = standing.requests(self._settings)
-        if not self._enabled() or not (asked or self._stood):
+        settings = self._settings
+        asks = any(map(str.strip, settings.standing_questions))
+        if not self._enabled() or not (asks or self._stood):
             return
         if self.worker.holds(lambda item: isinstance(item, Round)):
             self.rounds_skipped += 1
             return
+        asked = standing.requests(settings)
         self._stood = bool(asked)  # an empty round: all are forgotten
         self.worker.put([Round(asked)], sys.maxsize)
 
@@ -244,23 +254,25 @@ class Activation:
     def _go_round(self, round_: Round) -> None:
         self._memory.keep_only(round_.requests)
         self.prospects.keep_only(round_.requests)
+        frames: dict[str, Frame | None] = {}  # all questions of a round are about one of a camera
         for request in round_.requests:
             if self.worker.stopping or not self._enabled():
                 return
             settings = self._settings
             always = settings.standing_publish == ALWAYS
-            if self._changed(request, settings) or always:
-                detail, frame = self._answerer.answer(request, settings)
+            if self._changed(request, settings, frames) or always:
+                detail, frame = self._answerer.answer(request, settings, frames)
                 self.prospects.note(request, detail)
                 if self._memory.is_news(request, detail) or always:
                     self._out(detail, detail.latency_ms.total, frame, settings)
                 else:
                     self._draw(detail, frame)
 
-    def _changed(self, request: Request, settings: Settings) -> bool:
+    def _changed(self, request: Request, settings: Settings,
+                 frames: dict[str, Frame | None]) -> bool:
         """Return whether frame, model, settings or staleness differ from those of last time."""
         try:
-            view = self._answerer.view(request, settings)
+            view = self._answerer.view(request, settings, frames)
         except Exception as error:  # a message that the middleware cannot read
             self._outputs.fail(error)
             return False  # the next frame will do
@@ -285,7 +297,7 @@ class Activation:
                 frame, question = kept[0].frame, kept[0].detail.question
                 self.teaching.memory.label(kept[0])
             else:
-                frame = Absent(REFUSED, _not_one(message, kept, settings))
+                frame = Absent(REFUSED, not_one(message, kept, settings))
         elif message.do in NEWEST:
             camera = message.camera or self._own_camera(message, settings)
             frame = lesson.frames.get(camera) or Absent(
@@ -336,14 +348,3 @@ class Activation:
     def _bare(self, item: Asked, reason: str) -> Detail:
         return without_answer(item.request, Status.INACTIVE, reason,
                               self._models.pick(self._settings.model))
-
-
-def _not_one(message: Message, kept: Sequence[Remembered], settings: Settings) -> str:
-    """Return why a message does not name one frame that is kept."""
-    id_ = f'the id {str(message.about)[:40]!r}'
-    if kept:
-        return (f'details of {len(kept)} cameras have {id_}: give the camera, one of '
-                + ', '.join(one.detail.camera or '(unnamed)' for one in kept))
-    return (f'no frame of a detail with {id_} is kept '
-            f'(remembered_frames {settings.remembered_frames}, and at most '
-            f'{MAX_REMEMBERED_BYTES >> 20} MiB of frames)')

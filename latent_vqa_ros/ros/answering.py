@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from weakref import ref
 
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
@@ -35,11 +36,15 @@ class Answerer:
         self._now_ns, self._failed, self._teaching = now_ns, failed, teaching
         self._taught = teaching.taught if teaching else None
 
-    def answer(self, request: Request, settings: Settings) -> tuple[Detail, Frame | None]:
-        """Return what became of the request, and the frame it is about where there is one."""
+    def answer(self, request: Request, settings: Settings,
+               frames: dict[str, Frame | None] | None = None) -> tuple[Detail, Frame | None]:
+        """Return what became of the request, and the frame it is about where there is one.
+
+        ``frames`` are those of the cameras that were looked at before, and are to be again.
+        """
         frame = None
         try:
-            frame, absent = self._look(request)
+            frame, absent = self._look(request, frames)
             pipeline = self._models.in_use(settings.model)
             _adjust(pipeline, settings)
             pipeline.taught = self._taught
@@ -76,15 +81,17 @@ class Answerer:
         if self._teaching:
             self._teaching.remember(detail, frame, settings)
 
-    def view(self, request: Request, settings: Settings) -> Any:
+    def view(self, request: Request, settings: Settings,
+             frames: dict[str, Frame | None] | None = None) -> Any:
         """Return what an answer depends on: compares equal where it would be the same.
 
-        Raises what the middleware raises about a message that it cannot read.
+        It keeps no frame. Raises what the middleware raises about a message that it cannot read.
         """
-        frame, _ = self._look(request)
+        frame, _ = self._look(request, frames)
         stale = bool(frame and 0 < settings.max_image_age < frame.outdated_s(self._now_ns()))
         taught = self._taught and self._taught.folder.change()
-        return frame, self._models.pick(settings.model), settings, stale, taught
+        return (ref(frame) if frame else None, self._models.pick(settings.model), settings, stale,
+                taught)
 
     def take(self, camera: str, settings: Settings) -> Frame | Absent:
         """Return a camera's newest frame for teaching, or why there is none."""
@@ -97,11 +104,15 @@ class Answerer:
                           f'most {settings.max_image_age:g} s are taken')
         return frame
 
-    def _look(self, request: Request) -> tuple[Frame | None, str]:
+    def _look(self, request: Request, frames: dict[str, Frame | None] | None = None
+              ) -> tuple[Frame | None, str]:
         """Return the newest frame of the camera asked, or why there is none."""
         if request.error:
             return None, ''
-        frame = self._source.newest(request.camera)
+        frames = {} if frames is None else frames
+        if request.camera not in frames:
+            frames[request.camera] = self._source.newest(request.camera)
+        frame = frames[request.camera]
         return frame, '' if frame else self._source.why_absent(request.camera)
 
 

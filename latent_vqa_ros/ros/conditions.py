@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
+from weakref import ReferenceType, ref
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -122,7 +123,7 @@ class _Memory:
 
     about: tuple[Any, ...] = ()  # the parameters that decide what the state means
     holds: Hysteresis = field(default_factory=Hysteresis)
-    frame: Frame | None = None  # of the last look, as the rest
+    frame: ReferenceType[Frame] | None = None  # of the last look, as the rest
     detail: Detail | None = None
     result: bool | None = None
     never: str = ''  # the expected words, where the model has none of them
@@ -198,8 +199,11 @@ class Conditions:
             elif not self._has_come(waiting):
                 if time.monotonic() < waiting.until_s:
                     continue
-                self.refuse(check, Status.STALE_IMAGE if waiting.before else Status.NO_IMAGE,
-                            f'no image stamped after the call came within {CHECK_LIMIT:g} s')
+                before = waiting.before
+                lost = self._source.lost(waiting.camera, before.nbytes) if before else ''
+                self.refuse(check, Status.STALE_IMAGE if before else Status.NO_IMAGE,
+                            f'no image stamped after the call came within {CHECK_LIMIT:g} s'
+                            + (lost and f'; {lost}'))
             elif not self._worker.put([check], MAX_CHECKS):
                 self.refuse(check, Status.OVERLOADED, f'{MAX_CHECKS} checks wait already')
             self._waiting.remove(waiting)
@@ -253,12 +257,14 @@ class Conditions:
             self.memories[item.name] = _Memory(about)
         memory = self.memories[item.name]
         result = verdict(detail, condition.expected)
-        if (detail.status in WITHOUT_FRAME or frame is not memory.frame
+        last = memory.frame and memory.frame()  # None, too, once nobody has it any more
+        if (detail.status in WITHOUT_FRAME or frame is not last
                 or result is not memory.result):
             memory.holds.feed(result, condition.hold)
         if detail.model[0]:  # else nobody knows who would answer
             memory.never = self._never(condition.expected, detail, settings)
-        memory.frame, memory.detail, memory.result = frame, detail, result
+        memory.frame = ref(frame) if frame else None
+        memory.detail, memory.result = detail, result
         self._answerer.remember(detail, frame, settings)
         self._topics.publish(item.name, condition, memory.holds.state, detail, result,
                              memory.holds.in_a_row)

@@ -98,11 +98,18 @@ class _Taken(Frame):
     """
 
     simulated: Callable[[], bool] = field(kw_only=True)
+    lost: Callable[[], str] = field(kw_only=True)  # why no newer one comes, as far as one knows
 
     @property
     def waited_s(self) -> float | None:
         """How long ago it arrived, by the wall; None while simulated time runs."""
         return None if self.simulated() else super().waited_s
+
+    def why_outdated(self, now_ns: int, limit_s: float) -> str:
+        """Return what to look at where the frame is older than ``limit_s``."""
+        waited_s, said = self.waited_s, super().why_outdated(now_ns, limit_s)
+        came = waited_s is not None and waited_s <= limit_s
+        return '; '.join(filter(None, (said, '' if came else self.lost())))
 
 
 @dataclass
@@ -246,11 +253,16 @@ class FrameSource:
         return _Taken(decode=decode, stamp_ns=header.stamp.sec * NANO + header.stamp.nanosec,
                       received_ns=now_ns - waited_ns, frame_id=header.frame_id, camera=camera,
                       arrived_s=arrived_s, nbytes=nbytes, is_grey=is_grey,
-                      simulated=self._simulated)
+                      simulated=self._simulated, lost=lambda: self.lost(camera, nbytes))
 
     def publishers(self, camera: str) -> int:
         """Return how many publish the camera's topic."""
         return int(self._node.count_publishers(self.topic(camera)))
+
+    def lost(self, camera: str, nbytes: int) -> str:
+        """Return why such frames come no more though somebody publishes them, '' where it is open.
+        """
+        return absence.lost(nbytes) if self.publishers(camera) else ''
 
     def why_absent(self, camera: str) -> str:
         """Return why there is no frame: nobody publishes, or which reason keeps frames away."""

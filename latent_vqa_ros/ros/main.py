@@ -40,15 +40,9 @@ Parameters: docs/parameters.md, or ros2 param describe /vqa NAME.
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT, SIGTERM or the end of the ROS context; return the exit status."""
-    given = sys.argv[1:] if args is None else args[1:]
-    if {'-h', '--help'} & set(given):
-        print(HELP, end='')
-        return 0
-    if given and given[0] != '--ros-args':
-        return _fail(2, f'vqa_node: {given[0]} is none of its arguments: it takes what stands '
-                        'after --ros-args; see vqa_node --help')
-    if not _has_home(os.environ):
-        return _fail(1, 'vqa_node: there is no home directory for logs: set HOME or ROS_LOG_DIR')
+    early = before_ros('vqa_node', HELP, args)
+    if early is not None:
+        return early
     stop = _StopRequest()
     try:
         import rclpy
@@ -59,12 +53,33 @@ def main(args: list[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl's errors about arguments have no common class
-        return _fail(2, f'vqa_node: {one_line(error)}')
+        return _fail(*why_no_ros('vqa_node', error))
     try:
         return _run(stop)
     finally:
         if rclpy.ok():  # type: ignore[attr-defined]
             rclpy.shutdown()
+
+
+def before_ros(program: str, usage: str, args: list[str] | None) -> int | None:
+    """Return the exit status where arguments or surroundings end a program before it begins."""
+    given = sys.argv[1:] if args is None else args[1:]
+    if {'-h', '--help'} & set(given):
+        print(usage, end='')
+        return 0
+    if given and given[0] != '--ros-args':
+        return _fail(2, f'{program}: {given[0]} is none of its arguments: it takes what stands '
+                        f'after --ros-args; see {program} --help')
+    if not _has_home(os.environ):
+        return _fail(1, f'{program}: there is no home directory for logs: set HOME or ROS_LOG_DIR')
+    return None
+
+
+def why_no_ros(program: str, error: Exception) -> tuple[int, str]:
+    """Return exit status and line where ROS does not begin: its logs, or else its arguments."""
+    if 'log' in str(error) and 'directory' in str(error):
+        return 1, f'{program}: {one_line(error)}; set ROS_LOG_DIR to a folder that can be written'
+    return 2, f'{program}: {one_line(error)}'
 
 
 def _has_home(environ: MutableMapping[str, str]) -> bool:

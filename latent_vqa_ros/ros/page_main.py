@@ -16,6 +16,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.core.process import one_line
+from latent_vqa_ros.ros.main import before_ros, why_no_ros
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
@@ -30,10 +31,22 @@ DESCRIPTIONS = {
     'token': 'What a browser must show once; 16 characters are hard to guess. In quotes where it '
              'begins with 0.',
     'node': 'Name of the node that answers.'}
+HELP = """usage: vqa_web [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]
+
+Serves a page beside a node: the live picture, questions, answers, teaching, the node's state.
+
+  vqa_web --ros-args -r image_raw:=/camera/image_raw -p port:=8080
+  ros2 launch latent_vqa_ros vqa.launch.py web:=true
+
+""" + 'Parameters:\n' + ''.join(f'  {name:6}{DESCRIPTIONS[name]} Default: {value!r}\n'
+                                for name, value in DEFAULTS.items())
 
 
 def main(args: list[str] | None = None) -> int:
     """Serve the page until SIGINT or SIGTERM; return the exit status."""
+    early = before_ros('vqa_web', HELP, args)
+    if early is not None:
+        return early
     signals: list[int] = []
     _collect(signals)
     try:
@@ -47,7 +60,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl's errors about arguments have no common class
-        return _fail(2, f'vqa_web: {one_line(error)}')
+        return _fail(*why_no_ros('vqa_web', error))
     try:
         return _run(signals)
     finally:

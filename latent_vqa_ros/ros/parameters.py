@@ -27,7 +27,7 @@ TRANSPORTS = ('raw', 'compressed', 'points')
 QOS = ('sensor_data', 'reliable')
 STANDING_PUBLISH = ('on_change', 'always')
 EXPECTED = 'expected'  # of a condition: takes a word, too
-_YES_NO = {True: 'yes', False: 'no'}
+_YES_NO = {True: ['yes', 'on', 'true'], False: ['no', 'off', 'false']}
 SILENT, FALSE, TRUE = WHEN_UNKNOWN = ('silent', 'false', 'true')
 MAX_STANDING, MAX_CONDITIONS = 1000, 100
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
@@ -213,7 +213,7 @@ def normal(row: Field[Any], value: Any) -> Any:
 def as_meant(row: Field[Any], value: Any) -> Any:
     """Return the words that were written where YAML made true or false of them, else the value.
 
-    It does so with yes, no, true and false without quotes.
+    It does so with yes, no, on, off, true and false without quotes: each of them may be meant.
     """
     if isinstance(value, bool) and row.metadata['choices'] == WHEN_UNKNOWN:
         return TRUE if value else FALSE
@@ -221,7 +221,8 @@ def as_meant(row: Field[Any], value: Any) -> Any:
         if isinstance(value, bool):
             return _YES_NO[value]
         if isinstance(value, (list, tuple)):
-            return [_YES_NO[one] if isinstance(one, bool) else one for one in value]
+            return [word for one in value
+                    for word in (_YES_NO[one] if isinstance(one, bool) else [one])]
     return value
 
 

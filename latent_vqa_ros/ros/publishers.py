@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import importlib
+import time
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -31,6 +32,8 @@ from latent_vqa_ros.ros.diagnostics import Statistics
 from latent_vqa_ros.teach.messages import to_json
 
 BURST = 1000  # questions and details the middleware holds: with 10 it loses some of a burst
+LOG_AGAIN = 60.0  # s between two lines about the same error
+MAX_LOGGED = 100  # errors that are told apart for that
 LAST_WORDS = Duration(seconds=0.5)  # that the last details have to be received
 
 
@@ -40,6 +43,7 @@ class Publishers:
     def __init__(self, node: Node) -> None:
         self.statistics = Statistics()
         self._logger = node.get_logger()
+        self._logged: dict[str, float] = {}  # when a line may be logged again
         self._vision = vision_messages()
         self._answer = node.create_publisher(String, 'answer', BURST)
         self._detail = node.create_publisher(String, 'answer/detail', BURST)
@@ -66,9 +70,14 @@ class Publishers:
         self._lesson.publish(String(data=to_json(document)))
 
     def fail(self, error: Exception) -> None:
-        """Log an error of the node's own and show it in the diagnostics."""
-        self.statistics.fail(typed_line(error))
-        self._logger.error(f'internal error: {typed_line(error)}')
+        """Show an error of the node's own in the diagnostics; log it, the same once a minute."""
+        line, now = typed_line(error), time.monotonic()
+        self.statistics.fail(line)
+        if now >= self._logged.get(line, now):
+            if len(self._logged) >= MAX_LOGGED:
+                self._logged.clear()
+            self._logged[line] = now + LOG_AGAIN
+            self._logger.error(f'internal error: {line}')
 
     @property
     def picture_wanted(self) -> bool:

@@ -118,6 +118,8 @@ class Cameras:
         values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
         level, message = _judge(frame, now_ns, max_age_s, values['publishers'],
                                 source.mismatch(camera))
+        if level == STALE and (lost := source.lost(camera, frame.nbytes)):
+            message = f'{message}; {lost}'
         if source.clock_is_missing:  # a cause is said first
             level, message = max(level, WARN), f'{NO_CLOCK}; {message}'
         if _is_grey(frame, pipeline):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -33,9 +34,15 @@ class Round:
 
 def requests(settings: Settings) -> tuple[Request, ...]:
     """Return what is to be asked at each tick; an empty entry asks nothing."""
-    return tuple(request for entry in settings.standing_questions if entry.strip()
-                 for request in questions.parse(
-                     entry, settings.camera_names, settings.max_question_length))
+    return _parsed(settings.standing_questions, settings.camera_names,
+                   settings.max_question_length)
+
+
+@lru_cache(maxsize=1)
+def _parsed(entries: tuple[str, ...], cameras: tuple[str, ...],
+            max_length: int) -> tuple[Request, ...]:
+    return tuple(request for entry in entries if entry.strip()
+                 for request in questions.parse(entry, cameras, max_length))
 
 
 class Prospects:

@@ -283,3 +283,14 @@ def lower_priority() -> None:
     thread = threading.get_native_id()
     if os.getpriority(os.PRIO_PROCESS, thread) < NICE:
         os.setpriority(os.PRIO_PROCESS, thread, NICE)
+
+
+def not_one(message: Message, kept: Sequence[Remembered], settings: Settings) -> str:
+    """Return why a message does not name one frame that is kept."""
+    id_ = f'the id {str(message.about)[:40]!r}'
+    if kept:
+        return (f'details of {len(kept)} cameras have {id_}: give the camera, one of '
+                + ', '.join(one.detail.camera or '(unnamed)' for one in kept))
+    return (f'no frame of a detail with {id_} is kept '
+            f'(remembered_frames {settings.remembered_frames}, and at most '
+            f'{MAX_REMEMBERED_BYTES >> 20} MiB of frames)')

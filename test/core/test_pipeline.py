@@ -182,3 +182,13 @@ def test_top_k_bounds_the_list_of_answers(red_circle):
     top = pipeline.respond(ASK, frame(red_circle)).top
     assert len(top) == 5
     assert [p for _, p in top] == sorted((p for _, p in top), reverse=True)
+
+
+@pytest.mark.parametrize('question', ['is the tray not empty?', 'is noone there?',
+                                      'is nothin in the tray?'])
+def test_the_words_that_a_refusal_offers_can_be_asked_with(question):
+    pipeline = open_pipeline('tabletop')
+    detail = pipeline.respond(Request(question), None)
+    assert detail.status is Status.UNKNOWN_WORDS
+    offered = detail.reason.partition('(did you mean')[2].split("'")[1::2]
+    assert set(offered).isdisjoint(pipeline.bundle.manifest.unasked)

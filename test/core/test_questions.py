@@ -116,3 +116,16 @@ def test_any_message_gives_requests_that_can_be_answered_on_a_topic(message, cam
                           allow_nan=False, ensure_ascii=False)
         assert len(text.encode('utf-8')) < 4000
         assert request.error or (request.question and request.camera in cameras)
+
+
+@pytest.mark.parametrize('id_', ['x' * 257, 10 ** 300])
+def test_an_id_that_nobody_needs_is_refused_and_not_repeated(id_):
+    request = only(json.dumps({'id': id_, 'question': 'is it red?'}))
+    assert 'at most 256' in request.error
+    assert request.id is None
+    assert len(request.question) <= 200
+
+
+def test_an_id_may_have_256_characters():
+    request = only(json.dumps({'id': 'x' * 256, 'question': 'is it red?'}))
+    assert (request.id, request.error) == ('x' * 256, '')

@@ -15,8 +15,8 @@ CONDITION = {'conditions': ['red'], 'red.question': QUESTION, 'red.expected': 'r
 
 @pytest.mark.parametrize(('name', 'given', 'meant'), [
     ('when_unknown', False, 'false'), ('when_unknown', True, 'true'),
-    ('expected', True, ('yes',)), ('expected', False, ('no',)),
-    ('expected', [False, True], ('no', 'yes'))])
+    ('expected', True, ('yes', 'on', 'true')), ('expected', False, ('no', 'off', 'false')),
+    ('expected', [False, True], ('no', 'off', 'false', 'yes', 'on', 'true'))])
 def test_words_that_yaml_takes_for_true_and_false_are_taken_as_words(robot, name, given, meant):
     at_start = robot(autostart=False, **{**CONDITION, f'red.{name}': given})
     assert getattr(read_condition(at_start.vqa, 'red'), name) == meant

@@ -17,6 +17,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 
 from latent_vqa_ros.core.image_formats import finish_rgb
+from latent_vqa_ros.ros import absence
 from latent_vqa_ros.ros.frame_source import FrameSource
 
 _names = itertools.count()
@@ -196,3 +197,19 @@ def test_closing_leaves_no_subscription(node, source):
     with pytest.raises(Exception, match='topic name'):
         source(('a', 'b' * 300))
     assert len(list(node.subscriptions)) == before
+
+
+@pytest.mark.parametrize(('size', 'told'), [(420, True), (400, False)])
+def test_a_camera_that_runs_and_whose_large_frames_are_lost_is_told_so(node, source, monkeypatch,
+                                                                       size, told):
+    monkeypatch.setattr(absence, '_is_fast_dds', lambda: True)
+    frames = source()
+    publisher = node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+    frame = publish_until_seen(frames, publisher, image(stamp_ns=1, size=size))
+    time.sleep(0.05)
+    now_ns = node.get_clock().now().nanoseconds
+    assert ('too large for the transport' in frame.why_outdated(now_ns, 0.01)) == told
+    assert 'too large' not in frame.why_outdated(now_ns, 60.0)  # it has just arrived
+    node.destroy_publisher(publisher)
+    until(lambda: not frames.publishers(''))
+    assert 'too large' not in frame.why_outdated(now_ns, 0.01)

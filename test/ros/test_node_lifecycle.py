@@ -16,6 +16,8 @@ from helpers.node_harness import QUESTION, until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
+from latent_vqa_ros.ros import activation
+
 
 def own_topics(robot) -> list[tuple[str, int]]:
     """Return the topics and services that the node offers or uses, with their number."""
@@ -199,3 +201,22 @@ def test_the_node_needs_no_torch_and_no_training_code(ros_environment):
     result = subprocess.run([sys.executable, '-c', program], env=ros_environment, check=True,
                             capture_output=True, text=True, timeout=60)
     assert result.stdout.strip() == '[]'
+
+
+def test_an_activation_that_fails_half_way_leaves_nothing_behind(robot, monkeypatch, tmp_path):
+    node = robot(autostart=False, taught_folder=str(tmp_path / 'taught'))
+    assert node.transition('configure')
+
+    def no_room(*given):
+        raise MemoryError('no room')
+
+    threads, before = threading.active_count(), own_topics(node)
+    with monkeypatch.context() as now:
+        now.setattr(activation, 'Conditions', no_room)
+        for _ in range(3):
+            assert not node.transition('activate')
+    until(lambda: threading.active_count() <= threads, 'its threads to end')
+    assert own_topics(node) == before
+    assert len(list(node.vqa.timers)) == 1  # the diagnostics'
+    assert node.transition('activate')
+    assert node.ask()['status'] == 'no_image'

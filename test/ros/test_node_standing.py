@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -241,3 +244,34 @@ def test_a_disabled_or_inactive_node_asks_nothing(seeing, monkeypatch):
     number = len(calls)
     ticks(seeing, 5)
     assert len(calls) == number
+
+
+def test_all_questions_of_a_round_are_about_one_frame(seeing, monkeypatch):
+    newest, stamps = seeing.vqa.activation.source.newest, itertools.count(1)
+
+    def always_newer(camera):
+        return replace(newest(camera), stamp_ns=next(stamps))
+
+    monkeypatch.setattr(seeing.vqa.activation.source, 'newest', always_newer)
+    seeing.set(standing_publish='always', standing_questions=[
+        STANDING, QUESTION, 'is there a red shape?'])
+    until(lambda: len(seeing.details) >= 9, 'three rounds')
+    rounds = [seeing.details[i:i + 3] for i in (0, 3, 6)]
+    assert [len({str(detail['stamp']) for detail in one}) for one in rounds] == [1, 1, 1]
+    assert len({str(one[0]['stamp']) for one in rounds}) == 3
+    assert [detail['encoding_reused'] for detail in rounds[0][:2]] == [False, True]
+
+
+def test_what_a_standing_question_and_a_condition_saw_is_not_kept(robot):
+    seeing = robot(min_confidence=0.0, max_image_age=0.0, standing_rate=50.0, conditions=['red'],
+                   standing_questions=[STANDING], **{'red.question': QUESTION, 'red.rate': 50.0})
+    seeing.show_now(colour=RED)
+    until(lambda: seeing.answers == ['red'], 'the first answer')
+    activation = seeing.vqa.activation
+    until(lambda: activation.conditions.memories['red'].frame, 'the condition')
+    first = activation.conditions.memories['red'].frame
+    seeing.show_now(colour=BLUE)
+    until(lambda: seeing.answers[-1] == 'blue', 'the second answer')
+    until(lambda: activation.conditions.memories['red'].frame() is activation.source.newest(''))
+    gc.collect()
+    assert first() is None

@@ -47,3 +47,31 @@ def test_a_signal_while_starting_ends_the_page_cleanly(ros_environment, name):
     done = subprocess.run([sys.executable, '-c', code, '--ros-args', '-p', 'port:=0'],
                           env=ros_environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
+def run(environment, *arguments):
+    return subprocess.run([sys.executable, '-m', 'latent_vqa_ros.ros.page_main', *arguments],
+                          env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_help_serves_nothing_and_names_each_parameter(ros_environment):
+    done = run(ros_environment, '--help')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert all(f'  {name}' in done.stdout for name in page_main.DEFAULTS)
+
+
+def test_an_argument_that_is_none_of_its_own_is_refused(ros_environment):
+    done = run(ros_environment, 'port:=0')
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr.startswith('vqa_web: port:=0 is none of its arguments')
+
+
+def test_a_folder_of_logs_that_cannot_be_made_is_told_with_the_way_out(ros_environment, tmp_path):
+    (tmp_path / 'file').write_text('')
+    place = {'ROS_LOG_DIR': str(tmp_path / 'file' / 'log')}
+    for module in ('page_main', 'main'):
+        done = subprocess.run([sys.executable, '-m', f'latent_vqa_ros.ros.{module}'],
+                              env=ros_environment | place, capture_output=True, text=True,
+                              timeout=60)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert done.stderr.rstrip().endswith('set ROS_LOG_DIR to a folder that can be written')

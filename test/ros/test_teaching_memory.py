@@ -13,7 +13,7 @@ from helpers.pupil import LID, Pupil
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.ros import activation, teaching
+from latent_vqa_ros.ros import teaching
 from latent_vqa_ros.ros.parameters import Settings
 from latent_vqa_ros.teach.messages import Message
 
@@ -62,7 +62,7 @@ def test_a_detail_without_a_frame_takes_the_place_of_one_with_the_same_id():
 
 
 def test_a_frame_that_is_not_kept_any_more_is_told_with_both_limits():
-    reason = activation._not_one(Message('correct', about='q1'), (), Settings())
+    reason = teaching.not_one(Message('correct', about='q1'), (), Settings())
     assert reason == ("no frame of a detail with the id 'q1' is kept (remembered_frames 16, and "
                       'at most 16 MiB of frames)')
 
