@@ -65,6 +65,14 @@ def picture_topics(bag: BagReader, wanted: Sequence[str] = ()) -> list[str]:
     return choose_topics(bag.topics, wanted, bag.silent, {} if wanted else _unfit(bag))
 
 
+def left_out(bag: BagReader, topics: Collection[str]) -> dict[str, str]:
+    """Return why the other topics with pictures are not answered about, unless wanted by name."""
+    unfit = _unfit(bag)
+    return {name: unfit.get(name) or (
+        'no message' if name in bag.silent else 'the same camera, or point clouds beside pictures')
+        for name in _with_images(bag.topics) if name not in topics}
+
+
 def choose_topics(topics: Mapping[str, str], wanted: Sequence[str] = (),
                   silent: Collection[str] = (), unfit: Mapping[str, str] = MappingProxyType({})
                   ) -> list[str]:

@@ -30,7 +30,7 @@ from latent_vqa_ros.bags.answer import Answered
 from latent_vqa_ros.bags.checks import STORAGE_SUFFIXES
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.write import BagWriter
-from latent_vqa_ros.core.answer import on_one_line
+from latent_vqa_ros.core.answer import NANO, on_one_line
 from latent_vqa_ros.core.questions import plain
 from latent_vqa_ros.core.statuses import Status
 
@@ -72,8 +72,11 @@ def bag_identity(bag: BagReader) -> dict[str, Any]:
 
 
 def why_not(out: str) -> str:
-    """Return what is wrong with the ending of an output's name, '' where it is a known one."""
+    """Return what is wrong with an output's name, '' where its ending is a known one."""
     suffix = Path(out).suffix
+    if Path(out).name in ('', '-', *TEXTS, '.mcap'):
+        return (f'{out or repr(out)}: is no name; name a .csv or .jsonl file, or a folder '
+                '(answers_bag/) for a bag')
     return '' if out.endswith('/') or suffix in (*TEXTS, *BAGS) else (
         f'{out}: the ending {suffix} is unknown; name a .csv or .jsonl file, or a folder '
         '(answers_bag/) for a bag')
@@ -88,7 +91,7 @@ def open_output(out: str, job: Job) -> TextOutput | BagOutput:
     if wrong:
         raise BagError(wrong)
     text = path.suffix in TEXTS and not out.endswith('/')
-    return TextOutput(path, job) if text else BagOutput(path)
+    return TextOutput(path.resolve(), job) if text else BagOutput(path)  # not in a link's place
 
 
 class TextOutput:
@@ -154,9 +157,13 @@ class TextOutput:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.samestat(os.fstat(file.fileno()), self.part.stat()):
                 raise FileNotFoundError  # finished by another process since it was opened
-        except OSError:
+        except (BlockingIOError, FileNotFoundError):
             file.close()
             raise BagError(f'{self.part}: another process is writing it') from None
+        except OSError as error:
+            file.close()
+            raise BagError(f'{self.part}: cannot be locked ({error.strerror}); write to another '
+                           'file system') from None
         return file
 
     def _read_checkpoint(self) -> int:
@@ -253,7 +260,10 @@ def csv_line(values: Sequence[Any]) -> bytes:
 
 def _seconds(stamp: Mapping[str, int] | None) -> str:
     """Return a stamp as decimal seconds, exactly; '' for none."""
-    return '' if stamp is None else f'{stamp["sec"]}.{stamp["nanosec"]:09d}'
+    if stamp is None:
+        return ''
+    sec, nanosec = divmod(abs(stamp['sec'] * NANO + stamp['nanosec']), NANO)
+    return f'{"-" * (stamp["sec"] < 0)}{sec}.{nanosec:09d}'
 
 
 def _sync_folder(path: Path) -> None:

@@ -6,6 +6,8 @@ Knows no messages.
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +17,8 @@ STORAGE_SUFFIXES = ('.mcap', '.db3')
 PACKED_SUFFIXES = ('.zstd', '.zst')  # as a whole, by ros2 bag record --compression-mode file
 GIT_LFS, ROS_1 = b'version https://git-lfs', b'#ROSBAG V'
 COMPRESSED = {b'\x28\xb5\x2f\xfd': 'zstd', b'\x04\x22\x4d\x18': 'lz4', b'\x1f\x8b': 'gzip'}
+UNESCAPED = '%?#'  # rosbags opens a .db3 as a URI, in which these mean something else
+SORT = 'try "mcap sort FILE -o NEW" (the mcap command line tool)'
 RECOVER = 'try "mcap recover FILE -o NEW" (the mcap command line tool)'
 
 
@@ -34,8 +38,9 @@ def check_path(path: Path) -> None:
                 if storages else 'is not a ROS 2 bag')
         raise BagError(f'{path}: has no metadata.yaml, so it {hint}')
     _check_pointer(path / 'metadata.yaml')
-    for storage in storages:
-        if storage.suffix in STORAGE_SUFFIXES:
+    listed = (path / 'metadata.yaml').read_text(encoding='utf-8', errors='replace')
+    for storage in storages:  # others may lie beside those of the bag
+        if storage.suffix in STORAGE_SUFFIXES and storage.name in listed:
             check_storage(storage)
 
 
@@ -53,10 +58,19 @@ def check_storage(path: Path) -> None:
                        'or an .mcap or .db3 file')
     if not head:
         raise BagError(f'{path}: the file is empty')
+    if path.suffix == '.db3':
+        check_name(path)
     for side in (path.with_name(f'{path.name}-wal'), path.with_name(f'{path.name}-journal')):
         if side.exists() and side.stat().st_size:
             raise BagError(f'{path}: half-written bag, {side.name} holds messages that were '
                            'never merged; stop its recorder, then try "ros2 bag reindex"')
+
+
+def check_name(path: Path) -> None:
+    """Refuse the place of a database that cannot be opened there."""
+    if set(UNESCAPED) & set(str(path.absolute())):
+        raise BagError(f'{path}: a .db3 cannot be opened where its path has one of {UNESCAPED}; '
+                       'rename it, or take mcap')
 
 
 def _check_pointer(path: Path) -> bytes:
@@ -96,6 +110,9 @@ def _is_cdr(content: bytes) -> bool:
 def explain(path: Path, error: Exception) -> BagError:
     """Return what rosbags raised as one line."""
     said = ' '.join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return BagError(f'{path}: {error.strerror}: a bag that is compressed as a whole is '
+                        f'unpacked into {tempfile.gettempdir()}; set TMPDIR to a folder with room')
     if 'version' in said and 'not supported' in said:
         return BagError(f'{path}: recorded by a newer ROS 2 than rosbags reads ({said}); '
                         'python3 -m pip install --upgrade rosbags')
@@ -104,7 +121,9 @@ def explain(path: Path, error: Exception) -> BagError:
                         'ROS 2 (profile ros2) can be read')
     if isinstance(error, KeyError):  # rosbags' table of schema encodings
         return BagError(f'{path}: broken, or of another kind: {said} is not known in ROS 2 bags')
-    if 'upported' in said or 'Use an indexed file' in said:
+    if 'Use an indexed file' in said:
+        return BagError(f'{path}: has no index by time; {SORT}')
+    if 'upported' in said:
         return BagError(f'{path}: cannot be read: {said}')
     cut = any(word in said for word in ('end magic', 'Truncated', 'footer', 'summary'))
     advice = f'; {RECOVER}' if cut else ''

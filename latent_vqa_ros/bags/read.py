@@ -19,7 +19,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.bags import BagError, need_rosbags
-from latent_vqa_ros.bags.checks import check_formats, check_path, check_records, explain
+from latent_vqa_ros.bags.checks import (
+    RECOVER,
+    SORT,
+    check_formats,
+    check_path,
+    check_records,
+    explain,
+)
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -73,6 +80,7 @@ class BagReader:
             reader = Reader(self.path)
             reader.open()
         try:
+            _settle(reader)
             self._check(reader)
         except BaseException:
             reader.close()
@@ -118,9 +126,15 @@ class BagReader:
             count += 1
             yield BagRecord(_absolute(connection.topic), _full(connection.msgtype), stamp_ns,
                             bytes(cdr))
+        if not count and self.message_count and any(map(_is_mcap, self._files())):
+            raise BagError(f'{self.path}: none of its {self.message_count} messages can be found: '
+                           f'it has no index, or is broken; {SORT}, or {RECOVER}')
         if count < self.message_count:
             raise BagError(f'{self.path}: broken bag, only {count} of {self.message_count} '
                            'messages can be read; try "ros2 bag reindex" or copy it again')
+
+    def _files(self) -> list[Path]:
+        return [self.path] if self.path.is_file() else list(self.path.iterdir())
 
     def first(self, topic: str) -> BagRecord | None:
         """Return the first message of a topic, None where it has none."""
@@ -146,6 +160,22 @@ class BagReader:
                            'of ROS 2; its raw CDR is all this reader gives')
         with _one_error(self.path):
             return self._types.deserialize_cdr(record.cdr, record.type)
+
+
+def _settle(reader: Reader) -> None:
+    """Let the files of a bag have the QoS that its metadata.yaml tells, which may be edited.
+
+    rosbags finds a topic's messages by that, too.
+    """
+    told = {(each.topic, each.msgtype): each.ext for each in reader.connections}
+    for storage in getattr(reader.storage, 'storages', ()):
+        connections: Any = storage.connections
+        connections[:] = [each._replace(ext=told.get((each.topic, each.msgtype), each.ext))
+                          for each in connections]
+
+
+def _is_mcap(path: Path) -> bool:
+    return '.mcap' in path.suffixes
 
 
 def _absolute(topic: str) -> str:

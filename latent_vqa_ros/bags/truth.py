@@ -43,7 +43,8 @@ class TrueFrame:
 def is_bag(path: Path) -> bool:
     """Return whether this looks like a bag, of whatever kind, rather than a folder of data."""
     suffixes = (*STORAGE_SUFFIXES, *PACKED_SUFFIXES, '.bag')
-    return path.suffix in suffixes or (path / 'metadata.yaml').exists()
+    return path.suffix in suffixes or (path / 'metadata.yaml').exists() or path.is_dir() and any(
+        child.suffix in suffixes for child in path.iterdir())
 
 
 def read_scenes(bag: BagReader) -> Scenes:
@@ -58,6 +59,14 @@ def read_scenes(bag: BagReader) -> Scenes:
         raise BagError(f'{bag.path}: has no {TRUTH_TOPIC}, so answers cannot be compared with '
                        'it; answer-bag answers about any bag')
     return scenes
+
+
+def read_answers(bag: BagReader) -> dict[int, dict[str, str]]:
+    """Return, by stamp, the answers to questions that were recorded as true."""
+    texts = (bag.deserialize(record).data for record in bag if record.topic == TRUTH_TOPIC)
+    told = (_questions(bag, text) for text in texts
+            if any(f'"{key}"' in text for key in ('answers', 'questions')))
+    return {stamp_ns: dict(pairs) for stamp_ns, pairs in told if stamp_ns is not None}
 
 
 def _check(bag: BagReader) -> None:

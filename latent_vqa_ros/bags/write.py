@@ -16,7 +16,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_vqa_ros.bags import BagError, need_rosbags
+from latent_vqa_ros.bags.checks import check_name
 from latent_vqa_ros.core.answer import NANO
 
 if TYPE_CHECKING:
@@ -59,6 +63,8 @@ class BagWriter:
 
         if self.path.exists():
             raise BagError(f'{self.path}: exists already; choose another name or remove it')
+        if self.storage == 'sqlite3':
+            check_name(self.path)
         self._types = get_typestore(Stores.ROS2_JAZZY)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +77,8 @@ class BagWriter:
             writer = Writer(self._scratch / self.path.name, version=8, storage_plugin=plugin)
             if self.storage == 'mcap':
                 writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-            writer.open()
+            with self._one_line():
+                writer.open()
         except BaseException:  # also a signal
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise
@@ -85,7 +92,8 @@ class BagWriter:
             if kind is not None:
                 writer.abort()
                 return
-            writer.close()
+            with self._one_line():
+                writer.close()
             self._publish(writer.path)
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -149,7 +157,16 @@ class BagWriter:
             self._connections[topic] = connection
         if connection.msgtype != type:
             raise BagError(f'{topic}: holds {connection.msgtype}, so {type} cannot be written')
-        writer.write(connection, stamp_ns, cdr)
+        with self._one_line():
+            writer.write(connection, stamp_ns, cdr)
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        """Turn what a database says of a full disk into a BagError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise BagError(f'{self.path}: cannot be written ({error})') from error
 
     def _write(self, topic: str, type: str, stamp_ns: int, **fields: Any) -> None:
         message = self._types.types[type](**fields)

@@ -78,17 +78,19 @@ def run(args: argparse.Namespace) -> int:
     if why_not(args.out):
         args.fail(f'--out {why_not(args.out)}')
     started = time.monotonic()
-    tally, resumed = answer_bag(args)
+    tally, resumed, left = answer_bag(args)
     document = {'bag': args.bag, 'out': args.out, 'frames': tally.frames,
                 'rows': sum(tally.statuses.values()), 'statuses': dict(tally.statuses),
-                'topics': dict(tally.topics), 'resumed_frames': resumed,
+                'topics': dict(tally.topics), 'left_out': left, 'resumed_frames': resumed,
                 'duration_s': round(time.monotonic() - started, 3)}
     print(one_document(document) if args.json else sentence(document))
     return 0
 
 
-def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
+def answer_bag(args: argparse.Namespace) -> tuple[Tally, int, list[str]]:
     """Write the answers; return what the output holds, and how many frames it held before.
+
+    The third are the topics with pictures that were left out.
 
     Raises BagError, BundleError and OSError.
     """
@@ -97,6 +99,7 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
         TaughtByCamera,
         answers,
         clean_question,
+        left_out,
         picture_topics,
     )
     from latent_vqa_ros.bags.answer_output import open_output
@@ -106,6 +109,10 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
     with BagReader(args.bag) as bag:
         topics = picture_topics(bag, args.topics)
         log.info('answering about %s', ', '.join(topics))
+        left = {} if args.topics else left_out(bag, topics)
+        if left:
+            log.info('left out unless --topic names them: %s', ', '.join(
+                f'{name} ({why})' for name, why in left.items()))
         pipeline = use_taught(open_pipeline(args.model), args.taught)
         if pipeline.taught:
             pipeline.taught = TaughtByCamera(pipeline.taught)
@@ -118,7 +125,7 @@ def answer_bag(args: argparse.Namespace) -> tuple[Tally, int]:
             for answered in answers(bag, pipeline, topics, questions, args.every, resumed,
                                     lambda: done(1)):
                 output.write(answered)
-    return output.tally, resumed
+    return output.tally, resumed, list(left)
 
 
 def warn_of_questions(pipeline: Pipeline, questions: Sequence[str],

@@ -140,8 +140,13 @@ def _number(text: str) -> float:
 
 
 def end_cleanly() -> None:
-    """Let SIGTERM end the process as an error would: what is half done goes, workers end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """Let SIGTERM, and SIGHUP of a lost terminal, end the process as an error would.
+
+    What is half done goes, workers end. Under nohup SIGHUP stays ignored.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda got, _: sys.exit(128 + got))
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ from latent_vqa_ros.cli.common import (
 
 if TYPE_CHECKING:
     from latent_vqa_ros.evaluation.timeline import Timeline
+
+log = logging.getLogger(__name__)
 
 RATE = 5.0  # frames of a bag asked about, per second
 
@@ -76,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     bag = is_bag(Path(args.data))
     refuse(args, ('unfamiliar', 'split') if bag else ('rate', 'questions'),
            'needs a dataset, not a bag' if bag else f'needs a bag, and {args.data} is none')
+    if args.camera and (bag or not args.taught):
+        args.fail('--camera goes with --taught and a dataset; frames of a bag have theirs')
     if args.taught and not bag:
         refuse(args, ('report', 'unfamiliar'), 'is about the model; leave --taught out')
     return run_bag(args) if bag else run_data(args)
@@ -191,6 +196,11 @@ def follow(args: argparse.Namespace) -> Timeline:
 
     pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
     asked = episode_questions.read(args.questions) if args.questions else ()
-    found = timeline.follow(pipeline, args.data, args.rate or RATE, asked)
+    taught = pipeline.taught
+    found = timeline.follow(pipeline, args.data, args.rate or RATE, asked,
+                            (lambda text: taught.find(text, '')) if taught else None)
+    if taught and not any(taught.find(row.question, '') for row in found.rows):
+        log.warning('no answer to a taught question stands on /truth of %s: all that follows is '
+                    "the model's own", args.data)
     warn_of_questions(pipeline, [row.question for row in found.rows])
     return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from latent_vqa_ros.cli.common import add_json, add_model, add_verb
 
@@ -31,9 +32,12 @@ def run(args: argparse.Namespace) -> int:
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.training.export import export_float
 
+    bundle, sizes = load(find_model(args.model)), {}
     args.out.mkdir(parents=True, exist_ok=True)
-    sizes = {str(path): path.stat().st_size
-             for path in export_float(load(find_model(args.model)), args.out)}
+    with TemporaryDirectory(prefix='.export-', dir=args.out) as scratch:  # both, whole, or none
+        for path in export_float(bundle, Path(scratch)):
+            whole = path.replace(args.out / path.name)
+            sizes[str(whole)] = whole.stat().st_size
     if args.json:
         print(json.dumps({'files': sizes}))
     else:

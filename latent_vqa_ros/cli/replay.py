@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from latent_vqa_ros.cli.common import counting, not_negative, positive
+from latent_vqa_ros.cli.common import counting, end_cleanly, not_negative, positive
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Replay the bag; return 0 when done or stopped on request, 1 when it failed."""
-    with _stop_requests() as requests:
-        return _run(args, requests)
-
-
-def _run(args: argparse.Namespace, requests: list[int]) -> int:
     from latent_vqa_ros.bags import BagError
     from latent_vqa_ros.bags.read import BagReader
 
@@ -61,8 +56,9 @@ def _run(args: argparse.Namespace, requests: list[int]) -> int:
     if use_large_frames():
         log.info('Fast DDS transports set for large frames')
     started = time.monotonic()
+    end_cleanly()  # to open a bag may take long
     try:
-        with (BagReader(args.bag) as bag,
+        with (BagReader(args.bag) as bag, _stop_requests() as requests,
               counting(None if args.loop else bag.message_count, 'msg') as done):
             report = replay(bag, rate=args.rate, loop=args.loop, wait=args.wait,
                             topics=args.topics, should_stop=lambda: bool(requests),

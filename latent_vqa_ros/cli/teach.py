@@ -2,17 +2,16 @@
 
 examples:
   latent_vqa teach add --question "is the tray empty?" --answer yes morning/*.jpg --moment morning
-  latent_vqa teach add --question "is the tray empty?" --answer no --bag run7/ --from 12 --to 16 \\
-    --moment first
+  latent_vqa teach add --question "is the tray empty?" --answer no --bag run7/ --from 12 --to 16
   latent_vqa teach fit "is the tray empty?"
   latent_vqa ask photo.jpg "is the tray empty?" --taught ~/.ros/latent_vqa_ros/taught
 
 Ten shots of each answer from three moments are needed. Pictures that one command adds are one
 moment, and so are those of the next command where no other answer was added between; unless
---apart says that each was taken apart from the others, or --moment names it. Frames of a bag
-belong to moments by their time. fit prints what the head is worth in moments that were left
-out, writes a sheet of the shots, and switches the question on if that suffices (--force: in any
-case). A node that has the same folder answers at once. docs/teaching.md has the whole.
+--apart (each is its own) or --moment says otherwise. Frames of a bag belong to moments by their
+time. fit prints what the head is worth in moments that were left out, writes a sheet of the shots,
+and switches the question on if that suffices (--force: in any case). A node with the same folder
+answers at once (docs/teaching.md).
 """
 
 from __future__ import annotations
@@ -122,10 +121,10 @@ def run(args: argparse.Namespace) -> int:
             do, question=getattr(args, 'question', ''), force=getattr(args, 'force', False),
             version=getattr(args, 'version', None), shot=getattr(args, 'shot', '')))
     if args.what == 'fit' and document['status'] in ('ok', 'not_trusted'):  # there is a version
+        document['sheet'] = ''
         try:
             document['sheet'] = write_sheet(teacher, args, document)
         except TeachError as error:  # the fit itself is done
-            document['sheet'] = ''
             document['warnings'].append(f'no sheet of the shots: {error}')
     print(one_document(document) if args.json else render(document))
     return 0 if document['status'] == 'ok' else 1
@@ -305,9 +304,8 @@ def render(document: Document) -> str:
     elif document['answers']:
         shown = ', '.join(f'{answer}: {count} shots in {document["moments"][answer]} moments'
                           for answer, count in document['shots'].items())
-        lines = [f'{document["question"]} ({document["slug"]})', f'  {shown}']
-        if document['region']:
-            lines.append('  region ' + ' '.join(f'{share:g}' for share in document['region']))
+        where = ' '.join(f'{share:g}' for share in document['region'] or ()) or 'all'
+        lines = [f'{document["question"]} ({document["slug"]}), region: {where}', f'  {shown}']
     if 'sheet' in document:
         lines += _judged(document['judgement'])
         lines += [f'  doubtful: {one["shot"]} {one["answer"]!r} looks like {one["looks_like"]!r}'
@@ -333,8 +331,8 @@ def render(document: Document) -> str:
 def _listed(one: Document) -> str:
     state = one['broken'] or ('off' if one['active'] is None else f'on, version {one["active"]}')
     shots = ', '.join(f'{answer} {count}' for answer, count in one['shots'].items())
-    camera = one['camera'] and f', camera {one["camera"]}'
-    return f'{one["question"]} ({one["slug"]}{camera}): {state}; {shots}'
+    name = one['slug'] + (one['camera'] and f', camera {one["camera"]}')
+    return f'{one["question"]} ({name}): {state}; {shots}'
 
 
 def _judged(judgement: Document) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from latent_vqa_ros.bags import BagError
 from latent_vqa_ros.bags.read import BagReader
-from latent_vqa_ros.bags.truth import frames, read_scenes
+from latent_vqa_ros.bags.truth import frames, read_answers, read_scenes
 from latent_vqa_ros.core.answer import NANO, Detail
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.pipeline import Frame
@@ -92,26 +92,33 @@ class Event:
 
 
 def follow(answerer: Answerer, path: str | Path, rate: float = RATE,
-           asked: Sequence[Asked] = ()) -> Timeline:
+           asked: Sequence[Asked] = (),
+           taught: Callable[[str], object] | None = None) -> Timeline:
     """Ask about the frames of a bag, ``rate`` a second; BagError and DatasetError.
 
-    Without ``asked`` the questions come from the bag's truth (episode_questions.py).
+    Without ``asked`` the questions come from the bag's truth (episode_questions.py). Those whose
+    answers stand in it and that were ``taught`` come first.
     """
     if not rate > 0:
         raise DatasetError(f'rate {rate:g}: expected more than 0 frames a second')
     with BagReader(path) as bag:
         scenes = {stamp: None if fields is None else _scene(bag, fields)
                   for stamp, fields in read_scenes(bag).items()}
+        told = read_answers(bag) if taught else {}
+        own = [text for text in dict.fromkeys(q for each in told.values() for q in each)
+               if taught and taught(text)]
         asked = asked or standing([scene for scene in scenes.values() if scene])
         wanted = at_rate(scenes, rate)
         stamps, details = [], []
         for frame in tqdm(frames(bag, wanted), 'evaluate', len(wanted), leave=False,
                           mininterval=1):
             stamps.append(frame.stamp_ns)
-            details.append([answerer.respond(Request(one.text, frame.camera), frame,
-                                             frame.stamp_ns) for one in asked])
-    rows = tuple(Row(one.text, tuple(one.truth(scenes[stamp]) for stamp in stamps),
-                     tuple(each[i] for each in details)) for i, one in enumerate(asked))
+            details.append([answerer.respond(Request(text, frame.camera), frame, frame.stamp_ns)
+                            for text in (*own, *(one.text for one in asked))])
+    truths = [*((text, [told.get(stamp, {}).get(text) for stamp in stamps]) for text in own),
+              *((one.text, [one.truth(scenes[stamp]) for stamp in stamps]) for one in asked)]
+    rows = tuple(Row(text, tuple(truth), tuple(each[i] for each in details))
+                 for i, (text, truth) in enumerate(truths))
     if not any(row.told for row in rows):
         raise DatasetError(f'{path}: no frame of which the truth answers a question')
     return Timeline(answerer.bundle.manifest.name, str(path), rate,

@@ -42,7 +42,8 @@ def test_the_summary_counts_frames_rows_and_statuses(latent_vqa_json, tmp_path):
     assert document['duration_s'] >= 0
     assert {**document, 'duration_s': 0} == {
         'bag': str(TINY), 'out': str(out), 'frames': 3, 'rows': 6, 'resumed_frames': 0,
-        'statuses': {'ok': 3, 'unknown_words': 3}, 'topics': {'/image_raw': 3}, 'duration_s': 0}
+        'left_out': [], 'statuses': {'ok': 3, 'unknown_words': 3}, 'topics': {'/image_raw': 3},
+        'duration_s': 0}
     assert out.read_text().count('\n') == 7
 
 

@@ -1,4 +1,7 @@
-"""Percentiles and progress, as the verbs use them."""
+"""Percentiles, progress and signals, as the verbs use them."""
+
+import subprocess
+import sys
 
 import pytest
 
@@ -23,3 +26,18 @@ def test_counting_takes_every_count_where_nobody_watches():
 
 def test_the_default_model_is_the_runtimes():
     assert DEFAULT_MODEL == models.DEFAULT_MODEL
+
+
+@pytest.mark.parametrize(('name', 'ignored', 'code'), [
+    ('SIGTERM', False, 143), ('SIGHUP', False, 129), ('SIGHUP', True, 0)])
+def test_a_signal_ends_a_command_as_an_error_would_but_not_under_nohup(name, ignored, code):
+    done = subprocess.run([sys.executable, '-c', (
+        'import os, signal\n'
+        f'{"signal.signal(signal.SIGHUP, signal.SIG_IGN)" if ignored else ""}\n'
+        'from latent_vqa_ros.cli.common import end_cleanly\n'
+        'end_cleanly()\n'
+        'try:\n'
+        f'    os.kill(os.getpid(), signal.{name})\n'
+        'finally:\n'
+        '    print("tidied")\n')], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, 'tidied\n', '')

@@ -95,3 +95,27 @@ def test_a_broken_truth_is_one_line(latent_vqa, tmp_path, scene):
     assert code == 1
     assert 'a scene of the truth cannot be read' in err
     assert 'Traceback' not in err
+
+
+TRAY = Path(__file__).parents[1] / 'data' / 'tray'
+READY = 'is the tray ready for the next part?'
+
+
+def test_a_taught_question_whose_answers_stand_in_the_truth_is_asked(latent_vqa, tmp_path):
+    for answer, start, stop in (('yes', 0, 1), ('no', 4, 6), ('yes', 9, 11), ('no', 14, 16)):
+        code, out, err = latent_vqa(
+            'teach', 'add', '--question', READY, '--answer', answer, '--bag', TRAY, '--from',
+            start, '--to', stop, '--folder', tmp_path)
+        assert code == 0, out + err
+    assert latent_vqa('teach', 'fit', READY, '--force', '--folder', tmp_path)[0] == 0
+    code, out, err = latent_vqa('evaluate', '--data', TRAY, '--taught', tmp_path, '--json')
+    assert code == 0
+    assert READY in json.loads(out)['groups']
+    assert READY not in json.loads(latent_vqa('evaluate', '--data', TRAY, '--json')[1])['groups']
+
+
+def test_that_no_taught_question_is_asked_is_said(latent_vqa, bag, tmp_path):
+    code, _, err = latent_vqa('evaluate', *EASY_VQA, '--data', bag, '--taught', tmp_path, '--rate',
+                              '1')
+    assert code == 0
+    assert 'no answer to a taught question stands on /truth' in err

@@ -160,14 +160,14 @@ def _has_own_time(bag: BagReader) -> bool:
     """
     if bag.topics.get(CLOCK) != 'rosgraph_msgs/msg/Clock' or CLOCK in bag.silent:
         return False
-    for record in bag:
-        if record.topic == CLOCK:
-            try:
-                told = deserialize_message(record.cdr, Clock).clock
-            except Exception:  # RMWError is private to rclpy
-                return False
-            return bool(abs(told.sec * NANO + told.nanosec - record.stamp_ns) > NANO)
-    return False
+    record = bag.first(CLOCK)
+    if record is None:
+        return False
+    try:
+        told = deserialize_message(record.cdr, Clock).clock
+    except Exception:  # RMWError is private to rclpy
+        return False
+    return bool(abs(told.sec * NANO + told.nanosec - record.stamp_ns) > NANO)
 
 
 def is_own(topic: str, type_name: str) -> bool:
