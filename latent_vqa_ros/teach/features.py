@@ -31,7 +31,7 @@ GENERIC = 'generic.npy'  # in that bundle: averages of pictures of anything
 AVERAGE = '_1'  # how the name of a group ends that is one average over the region
 QUALITY = 92  # of the JPEG that a shot is kept as
 BLOCK = 16  # pixels of a side that a JPEG encodes together, where its colours have half of them
-LARGE = 1 << 19  # pixels of a region that shrink so much that JPEG changes no feature
+LARGE = 1 << 17  # pixels of a region that shrink so much that JPEG changes little
 
 
 class Network(Protocol):

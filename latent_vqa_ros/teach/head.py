@@ -28,7 +28,7 @@ PLAIN = .75  # plain averages are taken where they have less than this share of 
 FOLDS = 20  # moments left out, at most
 BIAS = 100.  # weight of the constant feature: nearly free
 SCALES = np.geomspace(1, 40, 40)  # of scores before softmax
-LEAST_LIMIT = .002  # of distances: shots that hardly differ do not make all else unfamiliar
+LEAST_LIMIT = .006  # of distances: shots that hardly differ do not make all else unfamiliar
 USUAL_SCALE, SPREAD = 5., .36  # the prior: log-normal, variance of the logarithm
 
 
