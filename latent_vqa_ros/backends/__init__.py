@@ -104,13 +104,17 @@ def _try(bundle: Bundle, network: Network) -> None:
             _check_groups(bundle, network.features(image_hwc))
             return
         logits, attention = network.answer(network.encode(image_hwc)[0], np.ones(2, np.int64))
+        for name, found in (('logits', logits), ('attention', attention)):
+            if found is not None and getattr(found, 'dtype', None) != np.float32:
+                raise BundleError(f'{bundle.path}: the output {name} is no array of float32')
+        numbers = logits.shape[-1] if logits.ndim else 0
     except BundleError:
         raise
     except Exception as error:  # neither ONNX Runtime nor torch has a common error class
         raise BundleError(f'{bundle.path}: the graphs do not run: '
                           f'{str(error).splitlines()[0]}') from None
     if logits.shape != (len(manifest.answers),):
-        raise BundleError(f'{bundle.path}: the graphs give {logits.shape[-1]} answers, the '
+        raise BundleError(f'{bundle.path}: the graphs give {numbers} answers, the '
                           f'manifest lists {len(manifest.answers)}')
     if manifest.evidence is not None:
         cells = manifest.evidence.grid[0] * manifest.evidence.grid[1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from latent_vqa_ros.core.process import one_line
 MANIFEST = 'manifest.yaml'
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 28
+MAX_BUNDLE_BYTES = 1 << 29
 MAX_DEPTH, MAX_VALUE = 32, 4096  # levels of a manifest, characters of one value
 
 
@@ -61,6 +63,10 @@ def load(path: str | os.PathLike[str]) -> Bundle:
     """Read and verify a bundle folder; BundleError says what is wrong with it."""
     folder = Path(path)
     manifest, sha256 = read_manifest(folder)
+    told = sum(entry.bytes for entry in manifest.files.values())
+    if told > MAX_BUNDLE_BYTES:
+        raise BundleError(f'{folder}: the manifest says {told} bytes in all, at most '
+                          f'{MAX_BUNDLE_BYTES} are taken')
     contents = {name: _verified(folder / name, entry) for name, entry in manifest.files.items()}
     return Bundle(folder, manifest, contents, sha256)
 
@@ -106,7 +112,9 @@ def _check_events(text: bytes, loader: Any, where: str) -> None:
 def read_bounded(path: Path, limit: int) -> bytes:
     """Return a file's bytes; BundleError where it cannot be read or has more than ``limit``."""
     try:
-        with path.open('rb') as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), 'rb') as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe gives nothing, for ever
+                raise BundleError(f'{path}: not a file')
             data = file.read(limit + 1)
     except FileNotFoundError:
         raise BundleError(f'{path}: no such file; is this a bundle folder?') from None

@@ -30,6 +30,7 @@ from latent_vqa_ros.datasets.record import (
 
 _MIN_VISIBLE = 0.3  # share of a thing that must be seen for it to be described
 _DEFAULT_GROUP, _TOTAL = 'other', 'all'  # reports have a line of all groups
+_SIGNS = str.maketrans(dict.fromkeys('",`“”', ' '))  # that no question needs
 _KEYS = ('image', 'question', 'answer', 'split')
 
 
@@ -63,7 +64,7 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         phrases = _phrases(line, truth.get(image), where)
         shortcut = line.get('shortcut')
         questions[image].append(Question(
-            intern(line['question']), intern(line['answer']), intern(group), phrases,
+            intern(line['question']), intern(line['answer'].strip()), intern(group), phrases,
             intern(shortcut) if isinstance(shortcut, str) else shortcut))
     for image, asked in questions.items():
         _check_opposites(folder / 'questions.jsonl', image, asked)
@@ -188,7 +189,11 @@ def _lines(path: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, A
         where = f'{path}:{number}'
         try:
             value = json.loads(line)
-        except ValueError:
+            if '\\u' in line:
+                json.dumps(value, ensure_ascii=False).encode()  # half an emoji is no text
+        except UnicodeEncodeError:
+            raise DatasetError(f'{where}: half a pair of surrogates, which is no text') from None
+        except (ValueError, RecursionError):
             hint = '; one object per line, no list around them' if line[0] in '[]{' else ''
             raise DatasetError(f'{where}: not JSON{hint}') from None
         if isinstance(value, list):
@@ -244,4 +249,4 @@ def _check_opposites(path: Path, image: str, asked: list[Question]) -> None:
 
 def _plain(text: str) -> str:
     """Return what one question or answer has in common however it is typed; fast."""
-    return text.lower().strip(' .?!')
+    return ' '.join(text.lower().translate(_SIGNS).split()).strip(' .?!')

@@ -20,10 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.config import PreprocessConfig
+from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.datasets.record import DatasetError, Record
 
+_AS_TOPICS = (b'\xff\xd8', b'\x89PNG')  # how JPEG and PNG begin
 _VERSION = 1  # of ``prepare``; to be raised when it gives other pixels
 _CHUNK = 256  # pictures decoded at a time
 
@@ -32,8 +36,16 @@ Images = NDArray[np.uint8]
 
 def read_rgb(record: Record) -> Images:
     """Return a record's picture as RGB uint8 (H, W, 3), not turned: the node ignores EXIF, too."""
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imread(str(record.image), flags)
+    try:
+        content = record.image.read_bytes()
+        if content.startswith(_AS_TOPICS):
+            return compressed_to_rgb(content)  # what is whole, by the node's own rules
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8),
+                               cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except OSError as error:
+        raise DatasetError(f'{record.image}: {error.strerror}') from None
+    except (ImageError, cv2.error) as error:
+        raise DatasetError(f'{record.image}: {one_line(error)}') from None
     if picture is None:
         raise DatasetError(f'{record.image}: not a picture')
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
@@ -69,6 +81,11 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def ready(self) -> None:
+        """Decode them now, where that was not done before."""
+        if self._records:
+            self._opened()
 
     def take(self, rows: Iterable[int]) -> Images:
         """Return copies of these pictures, (rows, height, width, 3)."""

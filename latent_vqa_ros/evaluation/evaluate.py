@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.pipeline import Backend
 from latent_vqa_ros.core.preprocess import Shares, box_in_input, prepare, target_box
-from latent_vqa_ros.core.tokenizer import QuestionError
+from latent_vqa_ros.core.tokenizer import QuestionError, words
 from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import (
     DatasetError,
@@ -53,7 +54,7 @@ def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
             title: str = 'evaluate', change: Change | None = None) -> Predictions:
     """Encode each image once and answer all its questions; ``change`` alters it as `seen` does."""
     tokenizer = manifest.tokenizer
-    bank = {answer: i for i, answer in enumerate(manifest.answers)}
+    bank = {_asked(answer): i for i, answer in enumerate(manifest.answers)}
     logits, truth, groups, distances, pointed = [], [], [], [], []
     for record in tqdm(records, title, leave=False, mininterval=1):
         features, distance = backend.encode(seen(record, manifest.preprocess, change))
@@ -71,7 +72,7 @@ def predict(backend: Backend, manifest: Manifest, records: Sequence[Record],
                           for phrase in question.phrases if phrase.named)
                 pointed += [points_at(attention_tn, phrase, manifest.evidence.grid)
                             for phrase in placed if _is_seen(phrase.box)]
-            truth.append(bank.get(question.answer, -1))
+            truth.append(bank.get(_asked(question.answer), -1))
             groups.append(question.group)
     return Predictions(np.asarray(logits, np.float64), np.asarray(truth), tuple(groups),
                        np.asarray(distances), np.asarray(pointed, bool))
@@ -117,10 +118,10 @@ def points_at(attention_tn: NDArray[Any], phrase: Phrase, grid: tuple[int, int])
 
 
 def blind_answers(train: Sequence[Record], asked: Sequence[Record]) -> list[str]:
-    """Answer without looking: the most frequent answer to the same question text in training.
+    """Answer without looking: the most frequent answer to the same words in training.
 
-    A text that training never asks gets the most frequent answer of its group. Records that are
-    themselves among those learned from are answered from the half of them that they are not in.
+    A question that training never asks gets the most frequent answer of its group. Records that
+    are themselves among those learned from are answered from the half that they are not in.
     """
     place = {id(record): i for i, record in enumerate(train)}
     learned = [_frequencies(records) for records in (train[1::2], train[::2], train)]
@@ -128,9 +129,16 @@ def blind_answers(train: Sequence[Record], asked: Sequence[Record]) -> list[str]
     for record in asked:
         by_text, by_group = learned[place[id(record)] % 2 if id(record) in place else 2]
         for question in record.questions:
-            counts = by_text.get(question.text) or by_group.get(question.group) or Counter([''])
+            counts = (by_text.get(_asked(question.text)) or by_group.get(question.group)
+                      or Counter(['']))
             found.append(min(counts, key=lambda answer: (-counts[answer], answer)))
     return found
+
+
+@lru_cache(maxsize=1 << 16)
+def _asked(text: str) -> str:
+    """Return what of a text a model can see, however it is typed."""
+    return ' '.join(words(text))
 
 
 def _frequencies(records: Sequence[Record]) -> tuple[dict[str, Counter[str]], ...]:
@@ -138,7 +146,7 @@ def _frequencies(records: Sequence[Record]) -> tuple[dict[str, Counter[str]], ..
     by_text: dict[str, Counter[str]] = defaultdict(Counter)
     by_group: dict[str, Counter[str]] = defaultdict(Counter)
     for _, question in questions_of(records):
-        by_text[question.text][question.answer] += 1
+        by_text[_asked(question.text)][question.answer] += 1
         by_group[question.group][question.answer] += 1
     return by_text, by_group
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -13,6 +14,7 @@ from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.evaluation.mistakes import Mistake
 
 _COLUMNS = 5  # of the contact sheet
+_CONFUSED = 40  # answers in the picture of confusion
 _LETTERS = 32  # of a line below a picture
 
 
@@ -37,26 +39,31 @@ def draw_groups(document: dict[str, Any], path: Path) -> None:
     places = np.arange(len(groups))
     axis.bar(places - 0.2, [g['accuracy'] for g in groups.values()], 0.4, label='model')
     axis.bar(places + 0.2, [g['blind'] for g in groups.values()], 0.4, label='blind', color='0.7')
-    axis.set_xticks(places, groups.keys(), rotation=30, ha='right')
+    axis.set_xticks(places, groups.keys(), rotation=30, ha='right', parse_math=False)
     axis.set(ylabel='share of right answers', ylim=(0, 1.02))
     axis.legend(loc='lower right')
     _save(figure, path)
 
 
 def draw_confusion(document: dict[str, Any], path: Path) -> None:
-    """Draw how often each true answer was answered wrongly by each other answer."""
+    """Draw how often each true answer was answered wrongly by each other one; the commonest."""
     wrong = document['confusion']
-    names = sorted({*wrong, *(given for counts in wrong.values() for given in counts)})
+    often: Counter[str] = Counter()
+    for true, given in wrong.items():
+        often.update({true: sum(given.values())})
+        often.update(given)
+    names = sorted(name for name, _ in often.most_common(_CONFUSED))
     counts = np.array([[wrong.get(true, {}).get(given, 0) for given in names] for true in names])
     figure, axis = _axes(1, 1, (1.5 + 0.6 * len(names), 1.2 + 0.6 * len(names)))
     if names:
         axis.imshow(counts, cmap='Reds', vmin=0)
         for (row, column), n in np.ndenumerate(counts):
-            axis.text(column, row, n or '', ha='center', va='center')
+            if n:
+                axis.text(column, row, n, ha='center', va='center')
     else:
         axis.text(0, 0, 'no wrong answer', ha='center', va='center')
-    axis.set_xticks(range(len(names)), names, rotation=45, ha='right')
-    axis.set_yticks(range(len(names)), names)
+    axis.set_xticks(range(len(names)), names, rotation=45, ha='right', parse_math=False)
+    axis.set_yticks(range(len(names)), names, parse_math=False)
     axis.set(xlabel='answer', ylabel='truth')
     _save(figure, path)
 
@@ -73,8 +80,9 @@ def draw_wrong(mistakes: Sequence[Mistake], path: Path) -> None:
         axis.imshow(read_rgb(mistake.record), interpolation='nearest')
         below = (*wrap(asked.text, _LETTERS), f'truth: {asked.answer}',
                  f'answer: {mistake.answer} ({mistake.confidence:.1%})')
-        axis.set_title(asked.group, fontsize=10, color='0.4')
-        axis.text(0, -0.04, '\n'.join(below), transform=axis.transAxes, va='top', fontsize=10)
+        axis.set_title(asked.group, fontsize=10, color='0.4', parse_math=False)
+        axis.text(0, -0.04, '\n'.join(below), transform=axis.transAxes, va='top', fontsize=10,
+                  parse_math=False)
     _save(figure, path)
 
 

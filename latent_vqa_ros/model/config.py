@@ -20,6 +20,7 @@ PLACEMENTS = ('per_block', 'stem')
 DEEP = 'efficientnet_lite0_deep'
 LITE0 = ('efficientnet_lite0', DEEP)
 IMAGE_TOWERS = ('conv_stem', *LITE0)
+MOST = 4096  # of whatever is counted
 _LITE0_INPUT = 0.5  # mean and std of values from 0 to 1, about
 
 
@@ -61,10 +62,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for name in ('width', 'heads', 'mlp_ratio', 'embed_dim', 'image_pool', 'fusion_blocks'):
             value = getattr(self, name)
-            require(value > 0, f'model.{name}: {value!r} is not above 0')
+            require(0 < value <= MOST, f'model.{name}: {value!r} is not from 1 to {MOST}')
         for name in ('image_blocks', 'text_blocks', 'count_dim'):
             value = getattr(self, name)
-            require(value >= 0, f'model.{name}: {value!r} is below 0')
+            require(0 <= value <= MOST, f'model.{name}: {value!r} is not from 0 to {MOST}')
         require(MIN_TOKENS <= self.max_tokens <= MAX_TOKENS,
                 f'model.max_tokens: {self.max_tokens} is not from {MIN_TOKENS} to {MAX_TOKENS}')
         self._check_stem()
@@ -73,8 +74,9 @@ class ModelConfig:
     def _check_stem(self) -> None:
         require(self.image_tower in IMAGE_TOWERS,
                 f'model.image_tower: {self.image_tower!r} is none of {", ".join(IMAGE_TOWERS)}')
-        require(1 <= len(self.stem_channels) <= 6 and min(self.stem_channels) > 0,
-                'model.stem_channels: one to six channel counts above 0')
+        require(1 <= len(self.stem_channels) <= 6 and min(self.stem_channels) > 0
+                and max(*self.stem_channels, *self.stem_residuals, 0) <= MOST,
+                f'model.stem_channels: one to six counts from 1 to {MOST}')
         require(len(self.stem_residuals) == len(self.stem_channels),
                 'model.stem_residuals: one count per entry of stem_channels')
 

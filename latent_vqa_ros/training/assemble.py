@@ -22,7 +22,7 @@ from latent_vqa_ros import datasets
 from latent_vqa_ros.backends.network import Network
 from latent_vqa_ros.backends.torch_backend import load_model
 from latent_vqa_ros.core.asking import kinds
-from latent_vqa_ros.core.bundle import Bundle
+from latent_vqa_ros.core.bundle import MANIFEST, Bundle, load
 from latent_vqa_ros.core.config import ConfigError, to_mapping
 from latent_vqa_ros.core.manifest import (
     ANSWERER,
@@ -249,11 +249,28 @@ def counts(records: Sequence[Record]) -> dict[str, int]:
 
 
 def deliver(manifest: Manifest, report: Json, work: Path, out: Path, training: str) -> Json:
-    """Copy the files to the bundle's folder; the manifest comes last, so it is never ahead."""
+    """Put the bundle in its folder once all of it is there and can be loaded.
+
+    Until then a bundle that was there stays as it is; then its manifest goes first and the new one
+    comes last. BundleError where nobody could load the new one.
+    """
     names = (IMAGE_ENCODER, ANSWERER, WEIGHTS)
     out.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        shutil.copyfile(work / name, out / name)
+    with TemporaryDirectory(prefix='.bundle-', dir=out) as scratch:
+        made = Path(scratch)
+        for name in names:
+            shutil.copyfile(work / name, made / name)
+        _describe(manifest, report, made, training, names)
+        load(made)
+        (out / MANIFEST).unlink(missing_ok=True)
+        for path in sorted(made.iterdir(), key=lambda path: path.name == MANIFEST):
+            path.replace(out / path.name)
+    return report
+
+
+def _describe(manifest: Manifest, report: Json, out: Path, training: str,
+              names: tuple[str, ...]) -> None:
+    """Write card and manifest of the files that are there."""
     kept = ('n', 'accuracy', 'blind_accuracy', 'groups', 'ece', 'ece_uncalibrated', 'pointing')
     runs = {'float': report['float'], 'int8': report['int8'], **report['more']}
     metrics = {**{run: {key: rounded(found[key]) for key in kept if key in found}
@@ -261,7 +278,6 @@ def deliver(manifest: Manifest, report: Json, work: Path, out: Path, training: s
                'disagreement': rounded(report['disagreement']), 'modules': report['modules']}
     card.write(out, manifest, report, training)
     export.write_manifest(out, replace(manifest, metrics=metrics), names)
-    return report
 
 
 def rounded(value: Any) -> Any:

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.core.process import one_line
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -32,17 +35,24 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     """Write tensors and a JSON document to a safetensors file, atomically."""
     beside = path.with_name(f'.{path.name}.part')
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(plain, beside, metadata={'about': json.dumps(about)})
+    try:
+        save_file(plain, beside, metadata={'about': json.dumps(about)})
+    except SafetensorError as error:  # a full disk, most often
+        beside.unlink(missing_ok=True)
+        raise ConfigError(f'{path}: cannot be written: {one_line(error)}') from None
     with beside.open('rb') as file:
         os.fsync(file.fileno())
     os.replace(beside, path)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a safetensors file and its JSON document."""
-    with safe_open(path, framework='pt') as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads((file.metadata() or {}).get('about', '{}'))
+    """Return the tensors of a safetensors file and its JSON document; ConfigError."""
+    try:
+        with safe_open(path, framework='pt') as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, json.loads((file.metadata() or {}).get('about', '{}'))
+    except (SafetensorError, ValueError) as error:
+        raise ConfigError(f'{path}: damaged, {one_line(error)}; remove it') from None
 
 
 def training_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

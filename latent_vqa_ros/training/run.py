@@ -16,6 +16,7 @@ from torch import Tensor
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.datasets.images import Pictures
 from latent_vqa_ros.model.config import LITE0
 from latent_vqa_ros.model.towers.efficientnet_lite import SOURCE, Lite0Tower
 from latent_vqa_ros.model.vqa import LatentVqa
@@ -69,6 +70,8 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
     described = not recipe.start and any(
         record.captions or places and record.regions for record in data.train)
     _require_rows(recipe, len(data.train), described)
+    for records in () if finished(folder) else (data.train, data.val):  # broken ones: told first
+        Pictures(records, recipe.preprocess).ready()
     _claim(folder, trained, recipe)
     model = build(recipe, data)
     begun = (folder / FINETUNED).exists()  # it holds what came before, too

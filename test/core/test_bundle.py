@@ -1,3 +1,4 @@
+import os
 import shutil
 from datetime import date
 
@@ -156,3 +157,18 @@ def test_evidence_is_read_and_survives_a_round_trip_and_is_written_only_where_th
 def test_wrong_evidence_is_refused_by_what_is_wrong(copy, change, said):
     rewrite(copy, change)
     assert said in refused(copy)
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(copy):
+    (copy / ANSWERER).unlink()
+    os.mkfifo(copy / ANSWERER)
+    assert refused(copy).endswith(f'{ANSWERER}: not a file')
+
+
+def test_files_that_are_too_much_together_are_refused_unread(copy):
+    def many(document):
+        for number in range(3):
+            document['files'][f'{number}.bin'] = {'bytes': 1 << 28, 'sha256': '0' * 64}
+
+    rewrite(copy, many)
+    assert 'bytes in all, at most 536870912' in refused(copy)

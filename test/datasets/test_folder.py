@@ -247,3 +247,28 @@ def test_a_picture_of_which_nothing_is_asked_takes_nothing_from_the_others(folde
     assert [(r.image.name, r.captions) for r in records] == [
         ('a.png', ('picture a',)), ('c.png', ('picture c',))]
     assert all(r.regions and r.questions[0].phrases for r in records)
+
+
+@pytest.mark.parametrize('text', ['is it  red?', 'is it "red"?', 'is it, red?', 'Is it “red”'])
+def test_a_contradiction_is_found_however_it_is_typed(folder, text):
+    write(folder, GOOD, {**GOOD, 'question': text, 'answer': 'no'})
+    with pytest.raises(DatasetError, match="answered 'no' here and 'yes' in line 1"):
+        load(folder)
+    write(folder, {**GOOD, 'question': 'is it 1.5?'},
+          {**GOOD, 'question': 'is it 15?', 'answer': 'no'})
+    assert len(load(folder).records[0].questions) == 2
+
+
+@pytest.mark.parametrize(('line', 'said'), [
+    ('[' * 200_000, ':2: not JSON'),
+    ('{"image": "a.png", "question": "is it \\ud83d red?", "answer": "yes", "split": "test"}',
+     ':2: half a pair of surrogates')])
+def test_what_json_takes_and_nobody_can_use_is_named(folder, line, said):
+    write(folder, GOOD, line)
+    with pytest.raises(DatasetError, match=re.escape(said)):
+        load(folder)
+
+
+def test_blanks_around_an_answer_are_not_part_of_it(folder):
+    write(folder, {**GOOD, 'answer': ' yes\n'})
+    assert load(folder).records[0].questions[0].answer == 'yes'

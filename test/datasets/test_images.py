@@ -9,6 +9,7 @@ import pytest
 
 from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.preprocess import prepare
+from latent_vqa_ros.datasets import images
 from latent_vqa_ros.datasets.images import Pictures, cache, load_images, read_rgb
 from latent_vqa_ros.datasets.record import DatasetError, Record
 
@@ -82,9 +83,9 @@ def test_decoding_that_was_killed_goes_on_after_the_last_whole_picture(records, 
     path.with_suffix('.part').write_bytes(path.read_bytes()[:2 * BYTES + 7])
     path.unlink()
     read = []
-    imread = cv2.imread
-    monkeypatch.setattr(cv2, 'imread', lambda name, *flags: (
-        read.append(Path(name).stem), imread(name, *flags))[1])
+    decode = images.read_rgb
+    monkeypatch.setattr(images, 'read_rgb', lambda record: (
+        read.append(record.image.stem), decode(record))[1])
     assert np.array_equal(Pictures(records, SEEN).take(range(5)), whole)
     assert sorted(read) == ['2', '3', '4']
     assert files() == [path.name]
@@ -145,3 +146,21 @@ def test_memory_holds_a_batch_and_not_all_pictures(tmp_path):
                           text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)}, check=True)
     assert next((cache() / 'pictures').iterdir()).stat().st_size == 320 * 512 * 512 * 3
     assert float(done.stdout) < 50
+
+
+def test_a_picture_that_arrived_in_part_is_named_as_the_node_does(tmp_path):
+    path = tmp_path / 'a.jpg'
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(DatasetError, match=r'a\.jpg: truncated JPEG'):
+        read_rgb(Record(path, 'train', ()))
+
+
+def test_a_picture_of_another_kind_is_read_and_a_giant_is_refused(tmp_path):
+    seen = np.random.default_rng(0).integers(0, 256, (8, 9, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'a.bmp'), seen[..., ::-1])
+    assert np.array_equal(read_rgb(Record(tmp_path / 'a.bmp', 'train', ())), seen)
+    header = cv2.imencode('.png', np.zeros((1, 1, 3), np.uint8))[1].tobytes()
+    (tmp_path / 'a.png').write_bytes(header[:16] + (10**5).to_bytes(4, 'big') * 2 + header[24:])
+    with pytest.raises(DatasetError, match=r'a\.png: '):
+        read_rgb(Record(tmp_path / 'a.png', 'train', ()))

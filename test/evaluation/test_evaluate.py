@@ -23,6 +23,12 @@ def test_the_blind_model_knows_the_question_but_not_the_picture():
     assert evaluate.blind_answers(train, asked) == ['no', 'no', 'red', '']
 
 
+def test_the_blind_model_hears_words_however_they_are_typed():
+    train = [record(('is it red?', 'yes', 'yn'), ('is it blue?', 'no', 'yn'))]
+    asked = [record(('Is it RED', '', 'yn'), ('is it, blue?', '', 'yn'))]
+    assert evaluate.blind_answers(train, asked) == ['yes', 'no']
+
+
 def test_the_blind_model_does_not_learn_by_heart_what_it_is_asked():
     own = [record((f'is it {i}', 'yes' if i % 3 else 'no', 'yn')) for i in range(60)]
     assert evaluate.blind_answers(own, own) == ['yes'] * 60

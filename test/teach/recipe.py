@@ -69,7 +69,8 @@ def elsewhere(encoder, folder):
              for path in files[::max(1, len(files) // ROOMS)][:ROOMS]]
     noise = np.random.default_rng(0).integers(0, 256, (NOISE, 240, 320, 3), dtype=np.uint8)
     flat = [np.full((240, 320, 3), grey, np.uint8) for grey in (0, 60, 128, 255)]
-    return np.stack([encoder.encode(as_kept(picture, None)) for picture in (*rooms, *noise, *flat)])
+    return np.stack([encoder.encode(as_kept(picture, None))
+                     for picture in (*rooms, *noise, *flat)])
 
 
 def strangers(seen, number, others):

@@ -1,5 +1,6 @@
 """A bundle is fitted on the split it should be, and says where it looks where that was taught."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -237,3 +238,31 @@ def test_the_report_says_how_often_it_looked_at_what_is_named(made, trained):
         assert made.manifest.metrics[kind]['pointing']['n'] == 16 * 4 * 2
     groups = trained.printed[0]['int8']['groups']
     assert ('shortcut' in groups['left'], 'shortcut' in groups['what']) == (True, False)
+
+
+@pytest.fixture
+def finished(trained, tmp_path):
+    """A bundle that was there before, and the folder with the files of a new one."""
+    shutil.copytree(trained.run / 'bundle', tmp_path / 'bundle')
+    return tmp_path / 'bundle', trained.run / 'work'
+
+
+def test_a_last_stage_that_fails_leaves_the_bundle_of_before(finished, made, monkeypatch):
+    out, work = finished
+
+    def full(*given):
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr(assemble.card, 'write', full)
+    report = {'float': {}, 'int8': {}, 'more': {}, 'disagreement': 0.0, 'modules': {}}
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(OSError, match='No space'):
+        assemble.deliver(made.manifest, report, work, out, '')
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    monkeypatch.setattr(assemble.card, 'write', lambda *given: None)
+    words = (*made.manifest.vocabulary, 'x' * 5000)
+    with pytest.raises(bundle.BundleError, match='a value of 5000 characters'):
+        assemble.deliver(replace(made.manifest, vocabulary=words), report, work, out, '')
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assemble.deliver(made.manifest, report, work, out, '')
+    assert bundle.load(out).manifest.vocabulary == made.manifest.vocabulary

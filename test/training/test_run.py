@@ -19,8 +19,9 @@ from latent_vqa_ros import backends  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.datasets.images import Pictures  # noqa: E402
+from latent_vqa_ros.datasets.record import DatasetError  # noqa: E402
 from latent_vqa_ros.model.towers.efficientnet_lite import imagenet_weights  # noqa: E402
-from latent_vqa_ros.training import distributed, loop  # noqa: E402
+from latent_vqa_ros.training import checkpoint, distributed, loop  # noqa: E402
 from latent_vqa_ros.training.batches import Split, augmented_epoch  # noqa: E402
 from latent_vqa_ros.training.checkpoint import load_tensors  # noqa: E402
 from latent_vqa_ros.training.config import (  # noqa: E402
@@ -294,5 +295,40 @@ def test_a_finished_training_decodes_no_picture(small, tmp_path, monkeypatch):
     recipe, _ = small
     data, run = load_data(recipe), tmp_path / 'run'
     train(recipe, data, run, torch.device('cpu'))
-    monkeypatch.setattr(Pictures, 'take', None)
+    for name in ('take', 'ready'):
+        monkeypatch.setattr(Pictures, name, None)
     train(recipe, data, run, torch.device('cpu'))
+
+
+def test_a_broken_picture_of_validation_is_told_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    folder = squares.write(tmp_path / 'data', {'train': 12, 'val': 4, 'test': 4})
+    path = tmp_path / 'squares.yaml'
+    path.write_text(json.dumps({**squares.RECIPE, 'data': str(folder), 'pretrain': {'epochs': 1},
+                                'finetune': {'epochs': 1, 'batch': 4}}))
+    recipe = load_recipe(path)
+    data, broken = load_data(recipe), folder / 'images' / 'val1.png'
+    whole = broken.read_bytes()
+    broken.write_bytes(b'<html>not found</html>'.ljust(len(whole)))
+    with pytest.raises(DatasetError, match=r'val1\.png: not a picture'):
+        train(recipe, data, tmp_path / 'run', torch.device('cpu'))
+    assert not (tmp_path / 'run').exists()
+    broken.write_bytes(whole)
+    train(recipe, data, tmp_path / 'run', torch.device('cpu'))
+
+
+def test_a_disk_that_fills_up_and_a_damaged_checkpoint_are_one_line(tmp_path, monkeypatch):
+    def full(*given, **more):
+        raise checkpoint.SafetensorError('I/O error: File too large (os error 27)')
+
+    path = tmp_path / 'finetune.safetensors'
+    checkpoint.save_tensors(path, {'x': torch.zeros(3)}, {})
+    before = path.read_bytes()
+    with monkeypatch.context() as now:
+        now.setattr(checkpoint, 'save_file', full)
+        with pytest.raises(ConfigError, match='cannot be written: I/O error'):
+            checkpoint.save_tensors(path, {'x': torch.ones(3)}, {})
+    assert path.read_bytes() == before
+    path.write_bytes(before[:20])
+    with pytest.raises(ConfigError, match=r'finetune\.safetensors: damaged'):
+        load_tensors(path)
