@@ -122,6 +122,12 @@ class PageClient:
         """The model, and what the node reports of it: another one may have the same name."""
         return self.model, self._reported
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of the node's parameters decides whether and how a pipeline answers."""
+        least = self._value('min_confidence', -1.0)
+        return {'top_k': self._value('top_k', 3), 'min_confidence': least if least >= 0 else None}
+
     # what the topics say; in the thread that spins
 
     def _on_detail(self, message: String) -> None:
@@ -171,6 +177,7 @@ class PageClient:
     def _listen_to_conditions(self, names: list[str]) -> None:
         for name in self._conditions.keys() - set(names):
             self._node.destroy_subscription(self._conditions.pop(name))
+            self._story.tell({'kind': 'condition', 'name': name, 'gone': True})
         for name in filter(str.strip, names):
             if name not in self._conditions:
                 self._conditions[name] = self._node.create_subscription(

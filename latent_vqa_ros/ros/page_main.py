@@ -118,7 +118,8 @@ def _serve(node: Node, settings: dict[str, Any], safety: Safety,
 
     client = PageClient(node, settings['node'])
     spinning.start()
-    source = Beside(client, lambda: open_pipeline(client.model), lambda: client.bundle)
+    source = Beside(client, lambda: open_pipeline(client.model, **client.settings),
+                    lambda: (client.bundle, client.settings))
     asyncio.run(serve(source, safety, settings['port'],
                       lambda address: node.get_logger().info(f'the page: {address}'),
                       lambda: bool(signals)))

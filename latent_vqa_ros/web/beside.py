@@ -26,8 +26,11 @@ class Beside:
         self._stills = Stills(load, [], of)
 
     def snapshot(self) -> list[Event]:
-        """Return what the node tells, then the uploads."""
-        return [*self._node.snapshot(), *self._stills.reels_and_answers()]
+        """Return what the node tells, the uploads, and the details of both as they came."""
+        events = [*self._node.snapshot(), *self._stills.reels_and_answers()]
+        details = [event for event in events if event['kind'] == 'detail']
+        return [*(event for event in events if event['kind'] != 'detail'),
+                *sorted(details, key=lambda event: event['at'])]
 
     def listen(self, tell: Tell) -> Callable[[], None]:
         """Tell the events of both."""

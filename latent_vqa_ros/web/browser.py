@@ -26,6 +26,7 @@ PACE = 1 / 15  # s from one picture to the next, at least
 POLL = 0.02  # s between two looks for a newer frame
 WAITING = 500  # events that may wait for a browser
 PATIENCE = 20.0  # s that a send may take
+AGAIN = 1.0  # s until a task that goes on is ended again
 RATE, BURST = 20.0, 60.0  # messages per second, and at once; above, the browser is let go
 GONE = (OSError, TimeoutError, asyncio.TimeoutError)  # two classes before Python 3.11
 QUICK = ('drawn',)  # messages that no rate is set for: at most one per picture
@@ -84,10 +85,15 @@ class Browser:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             end()
-            for task in (*tasks, *self._jobs):
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
             self._look_at(None)
+            for job in self._jobs:
+                job.cancel()
+            left = set(tasks)
+            while left:  # before Python 3.12 wait_for may swallow a cancel
+                for task in left:
+                    task.cancel()
+                _, left = await asyncio.wait(left, timeout=AGAIN)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, GONE):
                 raise result
@@ -152,7 +158,7 @@ class Browser:
 
     def _may_say(self, do: str) -> bool:
         """Count a message against the browser's allowance; tell whether it keeps to it."""
-        if do in QUICK:
+        if do in QUICK and not self._drawn.is_set():  # one per picture
             return True
         now = time.monotonic()
         self._allowance = min(BURST, self._allowance + RATE * (now - self._counted)) - 1
@@ -164,6 +170,8 @@ class Browser:
 
     def _obey(self, command: Command) -> None:
         if command['do'] == 'watch':
+            if command['width'] > self._width:
+                self._last = None  # a still picture is sent again, larger
             self._width = command['width']
             self._look_at(command['camera'])
         elif command['do'] == 'drawn':

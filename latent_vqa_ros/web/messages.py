@@ -41,7 +41,8 @@ def parse(text: str) -> dict[str, Any]:
         value = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise MessageError('that is no JSON') from None
-    if not isinstance(value, dict) or value.get('do') not in _FORMS:
+    if (not isinstance(value, dict) or not isinstance(value.get('do'), str)
+            or value['do'] not in _FORMS):
         raise MessageError(f'"do" must be one of {", ".join(_FORMS)}')
     command = {'do': value['do']}
     for key, check in _FORMS[value['do']].items():

@@ -68,21 +68,26 @@ class Safety:
         if not self.token:
             return True
         return hmac.compare_digest(
-            request.cookies.get(COOKIE, '').encode('utf-8', 'replace'), self._pass().encode())
+            request.cookies.get(_cookie(request), '').encode('utf-8', 'replace'),
+            self._pass().encode())
 
     def from_the_page(self, request: web.Request) -> bool:
         """Tell whether ``Origin`` is the very host that was asked."""
-        origin = urlsplit(request.headers.get('Origin', ''))
+        try:
+            origin = urlsplit(request.headers.get('Origin', ''))
+        except ValueError:
+            return False
         return bool(origin.scheme in ('http', 'https') and origin.netloc
                     and origin.netloc.lower() == request.headers.get('Host', '').lower())
 
-    def admit(self, given: str) -> web.Response | None:
+    def admit(self, request: web.Request, given: str) -> web.Response | None:
         """Return the way in for a right token: a cookie, and the page without the token."""
         if not self.token or not hmac.compare_digest(
                 given.encode('utf-8', 'replace'), self.token.encode()):
             return None
         response = web.Response(status=303, headers={'Location': './'})
-        response.set_cookie(COOKIE, self._pass(), max_age=YEAR, httponly=True, samesite='Strict')
+        response.set_cookie(_cookie(request), self._pass(), max_age=YEAR, httponly=True,
+                            samesite='Strict')
         return response
 
     def _pass(self) -> str:
@@ -98,6 +103,11 @@ def is_this_machine(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _cookie(request: web.Request) -> str:
+    """Return the cookie's name: browsers keep those of a host's ports together."""
+    return f'{COOKIE}_{request.url.port or 0}'
 
 
 def _host_name(header: str) -> str:

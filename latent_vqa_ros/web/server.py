@@ -78,7 +78,7 @@ class Page:
     async def _index(self, request: web.Request) -> web.StreamResponse:
         given = request.query.get('token')
         if given is not None:
-            return self._safety.admit(given) or self._files[DOOR].response(request, 401)
+            return self._safety.admit(request, given) or self._files[DOOR].response(request, 401)
         if not self._safety.known(request):
             return self._files[DOOR].response(request, 401)
         return self._files[INDEX].response(request)
@@ -92,7 +92,7 @@ class Page:
                                      encoded=True).query
         except (TimeoutError, asyncio.TimeoutError):
             raise web.HTTPRequestTimeout from None
-        return (self._safety.admit(form.get('token', '').strip())
+        return (self._safety.admit(request, form.get('token', '').strip())
                 or self._files[DOOR].response(request, 401))
 
     async def _static(self, request: web.Request) -> web.StreamResponse:

@@ -87,7 +87,11 @@ class Story:
             if not str(event['detail'].get('id') or '').startswith(TRIED):
                 self._details.append(event)
         elif kind not in PASSING:
-            self._last[kind, str(event.get(APART.get(kind, ''), ''))] = event
+            name = kind, str(event.get(APART.get(kind, ''), ''))
+            if event.get('gone'):
+                self._last.pop(name, None)
+            else:
+                self._last[name] = event
 
     def snapshot(self) -> list[Event]:
         """Return ``hello``, what is known of everything else, then the last details."""

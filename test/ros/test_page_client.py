@@ -195,3 +195,10 @@ def test_the_same_name_tells_of_a_replaced_bundle(page, bundle_path, tmp_path):
     assert robot.set(model=str(other))[0].successful
     until(lambda: page.last('hello', limit=0.625), 'the new limit')
     assert page.client.bundle != before
+
+
+def test_uploads_are_judged_as_the_node_judges(page):
+    _, page = page(top_k=2)
+    until(lambda: page.client.settings == {'top_k': 2, 'min_confidence': None}, 'the settings')
+    assert page.client.do({'do': 'set', 'name': 'min_confidence', 'value': 0.875}) == ''
+    until(lambda: page.client.settings == {'top_k': 2, 'min_confidence': 0.875}, 'the new limit')

@@ -34,7 +34,7 @@ def _still_serves(page):
         assert link.ask('how many things are there?')['status'] == 'ok'
 
 
-@pytest.mark.parametrize('origin', ['http://evil.example', 'null', '', 'file://'])
+@pytest.mark.parametrize('origin', ['http://evil.example', 'null', '', 'file://', 'http://['])
 def test_another_origin_gets_no_link_and_uploads_nothing(page, origin):
     assert page.link(Origin=origin).status == 403
     assert page.request('POST', '/picture', b'x', Origin=origin)[0] == 403
@@ -54,7 +54,7 @@ def test_a_wrong_token_sees_the_door_only(locked, token):
     assert b'main.js' not in body
     assert locked.request(path='/static/main.js')[0] == 401
     assert locked.link().status == 401
-    assert locked.link(Cookie='vqa_page=' + 'f' * 64).status == 401
+    assert locked.link(Cookie=f'vqa_page_{locked.port}=' + 'f' * 64).status == 401
 
 
 def test_the_right_token_is_shown_once_and_stands_in_no_log_and_no_cookie(locked):
@@ -64,6 +64,7 @@ def test_the_right_token_is_shown_once_and_stands_in_no_log_and_no_cookie(locked
     assert 'httponly' in cookie
     assert 'samesite=strict' in cookie
     assert TOKEN not in cookie
+    assert cookie.startswith(f'vqa_page_{locked.port}=')  # another port's stays as it is
     with locked.link(Cookie=cookie.partition(';')[0]) as link:
         assert link.until('hello')['kind'] == 'hello'
     assert TOKEN not in locked.log.read_text()
@@ -151,8 +152,22 @@ def test_ten_thousand_messages_end_the_connection_and_nothing_else(page):
         assert event is None or (event['code'], event['why']) == (1008, 'too many messages')
 
 
+def test_pictures_are_acknowledged_once_each(page):
+    with page.link() as link:
+        try:
+            for _ in range(1000):
+                link.say({'do': 'drawn'})
+        except OSError:
+            pass
+        event = link.receive()
+        while event and event['kind'] != 'closed':
+            event = link.receive()
+        assert event is None or (event['code'], event['why']) == (1008, 'too many messages')
+
+
 @pytest.mark.parametrize(
-    'text', ['{', 'null', '{"do":', '\u0000', '{"do": "ask"}', '"' + 'x' * 999])
+    'text', ['{', 'null', '{"do":', '\u0000', '{"do": "ask"}', '{"do": []}', '{"do": {}}',
+             '"' + 'x' * 999])
 def test_broken_json_is_said_and_the_link_stays(page, text):
     with page.link() as link:
         link.say(text)

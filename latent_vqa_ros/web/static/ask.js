@@ -1,7 +1,7 @@
 // Ask, read the answer, say that it is wrong.
 
 import {clock, fill, find, h, keep, notice, percent, recall} from './dom.js';
-import {Story} from './story.js';
+import {Story, keyOf} from './story.js';
 import {asWritten, cameraName, nearest, said, taughtSaid} from './words.js';
 
 const SUGGESTIONS = 7;
@@ -235,7 +235,8 @@ export class Ask {
   }
 
   near(question) {
-    const near = nearest(question, this.questions(), 5);
+    const here = this.stage.isUpload(this.stage.camera ?? '') ? this.known : this.questions();  // taught ones are the node's
+    const near = nearest(question, here, 6).filter((each) => keyOf(each) !== keyOf(question)).slice(0, 5);
     if (!near.length) return;
     this.card.append(h('div', {class: 'near'}, h('p', {}, 'Did you mean'), near.map((each) => h(
       'button', {type: 'button', onclick: () => this.ask(each)}, each))));

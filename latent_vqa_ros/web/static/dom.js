@@ -81,7 +81,11 @@ export function notice(text, level = 'info') {
 export const percent = (share) => share === null || share === undefined ? '–'
   : `${Math.round(100 * share)} %`;
 
-export const clock = (seconds) => new Date(1000 * seconds).toLocaleTimeString();
+// When something was: the time, and the day where that is not today.
+export function clock(seconds) {
+  const at = new Date(1000 * seconds);
+  return at.toDateString() === new Date().toDateString() ? at.toLocaleTimeString() : at.toLocaleString();
+}
 
 export function lasted(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;

@@ -20,6 +20,8 @@ export class Link {
     this.socket.onmessage = ({data}) => this.take(data);
     this.socket.onclose = (event) => {
       this.on.close(event.reason);
+      // another token: the door is shown, where a new one can be given
+      fetch('./').then(({status}) => { if (status === 401) location.reload(); }, () => {});
       setTimeout(() => this.open(), AGAIN[Math.min(this.tries, AGAIN.length - 1)]);
       this.tries += 1;
     };

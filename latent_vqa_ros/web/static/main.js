@@ -4,6 +4,7 @@ import {Ask} from './ask.js';
 import {find, isFree, keep, keysAreOn, notice, recall} from './dom.js';
 import {Link} from './link.js';
 import {Stage} from './stage.js';
+import {keyOf} from './story.js';
 import {State} from './state.js';
 import {Teach} from './teach.js';
 
@@ -79,6 +80,7 @@ const TAKE = {
     ahead = event.now - Date.now() / 1000;
     stage.know(event.cameras);
     ask.story.severalCameras = event.cameras.length > 1;
+    ask.story.standing = new Set((event.standing ?? []).map(keyOf));
     ask.know(event);
     state.know(event);
     show(view ?? location.hash.slice(1));
@@ -92,9 +94,12 @@ const TAKE = {
     else ask.onDetail(detail, here(at), old);
   },
   teach({detail}) { ask.onTeach(detail); teach.onTeach(detail); },
-  diagnostics({statuses}) { state.onDiagnostics(statuses); light(); },
+  diagnostics({statuses, at}) { state.onDiagnostics(statuses, here(at)); light(); },
   parameters({rows}) { state.onParameters(rows); ask.onParameters(rows); },
-  condition(event) { state.onCondition({...event, at: event.at === null ? null : here(event.at)}); },
+  condition(event) {
+    if (event.gone) state.dropCondition(event.name);
+    else state.onCondition({...event, at: event.at === null ? null : here(event.at)});
+  },
   node({there}) {
     nodeThere = there;
     light();
@@ -106,6 +111,7 @@ const TAKE = {
 };
 
 const opened = Date.now() / 1000;
+ask.story.goesOn = () => Boolean(link?.isOpen) && nodeThere !== false && !state.silent;
 link = new Link({
   event: (event) => TAKE[event.kind]?.(event),
   picture: (head, jpeg) => stage.show(head, jpeg),

@@ -33,14 +33,20 @@ export class State {
     this.drawLamps();
   }
 
+  dropCondition(name) {
+    this.conditions.delete(name);
+    this.drawLamps();
+  }
+
   drawLamps() {
     fill(this.lampsNode, this.conditions.size ? [...this.conditions.values()].map(lamp)
       : h('li', {class: 'hint'}, 'No conditions are set.'));
   }
 
-  onDiagnostics(statuses) {
+  // ``at``: when the node said so, s; it may be told again long after
+  onDiagnostics(statuses, at) {
     this.statuses = statuses;
-    this.heard = Date.now();
+    this.heard = 1000 * at;
     this.drawHealth();
     this.drawModel();
   }
@@ -55,7 +61,8 @@ export class State {
   }
 
   get silent() {
-    return Date.now() - this.heard > 8000;
+    const period = this.rows.find((row) => row.name === 'diagnostics_period')?.value ?? 1;
+    return Date.now() - this.heard > Math.max(8000, 3000 * period);
   }
 
   // the worst level of the node's own report, for the lamp at the top
