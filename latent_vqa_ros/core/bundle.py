@@ -112,9 +112,9 @@ def _check_events(text: bytes, loader: Any, where: str) -> None:
 def read_bounded(path: Path, limit: int) -> bytes:
     """Return a file's bytes; BundleError where it cannot be read or has more than ``limit``."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), 'rb') as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe gives nothing, for ever
-                raise BundleError(f'{path}: not a file')
+        if stat.S_ISFIFO(path.stat().st_mode):  # it may give nothing, for ever
+            raise BundleError(f'{path}: not a file')
+        with path.open('rb') as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
         raise BundleError(f'{path}: no such file; is this a bundle folder?') from None

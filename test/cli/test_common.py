@@ -33,7 +33,7 @@ def test_the_default_model_is_the_runtimes():
 def test_a_signal_ends_a_command_as_an_error_would_but_not_under_nohup(name, ignored, code):
     done = subprocess.run([sys.executable, '-c', (
         'import os, signal\n'
-        f'{"signal.signal(signal.SIGHUP, signal.SIG_IGN)" if ignored else ""}\n'
+        f'signal.signal(signal.SIGHUP, signal.{"SIG_IGN" if ignored else "SIG_DFL"})\n'
         'from latent_vqa_ros.cli.common import end_cleanly\n'
         'end_cleanly()\n'
         'try:\n'
