@@ -43,7 +43,9 @@ class TrueFrame:
 def is_bag(path: Path) -> bool:
     """Return whether this looks like a bag, of whatever kind, rather than a folder of data."""
     suffixes = (*STORAGE_SUFFIXES, *PACKED_SUFFIXES, '.bag')
-    return path.suffix in suffixes or (path / 'metadata.yaml').exists() or path.is_dir() and any(
+    if path.suffix in suffixes or (path / 'metadata.yaml').exists():
+        return True
+    return path.is_dir() and not (path / 'questions.jsonl').exists() and any(
         child.suffix in suffixes for child in path.iterdir())
 
 

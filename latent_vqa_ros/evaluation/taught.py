@@ -10,15 +10,21 @@ import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from latent_vqa_ros.core.compressed import compressed_to_rgb
+from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.images import read_rgb
 from latent_vqa_ros.datasets.record import DatasetError, Record
+from latent_vqa_ros.teach.features import jpeg
+from latent_vqa_ros.teach.question import normal
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +38,9 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
     ``camera`` is the one as whose the pictures are asked about.
     """
     rows: dict[str, list[Row]] = defaultdict(list)
-    shots = 0
+    shots = set[Path]()
     for record in tqdm(records, 'evaluate', leave=False, mininterval=1):
-        rgb, digest = read_rgb(record), hashlib.sha256(record.image.read_bytes()).hexdigest()
+        rgb, digests = read_rgb(record), _as_shots(record)
         frame = Frame(lambda rgb=rgb: (rgb, None))  # type: ignore[misc]
         for question in record.questions:
             taught = pipeline.taught and pipeline.taught.find(question.text, camera)
@@ -42,21 +48,31 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
                 continue
             if taught.broken:
                 raise DatasetError(f'{question.text[:80]!r} cannot be answered: {taught.broken}')
-            if digest in taught.shown:
-                shots += 1
+            if digests & taught.shown:
+                shots.add(record.image)
                 continue
             detail = pipeline.respond(Request(question.text, camera), frame)
             rows[question.text].append((
-                question.answer, detail.status is Status.OK, detail.answer == question.answer,
+                question.answer, detail.status is Status.OK,
+                normal(detail.answer or '') == normal(question.answer),
                 detail.confidence or 0.0))
     if shots:
-        log.warning('%d pictures are left out: the questions were taught with them', shots)
+        log.warning('%d pictures are left out: the questions were taught with them', len(shots))
     if shots and not rows:
         raise DatasetError(f'{data}: each picture of its split {split} is a shot that its '
                            'question was taught with; measure on others')
     if not rows:
         raise DatasetError(f'{data}: no question of its split {split} was taught')
     return report(rows, data, split)
+
+
+def _as_shots(record: Record) -> frozenset[str]:
+    """Return the digests that a picture may have as a shot: as it lies there, and re-encoded."""
+    content = record.image.read_bytes()
+    found = [content, jpeg(read_rgb(record))]
+    with suppress(ImageError):  # of another kind than JPEG and PNG; files are taught upright
+        found.append(jpeg(compressed_to_rgb(content, upright=True)))
+    return frozenset(hashlib.sha256(each).hexdigest() for each in found)
 
 
 def report(rows: Mapping[str, Sequence[Row]], data: str, split: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Answerer:
         """
         frame = None
         try:
-            frame, absent = self._look(request, frames)
+            frame, absent = self._look(request, settings, frames)
             pipeline = self._models.in_use(settings.model)
             _adjust(pipeline, settings)
             pipeline.taught = self._taught
@@ -87,8 +87,8 @@ class Answerer:
 
         It keeps no frame. Raises what the middleware raises about a message that it cannot read.
         """
-        frame, _ = self._look(request, frames)
-        stale = bool(frame and 0 < settings.max_image_age < frame.outdated_s(self._now_ns()))
+        frame, _ = self._look(request, settings, frames)
+        stale = bool(frame and self._is_stale(frame, settings))
         taught = self._taught and self._taught.folder.change()
         return (ref(frame) if frame else None, self._models.pick(settings.model), settings, stale,
                 taught)
@@ -104,15 +104,21 @@ class Answerer:
                           f'most {settings.max_image_age:g} s are taken')
         return frame
 
-    def _look(self, request: Request, frames: dict[str, Frame | None] | None = None
-              ) -> tuple[Frame | None, str]:
-        """Return the newest frame of the camera asked, or why there is none."""
+    def _is_stale(self, frame: Frame, settings: Settings) -> bool:
+        return 0 < settings.max_image_age < frame.outdated_s(self._now_ns())
+
+    def _look(self, request: Request, settings: Settings,
+              frames: dict[str, Frame | None] | None = None) -> tuple[Frame | None, str]:
+        """Return the frame of the camera asked, or why there is none.
+
+        The one in ``frames``, unless that has become too old; else the newest.
+        """
         if request.error:
             return None, ''
         frames = {} if frames is None else frames
-        if request.camera not in frames:
-            frames[request.camera] = self._source.newest(request.camera)
-        frame = frames[request.camera]
+        frame = frames.get(request.camera)
+        if frame is None or self._is_stale(frame, settings):
+            frame = frames[request.camera] = self._source.newest(request.camera)
         return frame, '' if frame else self._source.why_absent(request.camera)
 
 

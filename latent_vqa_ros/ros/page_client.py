@@ -24,6 +24,7 @@ from latent_vqa_ros.core.manifest import Manifest
 from latent_vqa_ros.core.models import find_model
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.preprocess import source_box
+from latent_vqa_ros.core.questions import parse
 from latent_vqa_ros.ros.frame_source import FrameSource
 from latent_vqa_ros.ros.page_services import NodeServices, Row
 from latent_vqa_ros.web.source import Command, Event, Story, Tell
@@ -221,7 +222,8 @@ class PageClient:
                      'words': list(manifest.words), 'limit': manifest.min_confidence}
         if limit >= 0:
             known['limit'] = limit
-        standing = [text for text in self._value('standing_questions', []) if text.strip()]
+        standing = [[one.camera, one.question] for entry in self._value('standing_questions', [])
+                    if entry.strip() for one in parse(entry, self._cameras())]
         return {'kind': 'hello', 'page': 'node', 'cameras': self._cameras(),
                 'can': {'teach': True, 'state': True}, 'model': {'name': self.model},
                 'standing': standing, **known}

@@ -105,8 +105,6 @@ def as_kept(pixels: Array, region: Region | None, code: int | None = None) -> Ar
     a frame with shots does the same to it. ``pixels`` and ``code`` as in ``RegionEncoder.encode``.
     """
     x, y, width, height = pixels_of(region, (pixels.shape[0], pixels.shape[1]))
-    if width * height > LARGE:
-        return finish_rgb(crop(pixels, region), code)
     left, top = ((max(0, start - BLOCK) // BLOCK) * BLOCK for start in (x, y))
     right, bottom = (-(-(end + BLOCK) // BLOCK) * BLOCK for end in (x + width, y + height))
     part = finish_rgb(pixels[top:bottom, left:right], code)
@@ -176,6 +174,18 @@ class RegionEncoder:
         groups = opened.network.features(image_hwc)
         return np.concatenate([(v / (np.linalg.norm(v, axis=1, keepdims=True) + 1e-6)).ravel()
                                for v in groups.values()]).astype(np.float32)
+
+
+    def encode_as_kept(self, pixels: Array, region: Region | None = None,
+                       code: int | None = None) -> Array:
+        """Return what ``encode`` would of the shot that the frame would be kept as, about.
+
+        A large region shrinks so much that JPEG changes little: it is taken as it is.
+        """
+        _, _, width, height = pixels_of(region, (pixels.shape[0], pixels.shape[1]))
+        if width * height > LARGE:
+            return self.encode(pixels, region, code)
+        return self.encode(as_kept(pixels, region, code))
 
 
 def _opened(bundle: Bundle, network: Network) -> _Opened:

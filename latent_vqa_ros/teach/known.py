@@ -170,7 +170,8 @@ def _of_slug(all_known: Sequence[Known], question: Question) -> Known | None:
     """Return the question whose slug is the text: its camera is known, or any will do."""
     for known in all_known:
         camera = known.question.camera
-        if question.text == known.slug and camera in ('', question.camera):
+        if question.text == known.slug and (not question.camera
+                                            or camera in ('', question.camera)):
             return known
         if question.text == known.slug and not question.keys & known.question.keys:
             raise TeachError(f'{known.slug} is taught for the camera {camera!r}')

@@ -29,7 +29,7 @@ from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.taught import Seen
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.teach import versions
-from latent_vqa_ros.teach.features import RegionEncoder, as_kept, pixels_of
+from latent_vqa_ros.teach.features import RegionEncoder, pixels_of
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import CONFIDENCE
 from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, is_there, read
@@ -68,7 +68,7 @@ class Eye:
             return features[region], size, (decoded - started) * 1e3, None
         if len(features) >= MAX_REGIONS:
             features.clear()
-        features[region] = self.encoder.encode(as_kept(pixels, region, code))
+        features[region] = self.encoder.encode_as_kept(pixels, region, code)
         return (features[region], size, (decoded - started) * 1e3,
                 (time.perf_counter() - decoded) * 1e3)
 
@@ -208,8 +208,9 @@ class Taught:
         if found is None and not camera:
             several = {name: one for (name, text), one in self._on.items() if text == key}
             found = next(iter(several.values()), None)
-            if len(several) > 1:
-                return Broken(key, 'it is taught for several cameras: ' + ', '.join(several))
+            if found is not None and len(several) > 1:
+                return Broken(found.slug, 'it is taught for several cameras: '
+                              + ', '.join(several))
         return found
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,8 +115,9 @@ class Teacher:
              known: Known | None = None) -> Known:
         seen = None if known is None else known.active  # a correction switches nothing on
         known, version = self._learner.fit(known or self._known(message))
-        document['warnings'] = _colourless(known, picture(known, next(
-            shot for shot in known.shots if shot.name not in version.about['unread'])))
+        for shot in known.shots[:1]:
+            with suppress(TeachError):  # it was read before; by now it is gone
+                document['warnings'] = _colourless(known, picture(known, shot))
         if version.trusted or message.force:
             return self.folder.switch(known, version.about['number'], not version.trusted, seen)
         document.update(status=NOT_TRUSTED, reason=version.about['judgement']['reason'])

@@ -262,7 +262,8 @@ def deliver(manifest: Manifest, report: Json, work: Path, out: Path, training: s
             shutil.copyfile(work / name, made / name)
         _describe(manifest, report, made, training, names)
         load(made)
-        (out / MANIFEST).unlink(missing_ok=True)
+        for name in (MANIFEST, card.WRONG):
+            (out / name).unlink(missing_ok=True)
         for path in sorted(made.iterdir(), key=lambda path: path.name == MANIFEST):
             path.replace(out / path.name)
     return report

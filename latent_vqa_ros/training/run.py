@@ -70,9 +70,11 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
     described = not recipe.start and any(
         record.captions or places and record.regions for record in data.train)
     _require_rows(recipe, len(data.train), described)
+    noted = _checked(folder, trained, recipe)
     for records in () if finished(folder) else (data.train, data.val):  # broken ones: told first
         Pictures(records, recipe.preprocess).ready()
-    _claim(folder, trained, recipe)
+    if distributed.rank() == 0:
+        checkpoint.write_atomic(folder / RUN, json.dumps({**noted, **trained}).encode())
     model = build(recipe, data)
     begun = (folder / FINETUNED).exists()  # it holds what came before, too
     if recipe.start and not begun:
@@ -117,8 +119,8 @@ def same_start(recipe: Recipe, folder: Path) -> bool:
     return True
 
 
-def _claim(folder: Path, trained: dict[str, Any], recipe: Recipe) -> None:
-    """Note in the run folder what is trained there; ConfigError if that is something else."""
+def _checked(folder: Path, trained: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return what is trained in the run folder already; ConfigError if that is something else."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RUN
     begun = json.loads(path.read_text('utf-8')) if path.exists() else dict(trained)
@@ -129,8 +131,7 @@ def _claim(folder: Path, trained: dict[str, Any], recipe: Recipe) -> None:
     if differ:
         raise ConfigError(f'{folder}: holds a training with another {", ".join(differ)}; name '
                           'another --folder, or remove this one')
-    if distributed.rank() == 0:
-        checkpoint.write_atomic(path, json.dumps({**begun, **trained}).encode())
+    return begun
 
 
 def finished(folder: Path) -> bool:

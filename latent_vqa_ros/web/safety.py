@@ -107,7 +107,11 @@ def is_this_machine(name: str) -> bool:
 
 def _cookie(request: web.Request) -> str:
     """Return the cookie's name: browsers keep those of a host's ports together."""
-    return f'{COOKIE}_{request.url.port or 0}'
+    try:
+        port = urlsplit(f'//{request.headers.get("Host", "")}').port
+    except ValueError:
+        port = None
+    return f'{COOKIE}_{port or 0}'
 
 
 def _host_name(header: str) -> str:

@@ -100,6 +100,9 @@ def test_a_folder_with_a_storage_is_a_bag_though_its_metadata_is_gone(tmp_path):
     shutil.copytree(TINY, tmp_path / 'bag')
     (tmp_path / 'bag' / 'metadata.yaml').unlink()
     assert is_bag(tmp_path / 'bag')
+    (tmp_path / 'bag' / 'questions.jsonl').write_text('')
+    assert not is_bag(tmp_path / 'bag')  # data, with a recording beside it
+    (tmp_path / 'bag' / 'questions.jsonl').unlink()
     (tmp_path / 'bag' / 'tiny_bag.db3').rename(tmp_path / 'bag' / 'x.txt')
     assert not is_bag(tmp_path / 'bag')
 

@@ -159,8 +159,9 @@ def test_evaluate_leaves_out_what_a_question_was_taught_with(shown, pictures, tm
     assert main(['evaluate', '--data', own, '--taught', str(shown)]) == 1
     assert 'is a shot that its question was taught with' in caplog.text
     shot = shown / 'is-the-lid-open' / 'shots' / '000001.jpg'
-    lines = [{'image': str(path), 'question': QUESTION, 'answer': path.name.partition('_')[0],
-              'split': 'test'} for path in (*sorted(pictures.glob('*_1[0123].png')), shot)
+    lines = [{'image': str(path), 'question': QUESTION, 'split': 'test',
+              'answer': 'yes' if path == shot else path.name.partition('_')[0].capitalize()}
+             for path in (*sorted(pictures.glob('*_1[0123].png')), pictures / 'no_03.png', shot)
              if 'stripes' not in path.name]
     data = tmp_path / 'new'
     data.mkdir()
@@ -171,7 +172,7 @@ def test_evaluate_leaves_out_what_a_question_was_taught_with(shown, pictures, tm
     (data / 'questions.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
     document = call(capsys, 'evaluate', '--data', data, '--taught', shown)
     assert (document['n'], document['accuracy']) == (8, 1)
-    assert '1 pictures are left out' in caplog.text
+    assert '2 pictures are left out' in caplog.text  # a shot, and the picture of another
     assert document['groups'][QUESTION]['blind'] == 0.5
     assert document['ece'] is None
 

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import LIMIT, QUESTION, image, until
 
+from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.ros.diagnostics import OK, WARN
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
@@ -260,6 +261,20 @@ def test_all_questions_of_a_round_are_about_one_frame(seeing, monkeypatch):
     assert [len({str(detail['stamp']) for detail in one}) for one in rounds] == [1, 1, 1]
     assert len({str(one[0]['stamp']) for one in rounds}) == 3
     assert [detail['encoding_reused'] for detail in rounds[0][:2]] == [False, True]
+
+
+def test_a_frame_that_gets_too_old_in_a_round_is_left_for_a_newer_one(robot, monkeypatch):
+    seeing = robot(min_confidence=0.0, max_image_age=0.3, standing_publish='always')
+    seeing.show_now(colour=RED)
+    answerer = seeing.vqa.activation._answerer
+    frame = seeing.vqa.activation.source.newest('')
+    newer = replace(frame, stamp_ns=frame.stamp_ns + 1)
+    monkeypatch.setattr(seeing.vqa.activation.source, 'newest', lambda camera: newer)
+    request, settings = Request(QUESTION), seeing.vqa.settings
+    monkeypatch.setattr(answerer, '_is_stale', lambda held, settings: False)
+    assert answerer._look(request, settings, {'': frame})[0] is frame
+    monkeypatch.setattr(answerer, '_is_stale', lambda held, settings: held is frame)
+    assert answerer._look(request, settings, {'': frame})[0] is newer
 
 
 def test_what_a_standing_question_and_a_condition_saw_is_not_kept(robot):

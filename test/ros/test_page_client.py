@@ -202,3 +202,11 @@ def test_uploads_are_judged_as_the_node_judges(page):
     until(lambda: page.client.settings == {'top_k': 2, 'min_confidence': None}, 'the settings')
     assert page.client.do({'do': 'set', 'name': 'min_confidence', 'value': 0.875}) == ''
     until(lambda: page.client.settings == {'top_k': 2, 'min_confidence': 0.875}, 'the new limit')
+
+
+def test_standing_questions_are_told_with_their_cameras(page):
+    _, page = page(cameras=['front', 'rear'], standing_questions=[
+        QUESTION, '@rear is there a red shape?', '{"question": "what is it?", "camera": "rear"}'])
+    told = until(lambda: page.last('hello') and page.last('hello')['standing'], 'them')
+    assert told == [['front', QUESTION], ['rear', 'is there a red shape?'],
+                    ['rear', 'what is it?']]

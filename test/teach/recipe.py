@@ -26,7 +26,7 @@ from teach import tasks
 import latent_vqa_ros
 from latent_vqa_ros import backends
 from latent_vqa_ros.core.answer import softmax
-from latent_vqa_ros.teach.features import RegionEncoder, as_kept
+from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.head import Shown, fit
 from latent_vqa_ros.teach.judge import CONFIDENCE, GATE, judge, margins
 
@@ -44,7 +44,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     encoder = RegionEncoder(lambda: backends.open_features('lite0'))
     found = [tasks.real(args.signs), tasks.real(args.vegetables), *tasks.simulated()]
-    seen = [(task, np.stack([encoder.encode(as_kept(picture, task.region))
+    seen = [(task, np.stack([encoder.encode_as_kept(picture, task.region)
                              for picture in task.pictures]))
             for task in found]
     others = elsewhere(encoder, args.rooms)
@@ -69,7 +69,7 @@ def elsewhere(encoder, folder):
              for path in files[::max(1, len(files) // ROOMS)][:ROOMS]]
     noise = np.random.default_rng(0).integers(0, 256, (NOISE, 240, 320, 3), dtype=np.uint8)
     flat = [np.full((240, 320, 3), grey, np.uint8) for grey in (0, 60, 128, 255)]
-    return np.stack([encoder.encode(as_kept(picture, None))
+    return np.stack([encoder.encode_as_kept(picture)
                      for picture in (*rooms, *noise, *flat)])
 
 
@@ -204,7 +204,7 @@ def moved(seen, encoder):
             test = np.flatnonzero(~train_n)
             pictures = [np.roll(task.pictures[i], round(share * tasks.SIDE), 1) for i in test]
             answers, given = look(fitted.head, np.stack(
-                [encoder.encode(as_kept(picture, task.region)) for picture in pictures]), encoder)
+                [encoder.encode_as_kept(picture, task.region) for picture in pictures]), encoder)
             rows.append((given.mean(), (given & (answers == task.answer_n[test])).mean()))
         given, right = np.mean(rows, 0)
         found[str(share)] = rounded({'answered': given,

@@ -33,15 +33,22 @@ def test_a_region_is_the_same_as_in_the_shot(height, width, seed, at, size):
     assert np.array_equal(as_kept(rgb, None), shot)
 
 
-def test_colours_are_converted_before(monkeypatch):
+def test_colours_are_converted_before():
     bgr = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     rgb = finish_rgb(bgr, cv2.COLOR_BGR2RGB)
     assert np.array_equal(as_kept(bgr, SMALL, cv2.COLOR_BGR2RGB), as_kept(rgb, SMALL))
     grey = bgr[..., 0]
     shot = compressed_to_rgb(jpeg(finish_rgb(grey, cv2.COLOR_GRAY2RGB)))
     assert np.array_equal(as_kept(grey, None, cv2.COLOR_GRAY2RGB), shot)
-    monkeypatch.setattr(features, 'LARGE', 60 * 80 - 1)
-    assert np.array_equal(as_kept(bgr, None, cv2.COLOR_BGR2RGB), rgb)
+
+
+@pytest.mark.parametrize(('large', 'kept'), [(60 * 80, True), (60 * 80 - 1, False)])
+def test_a_large_region_is_taken_as_it_is(encoder, monkeypatch, large, kept):
+    bgr = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    rgb = finish_rgb(bgr, cv2.COLOR_BGR2RGB)
+    monkeypatch.setattr(features, 'LARGE', large)
+    wanted = encoder.encode(as_kept(rgb, None) if kept else rgb)
+    assert np.array_equal(encoder.encode_as_kept(bgr, None, cv2.COLOR_BGR2RGB), wanted)
 
 
 def noisy(answer, seed):

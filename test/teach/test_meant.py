@@ -34,6 +34,7 @@ def test_who_names_no_camera_adds_to_the_only_question_of_this_text(tmp_path):
     here.add(Question(LID.text, 'front'), 'yes', jpeg(1), 5)
     known, _ = here.add(LID, 'no', jpeg(2), 6)
     assert (known.question.camera, known.answers) == ('front', ('yes', 'no'))
+    assert here.add(Question(known.slug), 'no', jpeg(5), 7)[0].path == known.path
     here.add(Question(LID.text, 'back'), 'yes', jpeg(3), 7)
     with pytest.raises(TeachError, match='several cameras; name one: front, back'):
         here.add(LID, 'no', jpeg(4), 8)

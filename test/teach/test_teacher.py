@@ -295,3 +295,12 @@ def test_shots_that_cannot_be_read_are_not_counted_as_shown(teacher):
     document = do(teacher, do='fit', question=QUESTION)
     assert document['reason'] == "shots: 8 of 10 for 'yes'"
     assert document['next'] == {'answer': 'yes', 'say': "show 'yes' 2 more times", 'about': None}
+
+
+def test_a_shot_that_goes_after_it_was_read_does_not_undo_a_fit(teacher):
+    slug = show(teacher)['slug']
+    assert do(teacher, do='fit', question=QUESTION)['active'] == 1
+    (teacher.folder.path / slug / 'shots' / '000001.jpg').unlink()
+    document = do(teacher, do='fit', question=QUESTION, force=True)
+    assert (document['status'], document['active']) == ('ok', 2)
+    assert '000001.jpg is gone' in document['warnings']

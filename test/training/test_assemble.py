@@ -264,5 +264,7 @@ def test_a_last_stage_that_fails_leaves_the_bundle_of_before(finished, made, mon
     with pytest.raises(bundle.BundleError, match='a value of 5000 characters'):
         assemble.deliver(replace(made.manifest, vocabulary=words), report, work, out, '')
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / 'wrong.png').write_bytes(b'of before')
     assemble.deliver(made.manifest, report, work, out, '')
+    assert not (out / 'wrong.png').exists()
     assert bundle.load(out).manifest.vocabulary == made.manifest.vocabulary

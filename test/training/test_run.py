@@ -312,7 +312,7 @@ def test_a_broken_picture_of_validation_is_told_before_the_first_step(tmp_path, 
     broken.write_bytes(b'<html>not found</html>'.ljust(len(whole)))
     with pytest.raises(DatasetError, match=r'val1\.png: not a picture'):
         train(recipe, data, tmp_path / 'run', torch.device('cpu'))
-    assert not (tmp_path / 'run').exists()
+    assert not list((tmp_path / 'run').iterdir())
     broken.write_bytes(whole)
     train(recipe, data, tmp_path / 'run', torch.device('cpu'))
 

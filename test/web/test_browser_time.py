@@ -14,7 +14,7 @@ STATUS = {'name': 'node', 'level': 0, 'message': 'active', 'values': {}}
 def screen(told_screen):
     told_screen.until(lambda: told_screen.pictures, 'a picture')
     told_screen.run('alone = true')
-    told_screen.run('hear(arguments[0])', hello() | {'standing': ['Is it open?']})
+    told_screen.run('hear(arguments[0])', hello() | {'standing': [['camera', 'Is it open?']]})
     yield told_screen
     told_screen.run('localStorage.clear()')
 

@@ -46,6 +46,12 @@ def test_another_site_that_points_its_name_here_sees_nothing(page):
     assert b'<html' not in body
 
 
+@pytest.mark.parametrize('host', ['a:b:c', 'localhost:99999999', '[', '::'])
+def test_a_host_that_is_none_sees_the_door(locked, host):
+    assert locked.request(Host=host)[0] == 401
+    assert 'Traceback' not in locked.log.read_text()
+
+
 @pytest.mark.parametrize('token', ['', 'wrong', TOKEN[:-1], TOKEN + 'x', '%C3%A9' * 16])
 def test_a_wrong_token_sees_the_door_only(locked, token):
     status, headers, body = locked.request(path=f'/?token={token}')

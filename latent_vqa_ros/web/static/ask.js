@@ -55,7 +55,8 @@ export class Ask {
   }
 
   know(hello) {
-    this.known = [...new Set([...(hello.standing ?? []), ...hello.questions].map(asWritten))];
+    const standing = (hello.standing ?? []).map(([, question]) => question);
+    this.known = [...new Set([...standing, ...hello.questions].map(asWritten))];
     this.answers = hello.answers;
     this.limit = hello.limit;
     this.canTeach = hello.can.teach;
@@ -236,7 +237,7 @@ export class Ask {
 
   near(question) {
     const here = this.stage.isUpload(this.stage.camera ?? '') ? this.known : this.questions();  // taught ones are the node's
-    const near = nearest(question, here, 6).filter((each) => keyOf(each) !== keyOf(question)).slice(0, 5);
+    const near = nearest(question, here, 6).filter((each) => keyOf('', each) !== keyOf('', question)).slice(0, 5);
     if (!near.length) return;
     this.card.append(h('div', {class: 'near'}, h('p', {}, 'Did you mean'), near.map((each) => h(
       'button', {type: 'button', onclick: () => this.ask(each)}, each))));

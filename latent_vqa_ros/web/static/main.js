@@ -80,7 +80,7 @@ const TAKE = {
     ahead = event.now - Date.now() / 1000;
     stage.know(event.cameras);
     ask.story.severalCameras = event.cameras.length > 1;
-    ask.story.standing = new Set((event.standing ?? []).map(keyOf));
+    ask.story.standing = new Set((event.standing ?? []).map(([camera, question]) => keyOf(camera, question)));
     ask.know(event);
     state.know(event);
     show(view ?? location.hash.slice(1));

@@ -6,7 +6,7 @@ import {said, verdict} from './words.js';
 const LINES = 8;  // questions, the last asked first
 const RUNS = 7;  // changes of a question that are shown
 
-export const keyOf = (question) => question.trim().toLowerCase();
+export const keyOf = (camera, question) => `${camera}\n${question.trim().toLowerCase()}`;
 
 export class Story {
   constructor(where, onChoose) {
@@ -21,7 +21,7 @@ export class Story {
 
   // Add a detail that came at a time; equal answers in a row are one run.
   add(detail, at) {
-    const key = `${detail.camera}\n${keyOf(detail.question)}`;
+    const key = keyOf(detail.camera, detail.question);
     const runs = this.questions.get(key) ?? [];
     const last = runs.at(-1);
     const same = last && last.detail.status === detail.status && last.detail.answer === detail.answer;
@@ -51,7 +51,7 @@ export class Story {
     return h('li', {key: `${camera}\n${question}`},
       h('p', {class: 'asked'}, question, camera && this.severalCameras ? h('span', {class: 'hint'}, ` · ${camera}`) : null),
       h('ol', {class: 'strip', 'aria-label': `Answers to ${question}`}, shown.map((run, index) => {
-        const stands = this.standing.has(keyOf(question));  // what is asked once is known of then alone
+        const stands = this.standing.has(keyOf(camera, question));  // what is asked once is known of then alone
         const until = stands && this.goesOn() ? Date.now() / 1000 : run.until;
         const end = stands ? shown[index + 1]?.from ?? until : run.until;
         const asked = run.times > 1 ? `${run.times} times in ${lasted(end - run.from)}` : 'once';
