@@ -86,7 +86,7 @@ def _add_add(what: Any) -> None:
     parser.add_argument('--answer', required=True, metavar='A')
     parser.add_argument('--wording', dest='wordings', action='append', default=[], metavar='Q',
                         help='another text that asks the same; may be repeated')
-    parser.add_argument('--camera', default='', metavar='NAME', help='default: that of the question, else any')
+    parser.add_argument('--camera', default='', metavar='NAME', help='default: its own, or any')
     parser.add_argument('--region', nargs=4, type=float, metavar=('X', 'Y', 'WIDTH', 'HEIGHT'),
                         help='where the thing is, as shares of the frame (default: all of it)')
     parser.add_argument('--moment', default='', metavar='NAME',
