@@ -40,11 +40,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_taught(parser)
     add_taught_camera(parser)
     add_json(parser, 'a list of answer/detail objects')
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per question; return 0 when each one was answered."""
+    if args.camera and args.taught is None:
+        args.fail('--camera goes with --taught')
     details = answer(args.image, args.questions, args.model, args.taught, args.camera)
     if args.json:
         print(one_document([detail.to_dict() for detail in details]))

@@ -21,7 +21,7 @@ from latent_vqa_ros.core.image_formats import ImageError
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
-from latent_vqa_ros.datasets.images import read_rgb
+from latent_vqa_ros.datasets.images import Images, read_rgb
 from latent_vqa_ros.datasets.record import DatasetError, Record
 from latent_vqa_ros.teach.features import jpeg
 from latent_vqa_ros.teach.question import normal
@@ -40,7 +40,8 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
     rows: dict[str, list[Row]] = defaultdict(list)
     shots = set[Path]()
     for record in tqdm(records, 'evaluate', leave=False, mininterval=1):
-        rgb, digests = read_rgb(record), _as_shots(record)
+        rgb = read_rgb(record)
+        digests = None
         frame = Frame(lambda rgb=rgb: (rgb, None))  # type: ignore[misc]
         for question in record.questions:
             taught = pipeline.taught and pipeline.taught.find(question.text, camera)
@@ -48,12 +49,13 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
                 continue
             if taught.broken:
                 raise DatasetError(f'{question.text[:80]!r} cannot be answered: {taught.broken}')
+            digests = digests or _as_shots(record, rgb)
             if digests & taught.shown:
                 shots.add(record.image)
                 continue
             detail = pipeline.respond(Request(question.text, camera), frame)
             rows[question.text].append((
-                question.answer, detail.status is Status.OK,
+                normal(question.answer), detail.status is Status.OK,
                 normal(detail.answer or '') == normal(question.answer),
                 detail.confidence or 0.0))
     if shots:
@@ -66,10 +68,10 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
     return report(rows, data, split)
 
 
-def _as_shots(record: Record) -> frozenset[str]:
+def _as_shots(record: Record, rgb: Images) -> frozenset[str]:
     """Return the digests that a picture may have as a shot: as it lies there, and re-encoded."""
     content = record.image.read_bytes()
-    found = [content, jpeg(read_rgb(record))]
+    found = [content, jpeg(rgb)]
     with suppress(ImageError):  # of another kind than JPEG and PNG; files are taught upright
         found.append(jpeg(compressed_to_rgb(content, upright=True)))
     return frozenset(hashlib.sha256(each).hexdigest() for each in found)

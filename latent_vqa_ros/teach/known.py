@@ -1,6 +1,7 @@
 """A taught question as it lies on disk, read without trust.
 
     known = read(folder / 'is-the-tray-empty');  known.broken
+    known = meant(all_known, Question('is the tray empty?'))    # which one that text means
 
 Refuses to write.
 """

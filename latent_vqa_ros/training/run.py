@@ -16,6 +16,7 @@ from torch import Tensor
 from latent_vqa_ros import datasets
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.datasets.images import Pictures
 from latent_vqa_ros.model.config import LITE0
 from latent_vqa_ros.model.towers.efficientnet_lite import SOURCE, Lite0Tower
@@ -110,7 +111,7 @@ def same_start(recipe: Recipe, folder: Path) -> bool:
     Then the folder tells that bundle, with its version and digest of now.
     """
     path = folder / RUN
-    begun = json.loads(path.read_text('utf-8'))
+    begun = _noted(path)
     if not start.same(recipe, folder, begun['vocabulary']):
         return False
     if distributed.rank() == 0:
@@ -119,11 +120,19 @@ def same_start(recipe: Recipe, folder: Path) -> bool:
     return True
 
 
+def _noted(path: Path) -> dict[str, Any]:
+    """Return what a run folder's RUN says; ConfigError where it is damaged."""
+    try:
+        return dict(json.loads(path.read_text('utf-8')))
+    except ValueError as error:
+        raise ConfigError(f'{path}: damaged, {one_line(error)}; remove the folder') from None
+
+
 def _checked(folder: Path, trained: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Return what is trained in the run folder already; ConfigError if that is something else."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RUN
-    begun = json.loads(path.read_text('utf-8')) if path.exists() else dict(trained)
+    begun = _noted(path) if path.exists() else dict(trained)
     begun = {key: trained[key] for key in LATER} | begun
     differ = [key for key in trained if begun.get(key) != trained[key]]
     if differ == ['start_bundle'] and same_start(recipe, folder):
@@ -158,7 +167,7 @@ def history(recipe: Recipe, data: Data, folder: Path) -> dict[str, Any]:
         sources.append(SOURCE)
     sources = list({str(each): each for each in sources}.values())
     told = {'data': data.name, 'data_versions': {k: v for k, v in versions.items() if v},
-            'data_sha256': json.loads((folder / RUN).read_text('utf-8'))['content'],
+            'data_sha256': _noted(folder / RUN)['content'],
             'recipe': recipe.file, 'recipe_sha256': recipe.sha256, 'seed': recipe.seed,
             'false_alarms': recipe.false_alarms, 'stages': summary(folder),
             **({'unfamiliar': recipe.unfamiliar} if recipe.unfamiliar else {}),

@@ -88,8 +88,8 @@ class Page:
             raise web.HTTPUnsupportedMediaType
         try:
             body = await asyncio.wait_for(_read(request, LONGEST_FORM), UPLOAD_SECONDS)
-            form = request.url.build(query_string=body.decode('ascii', 'replace'),
-                                     encoded=True).query
+            form = request.rel_url.build(query_string=body.decode('ascii', 'replace'),
+                                         encoded=True).query
         except (TimeoutError, asyncio.TimeoutError):
             raise web.HTTPRequestTimeout from None
         return (self._safety.admit(request, form.get('token', '').strip())

@@ -214,3 +214,24 @@ def test_the_shipped_graphs_pass():
 def test_any_bytes_are_walked_or_refused(content):
     with contextlib.suppress(onnx_safety.GraphError):
         assert onnx_safety.check(content) is None
+
+
+def answerer(logits):
+    """An answerer whose logits come from these nodes, of ``zero``, an int64."""
+    return make(
+        [helper.make_node('ReduceSum', ['tokens'], ['zero'], keepdims=0), *logits],
+        [helper.make_tensor_value_info('features', TensorProto.FLOAT, None),
+         helper.make_tensor_value_info('tokens', TensorProto.INT64, ['t'])],
+        [helper.make_tensor_value_info('logits', TensorProto.UNDEFINED, None)], [])
+
+
+@pytest.mark.parametrize(('nodes', 'said'), [
+    ([helper.make_node('Cast', ['zero'], ['logits'], to=TensorProto.FLOAT)], 'give 0 answers'),
+    ([helper.make_node('Identity', ['zero'], ['logits'])], 'logits is no array of float32'),
+    ([helper.make_node('Cast', ['zero'], ['logits'], to=TensorProto.STRING)],
+     'logits is no array of float32')])
+def test_outputs_that_nobody_can_use_are_named(tmp_path, nodes, said):
+    graph = answerer(nodes)
+    kind = nodes[0].attribute[0].i if nodes[0].attribute else TensorProto.INT64
+    graph.graph.output[0].type.tensor_type.elem_type = kind
+    assert said in refused(hostile(tmp_path, ANSWERER, graph.SerializeToString()))

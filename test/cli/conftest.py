@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from helpers import fake_bundle
+from helpers.verb_teach import teach
+from teach.conftest import QUESTION, draw
 
 from latent_vqa_ros.cli import main as cli
 
@@ -53,3 +55,27 @@ def latent_vqa_json(latent_vqa):
         code, out, _ = latent_vqa(*argv, '--json')
         return code, json.loads(out)
     return run
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pictures')
+    for number, answer in enumerate(('yes', 'no', 'stripes')):
+        for shot in range(14):
+            path = str(folder / f'{answer}_{shot:02d}.png')
+            assert cv2.imwrite(path, draw(answer, 100 * number + shot)[:, :, ::-1])
+    return folder
+
+
+@pytest.fixture
+def shown(pictures, tmp_path, capsys):
+    """Return a folder with ten shots of each answer from five moments."""
+    folder = tmp_path / 'taught'
+    for answer in ('yes', 'no'):
+        for moment in range(5):
+            files = [pictures / f'{answer}_{2 * moment + i:02d}.png' for i in (0, 1)]
+            document = teach(capsys, folder, 'add', '--question', QUESTION, '--answer', answer,
+                             '--moment', f'{answer} {moment}', *files)
+    assert document['shots'] == {'yes': 10, 'no': 10}
+    assert document['moments'] == {'yes': 5, 'no': 5}
+    return folder

@@ -183,3 +183,16 @@ def test_progress_is_drawn_on_stderr_where_it_is_a_terminal(tmp_path):
     os.close(reader)
     assert b'/40' in drawn
     assert json.loads(done.stdout)['frames'] == 20
+
+
+def test_topics_that_nobody_meant_are_named_with_the_reason(latent_vqa, tmp_path, caplog):
+    caplog.set_level('INFO')
+    with BagWriter(tmp_path / 'bag') as bag:
+        for topic in ('/front/image_raw', '/image_annotated'):
+            bag.write_image(topic, 1, 'c', np.zeros((64, 64, 3), np.uint8))
+    ask = ('answer-bag', tmp_path / 'bag', '--question', COLOUR, *EASY_VQA, '--json', '--out')
+    code, out, err = latent_vqa(*ask, tmp_path / 'a.csv')
+    assert (code, json.loads(out)['left_out']) == (0, ['/image_annotated'])
+    assert 'left out unless --topic names them: /image_annotated (image_annotated)' in err
+    _, out, _ = latent_vqa(*ask, tmp_path / 'b.csv', '--topic', '/image_annotated')
+    assert json.loads(out)['left_out'] == []

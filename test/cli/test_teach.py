@@ -1,10 +1,9 @@
-"""The verb teach, from files and from a bag, and the verbs that answer what was taught."""
+"""The verb teach, from files and from a bag."""
 
-import json
-import shutil
 
 import cv2
 import pytest
+from helpers.verb_teach import call, teach
 from teach.conftest import QUESTION, draw
 
 from latent_vqa_ros.bags import answer as bag_answers
@@ -12,45 +11,10 @@ from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli.main import main
 from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
-from latent_vqa_ros.evaluation import taught
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.question import Question
 
 BAG = 'test/data/episode'
-
-
-@pytest.fixture(scope='module')
-def pictures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('pictures')
-    for number, answer in enumerate(('yes', 'no', 'stripes')):
-        for shot in range(14):
-            path = str(folder / f'{answer}_{shot:02d}.png')
-            assert cv2.imwrite(path, draw(answer, 100 * number + shot)[:, :, ::-1])
-    return folder
-
-
-def call(capsys, *arguments, code=0):
-    """Run a verb with --json; return its document."""
-    assert main([*map(str, arguments), '--json']) == code
-    return json.loads(capsys.readouterr().out)
-
-
-def teach(capsys, folder, what, *arguments, code=0):
-    return call(capsys, 'teach', what, *arguments, '--folder', folder, code=code)
-
-
-@pytest.fixture
-def shown(pictures, tmp_path, capsys):
-    """Return a folder with ten shots of each answer from five moments."""
-    folder = tmp_path / 'taught'
-    for answer in ('yes', 'no'):
-        for moment in range(5):
-            files = [pictures / f'{answer}_{2 * moment + i:02d}.png' for i in (0, 1)]
-            document = teach(capsys, folder, 'add', '--question', QUESTION, '--answer', answer,
-                             '--moment', f'{answer} {moment}', *files)
-    assert document['shots'] == {'yes': 10, 'no': 10}
-    assert document['moments'] == {'yes': 5, 'no': 5}
-    return folder
 
 
 def test_a_question_is_taught_and_asked(shown, pictures, capsys):
@@ -145,53 +109,6 @@ def test_list_show_forget_and_rollback(shown, capsys):
     assert teach(capsys, shown, 'list')['questions'] == []
 
 
-def test_blind_of_all_taught_questions_is_what_their_own_floors_give():
-    rows = {'a': [('yes', True, True, 1.0)] * 3, 'b': [('no', True, True, 1.0)]}
-    document = taught.report(rows, 'x', 'test')
-    assert document['blind_accuracy'] == 1
-    assert [group['blind'] for group in document['groups'].values()] == [1, 1]
-
-
-def test_evaluate_leaves_out_what_a_question_was_taught_with(shown, pictures, tmp_path, capsys,
-                                                             caplog):
-    teach(capsys, shown, 'fit', QUESTION)
-    own = str(shown / 'is-the-lid-open')
-    assert main(['evaluate', '--data', own, '--taught', str(shown)]) == 1
-    assert 'is a shot that its question was taught with' in caplog.text
-    shot = shown / 'is-the-lid-open' / 'shots' / '000001.jpg'
-    lines = [{'image': str(path), 'question': QUESTION, 'split': 'test',
-              'answer': 'yes' if path == shot else path.name.partition('_')[0].capitalize()}
-             for path in (*sorted(pictures.glob('*_1[0123].png')), pictures / 'no_03.png', shot)
-             if 'stripes' not in path.name]
-    data = tmp_path / 'new'
-    data.mkdir()
-    for number, line in enumerate(lines):
-        copy = data / f'{number}{line["image"][-4:]}'
-        shutil.copy(line['image'], copy)
-        line['image'] = copy.name
-    (data / 'questions.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
-    document = call(capsys, 'evaluate', '--data', data, '--taught', shown)
-    assert (document['n'], document['accuracy']) == (8, 1)
-    assert '2 pictures are left out' in caplog.text  # a shot, and the picture of another
-    assert document['groups'][QUESTION]['blind'] == 0.5
-    assert document['ece'] is None
-
-
-def test_a_question_of_several_cameras_is_asked_as_one_of_them(shown, pictures, tmp_path, capsys):
-    teach(capsys, shown, 'fit', QUESTION)
-    for camera in ('left', 'right'):
-        shutil.copytree(shown / 'is-the-lid-open', tmp_path / 'both' / camera)
-        path = tmp_path / 'both' / camera / 'question.yaml'
-        path.write_text(path.read_text().replace("camera: ''", f'camera: {camera}'))
-    ask = ('ask', pictures / 'no_13.png', QUESTION, '--taught', tmp_path / 'both')
-    detail, = call(capsys, *ask, code=1)
-    assert detail['reason'].endswith('it is taught for several cameras: left, right')
-    detail, = call(capsys, *ask, '--camera', 'left')
-    assert (detail['camera'], detail['answer']) == ('left', 'no')
-    assert main(['teach', 'list', '--folder', str(tmp_path / 'both')]) == 0
-    assert f'{QUESTION} (left, camera left): on, version 1' in capsys.readouterr().out
-
-
 def test_a_fit_that_is_refused_shows_no_figures_of_before(shown, capsys):
     teach(capsys, shown, 'fit', QUESTION)
     for number in range(1, 21):
@@ -200,24 +117,6 @@ def test_a_fit_that_is_refused_shows_no_figures_of_before(shown, capsys):
     out = capsys.readouterr().out
     assert 'has 0 answers' in out
     assert 'left out' not in out
-
-
-def test_a_bag_teaches_and_is_answered_about(tmp_path, capsys):
-    question = 'is anything held?'
-    for answer, spans in (('no', (('0', '2'), ('16', '18'), ('20', '22'))),
-                          ('yes', (('7', '8'), ('9.5', '11.5')))):
-        for start, stop in spans:
-            document = teach(capsys, tmp_path, 'add', '--question', question, '--answer', answer,
-                             '--bag', BAG, '--from', start, '--to', stop, '--every', '0.4')
-    assert min(document['shots'].values()) >= 5
-    assert teach(capsys, tmp_path, 'fit', question, '--force')['active'] == 1
-    out = tmp_path / 'answers.jsonl'
-    call(capsys, 'answer-bag', BAG, '--question', question, '--taught', tmp_path, '--out', out,
-         '--every', '10')
-    details = [json.loads(line) for line in out.read_text().splitlines()]
-    assert len(details) > 3
-    assert {detail['model']['name'] for detail in details} == {'taught/is-anything-held'}
-    assert {detail['forced'] for detail in details} == {True}
 
 
 @pytest.mark.parametrize(('arguments', 'said'), [
@@ -265,27 +164,6 @@ def test_a_topic_is_taken_unnamed_only_where_there_is_one(tmp_path, capfd, caplo
     assert main([*what, '--bag', str(tmp_path / 'bag'), '--topic', 'front/image_raw']) == 0
 
 
-def test_what_is_taught_for_a_camera_is_found_behind_a_namespace(
-        pictures, tmp_path, capsys, caplog):
-    for answer in ('yes', 'no'):
-        teach(capsys, tmp_path / 'taught', 'add', '--question', QUESTION, '--answer', answer,
-              '--camera', 'front', *sorted(pictures.glob(f'{answer}*')))
-    teach(capsys, tmp_path / 'taught', 'fit', QUESTION, '--force')
-    with BagWriter(tmp_path / 'bag') as bag:
-        for topic in ('/robot1/front/image_raw', '/robot1/rear/image_raw'):
-            bag.write_image(topic, 10**18, '', draw('yes', 113))
-    out = tmp_path / 'answers.jsonl'
-    call(capsys, 'answer-bag', tmp_path / 'bag', '--question', QUESTION, '--out', out,
-         '--taught', tmp_path / 'taught')
-    found = {row['camera']: row for row in map(json.loads, out.read_text().splitlines())}
-    assert found['robot1/front']['model']['name'] == 'taught/is-the-lid-open'
-    assert found['robot1/front']['answer'] == 'yes'
-    assert found['robot1/rear']['model']['name'] == 'tabletop'
-    warned, = (one.getMessage() for one in caplog.records if one.levelname == 'WARNING')
-    assert 'about /robot1/rear/image_raw: ' in warned
-    assert "is taught, but not for the camera 'robot1/rear'" in warned
-
-
 def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
         tmp_path, capsys, monkeypatch):
     make_frame, seen = bag_answers.make_frame, []
@@ -301,35 +179,6 @@ def test_frames_of_a_bag_that_cannot_be_read_are_left_out_and_counted(
     assert document['status'] == 'ok'
     assert '1 frames cannot be read' in document['reason']
     assert document['shots']['yes'] >= 4
-
-
-def test_where_nothing_is_on_the_model_answers_alone_and_that_is_said(
-        tmp_path, capsys, caplog, pictures):
-    told = []
-    for more in ((), ('--taught', str(tmp_path))):
-        code = main(['ask', str(pictures / 'yes_01.png'), 'is there a red cube?', '--json', *more])
-        detail, = json.loads(capsys.readouterr().out)
-        told.append((code, detail['status'], detail['top'], detail['model']))
-    assert told[0] == told[1]
-    assert 'no question is switched on' in caplog.text
-
-
-def test_a_taught_folder_that_is_not_there_is_an_error(tmp_path, capsys, caplog, pictures):
-    where = tmp_path / 'nowhere'
-    assert main(['ask', str(pictures / 'yes_01.png'), QUESTION, '--taught', str(where)]) == 1
-    assert 'there is no such folder' in caplog.text
-    assert not capsys.readouterr().out
-
-
-def test_a_broken_question_is_named_and_fails_no_other(shown, pictures, capsys, caplog):
-    teach(capsys, shown, 'fit', QUESTION)
-    broken = shown / 'broken'
-    broken.mkdir()
-    (broken / 'question.yaml').write_text('[')
-    detail, = call(capsys, 'ask', pictures / 'yes_13.png', QUESTION, '--taught', shown)
-    assert (detail['status'], detail['answer']) == ('ok', 'yes')
-    warned, = (one.getMessage() for one in caplog.records if one.levelname == 'WARNING')
-    assert 'broken' in warned
 
 
 def test_a_moment_is_found_by_slug_and_past_shots_that_nobody_named(pictures, tmp_path, capsys):

@@ -160,6 +160,12 @@ def test_no_answer_is_right_where_the_bundle_does_not_have_the_true_one(asked):
         assert not found.right.any()
 
 
+@pytest.mark.parametrize('truth', ['Yes', 'yes.', ' YES '])
+def test_an_answer_is_right_however_the_truth_is_typed(asked, truth):
+    records = [replace(asked[0], questions=(Question('what', truth, 'x'),))]
+    assert evaluate.predict(Pointing(None), MANIFEST, records).right.all()
+
+
 @pytest.mark.parametrize('looked', [None, looking(1, 5)[3]])
 def test_no_pointing_where_the_bundle_promises_none(asked, looked):
     manifest = MANIFEST if looked is None else replace(MANIFEST, evidence=None)

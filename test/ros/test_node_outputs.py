@@ -220,3 +220,18 @@ def test_the_real_messages_have_the_fields_that_are_filled():
     made = publishers.classification(detail, messages)
     assert made.results[0].class_id == 'red'
     assert made.results[0].score == 0.9
+
+
+def test_the_same_fault_is_logged_once_a_minute_and_counted_each_time(robot, monkeypatch):
+    node = robot(autostart=False)
+    outputs, logged, now = node.vqa.outputs, [], [100.0]
+    monkeypatch.setattr(outputs, '_logger', SimpleNamespace(error=logged.append))
+    monkeypatch.setattr(publishers, 'time', SimpleNamespace(monotonic=lambda: now[0]))
+    for seconds in (0, 1, 58, 2):
+        now[0] += seconds
+        outputs.fail(ValueError('one'))
+    outputs.fail(ValueError('another'))
+    assert [line.rpartition(' ')[2] for line in logged] == ['one', 'one', 'another']
+    for number in range(2 * publishers.MAX_LOGGED):
+        outputs.fail(ValueError(str(number)))
+    assert len(outputs._logged) <= publishers.MAX_LOGGED

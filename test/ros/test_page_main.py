@@ -75,3 +75,10 @@ def test_a_folder_of_logs_that_cannot_be_made_is_told_with_the_way_out(ros_envir
                               timeout=60)
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
         assert done.stderr.rstrip().endswith('set ROS_LOG_DIR to a folder that can be written')
+
+
+def test_without_a_home_the_accounts_own_is_used(ros_environment):
+    bare = {name: value for name, value in ros_environment.items()
+            if name not in ('HOME', 'ROS_HOME', 'ROS_LOG_DIR')}
+    done = run(bare, '--ros-args', '-p', 'port:=-1')
+    assert (done.returncode, done.stderr) == (2, 'vqa_web: port must be from 0 to 65535\n')

@@ -147,6 +147,8 @@ def test_a_photo_is_uploaded_shown_and_asked_about(screen, tmp_path):
                  'its picture')
     assert screen.ask('is there a cube?')
     assert 'uploaded pictures' in screen.text('.meta')
+    assert screen.ask('is the unicorn shod?') == 'I do not know a word'
+    assert 'is the unicorn shod?' not in screen.texts('.near button')
 
 
 def test_a_line_stands_around_the_square_that_the_model_cuts_out_of_a_photo(browser, tmp_path):
@@ -182,6 +184,17 @@ def test_the_door_opens_to_the_token_and_stays_open(browser, tmp_path):
                 'return document.body?.innerText ?? ""'), seen)
         assert token not in browser.current_url
         Screen(browser, locked.url)
+
+
+def test_a_page_that_got_another_token_shows_its_door(browser, tmp_path):
+    first, second = 'a-token-of-sufficient-length', 'another-token-of-that-length'
+    with serving(tmp_path / 'log', 'web', '--port', '0', '--token', first) as locked:
+        browser.get(f'{locked.url}?token={first}')
+        Screen(browser, locked.url)
+        port = str(locked.port)
+    with serving(tmp_path / 'log2', 'web', '--port', port, '--token', second):
+        until(lambda: browser.find_elements('id', 'token'), 'the door')
+
 
 
 def test_two_browsers_see_the_same_and_one_that_stops_reading_slows_nobody(

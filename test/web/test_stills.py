@@ -162,3 +162,15 @@ def test_uploads_are_answered_by_the_model_that_the_node_has_now():
     bundle[0] = 'easy_vqa'
     assert [stills.pipeline, stills.pipeline] == ['easy_vqa'] * 2
     assert loaded == ['tabletop', 'easy_vqa']
+
+
+def test_a_still_picture_comes_again_larger_where_the_page_grows(link):
+    link.say({'do': 'play', 'camera': 'camera', 'value': False})
+    link.say({'do': 'seek', 'camera': 'camera', 'value': 0.0})
+    widths = []
+    for width in (64, 224):
+        link.say({'do': 'watch', 'camera': 'camera', 'width': width})
+        jpeg = link.until('picture')['jpeg']
+        link.say({'do': 'drawn'})
+        widths.append(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape[1])
+    assert widths[0] < widths[1]
