@@ -342,19 +342,3 @@ def test_a_bag_that_was_recorded_in_simulation_has_its_own_clock(
              for each in sent['/clock']]
     assert {tick.clock.sec for tick in ticks} == set(told)
     assert ('/clock' in report.left_out) == (not own)
-
-
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_bag_is_opened_ends_it_at_once(environment: dict[str, str],
-                                                         number: signal.Signals) -> None:
-    code = ('import sys, time; from latent_vqa_ros.bags.read import BagReader; '
-            'BagReader.__enter__ = lambda bag: (print("opening", flush=True), time.sleep(60)); '
-            'from latent_vqa_ros.cli.main import main; sys.exit(main(sys.argv[1:]))')
-    with subprocess.Popen([sys.executable, '-c', code, 'replay', str(TINY)], env=environment,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as opening:
-        assert opening.stdout is not None
-        assert opening.stdout.readline() == 'opening\n'
-        opening.send_signal(number)
-        _, errors = opening.communicate(timeout=LIMIT / 3)
-    assert opening.returncode == 128 + number
-    assert 'Traceback' not in errors
