@@ -19,16 +19,16 @@ TEXT = (ROOT / 'README.md').read_text('utf-8')
 # A command of the section without ROS: four spaces, latent_vqa, and perhaps a comment.
 COMMANDS = re.findall(r'^ {4}(latent_vqa [^#\n]*?) *(?:#.*)?$', TEXT, re.MULTILINE)
 ELSEWHERE = {'latent_vqa bench',  # test/cli/test_bench.py
-             'latent_vqa teach fit "is the tray empty?"'}  # test/cli/test_teach.py
+             'latent_vqa teach fit "is the door open?"'}  # test/cli/test_teach.py
 
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):
-    """Return a folder with the README's photo.png, BAG and pictures of a tray."""
+    """Return a folder with the README's photo.png, BAG and pictures of a door."""
     folder = tmp_path_factory.mktemp('readme')
     picture = np.full((480, 640, 3), (200, 210, 220), np.uint8)
     cv2.imwrite(str(folder / 'photo.png'), red_ball(picture))
-    for answer in ('yes', 'no'):
+    for answer in ('open', 'shut'):
         (folder / answer).mkdir()
         cv2.imwrite(str(folder / answer / '1.jpg'), picture)
     (folder / 'BAG').symlink_to(ROOT / 'test' / 'data' / 'demo_bag')

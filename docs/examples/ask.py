@@ -16,6 +16,7 @@ from typing import Any
 
 import rclpy
 from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
 from std_msgs.msg import String
 
 
@@ -79,4 +80,4 @@ def main(*questions: str) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(*remove_ros_args(sys.argv)[1:]))

@@ -1,5 +1,8 @@
 """The verb `replay`: publish a ROS 2 bag (sqlite3 or mcap) over rclpy, with /clock.
 
+example:
+  latent_vqa replay --loop test/data/episode
+
 Left out unless --topics names them: what a node of this package was told and said (question,
 answer, teach, conditions, image_annotated), /diagnostics, /rosout and /parameter_events. A
 question or a lesson of a recording would reach the node that runs now.
@@ -20,16 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from latent_vqa_ros.cli.common import counting, end_cleanly, not_negative, positive
+from latent_vqa_ros.cli.common import add_verb, counting, end_cleanly, not_negative, positive
 
 log = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `replay BAG [--rate R] [--loop]` to the command line."""
-    parser = subparsers.add_parser(
-        'replay', help='publish a ROS 2 bag over rclpy, with /clock', description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = add_verb(subparsers, 'replay', 'publish a ROS 2 bag over rclpy, with /clock', __doc__)
     parser.add_argument('bag', metavar='BAG', help='bag directory, or an .mcap or .db3 file')
     parser.add_argument('--rate', type=positive, default=1.0, metavar='R',
                         help='2 plays twice as fast (default 1)')

@@ -12,7 +12,7 @@ Several recipes are a chain: each begins with the bundle of the one before it (`
 runs/FIRST/bundle`), and a finished one is left as it is.
 Several processes share the work under torchrun:
   torchrun --nproc-per-node 2 --no-python latent_vqa train config/train/tabletop.yaml
-Needs the training packages: pip install latent_vqa_ros[train].
+Needs the training packages: pip install -e '.[train]' in the source folder (docs/training.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     client = PageClient(node, 'vqa')        a web.source.Source
 
-It adds no ability that topics do not have: it publishes on ``question`` and ``teach``, listens to
+It can do nothing that another ROS participant cannot: it publishes on ``question`` and ``teach``, listens to
 what the node says, receives a camera only while somebody looks, and reads and sets parameters
 through the node's services. Refuses to know browsers, and how an answer is found.
 """

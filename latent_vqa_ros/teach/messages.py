@@ -78,7 +78,9 @@ def parse(text: str) -> Message:
         raise MessageError('not a JSON object')
     do, id_ = fields.get('do'), plain(fields.get('id'))
     if not isinstance(do, str) or do not in KEYS:
-        raise MessageError(f'do: {str(do)[:40]!r} is none of {", ".join(KEYS)}')
+        raise MessageError(f'do: {str(do)[:40]!r} is none of {", ".join(KEYS)}',
+                           plain(do)[:40] if isinstance(do, str) else '',
+                           id_ if is_id(id_) else None)
     if not is_id(id_):
         raise MessageError('the id must be a string or a number', do)
     if do == 'correct' and 'about' not in fields and id_ is not None:

@@ -107,7 +107,8 @@ def test_the_example_without_a_question_says_how_to_use_it(example, capsys):
 
 def test_the_example_says_in_one_line_that_no_node_answers(ros_environment):
     done = subprocess.run(
-        [sys.executable, DOCS / 'examples' / 'ask.py', QUESTION], text=True,
+        [sys.executable, DOCS / 'examples' / 'ask.py', QUESTION,
+         '--ros-args', '-r', '__ns:=/left'], text=True,
         capture_output=True, env=ros_environment, timeout=60)
     assert (done.returncode, done.stdout) == (1, '')
     assert done.stderr.splitlines() == [

@@ -168,6 +168,16 @@ def test_a_message_that_is_wrong_is_one_line(text, said):
     assert '\n' not in str(found.value)
 
 
+@pytest.mark.parametrize(('text', 'do', 'id_'), [
+    ('{"do": "delete", "id": 7}', 'delete', 7), ('{"id": "a"}', '', 'a'),
+    ('{"do": 3, "id": [1]}', '', None), ('{"do": "list", "id": [1]}', 'list', None),
+    ('{"do": "fit", "id": 0.5}', 'fit', 0.5)])
+def test_a_message_that_is_wrong_is_known_by_its_id(text, do, id_):
+    with pytest.raises(MessageError) as found:
+        parse(text)
+    assert (found.value.do, found.value.id) == (do, id_)
+
+
 _TEXTS = st.sampled_from([QUESTION, 'is-the-lid-open', 'another?', '../..', '', 'ö' * 300, '\x00',
                           'yes', 'no', '000001.jpg', '../question.yaml', '\ud800'])
 _VALUES = st.one_of(_TEXTS, st.none(), st.booleans(), st.integers(-2, 3), st.just([0, 0, 1, 1]),
