@@ -142,7 +142,7 @@ def spread(frames: Sequence[TrueFrame], count: int) -> list[TrueFrame]:
 def prepare_environment() -> None:
     """Choose transports for large frames and a ROS domain, unless the user did."""
     try:
-        from latent_vqa_ros.ros.tools.replayer import use_large_frames
+        from latent_vqa_ros.ros import use_large_frames
     except ImportError as error:
         raise OSError(f'the demo needs ROS 2 ({error}): source /opt/ros/$ROS_DISTRO/setup.bash, '
                       'or pip install -r requirements/demo.txt') from None

@@ -117,8 +117,8 @@ def draw(path: Path, pictures_hwc: Sequence[NDArray[np.uint8]], rows: Sequence[R
     for index, (picture_hwc, frame) in enumerate(zip(pictures_hwc, frames, strict=True)):
         top, left = (index // COLUMNS) * cell_h, (index % COLUMNS) * cell_w
         _draw_cell(sheet_hwc[top:top + cell_h, left:left + cell_w], picture_hwc, thumb_h, frame)
-    if not cv2.imwrite(str(path), sheet_hwc):
-        raise OSError(f'{path}: the picture cannot be written')
+    png = cv2.imencode(path.suffix, sheet_hwc)[1]  # imwrite dies of names that are not UTF-8
+    path.write_bytes(png.tobytes())
 
 
 def _draw_cell(cell_hwc: NDArray[np.uint8], picture_hwc: NDArray[np.uint8], thumb_h: int,

@@ -132,16 +132,19 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     from latent_vqa_ros import datasets
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.datasets import mixture
+    from latent_vqa_ros.datasets.images import read_rgb
+    from latent_vqa_ros.datasets.record import Record
     from latent_vqa_ros.datasets.trainable import askable
     from latent_vqa_ros.evaluation import evaluate, familiarity
 
     photographs = Path(args.unfamiliar) if args.unfamiliar else None
     if photographs is not None:
-        familiarity.pictures(photographs)  # said before minutes of work, not after
+        for path in familiarity.pictures(photographs):  # said before minutes of work, not after
+            read_rgb(Record(path, 'test', ()))
     pipeline = open_pipeline(args.model, args.backend)
     backend, manifest = pipeline.backend, pipeline.bundle.manifest
     dataset = mixture.join([askable(datasets.load(name, (args.split,)), manifest.tokenizer)
-                            for name in args.data.split(mixture.PLUS)])
+                            for name in datasets.parts(args.data)])
     records = dataset.split(args.split)
     blind = dataset.blind_records or records
     found = evaluate.predict(backend, manifest, records)

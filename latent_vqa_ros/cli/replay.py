@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from latent_vqa_ros.bags.read import BagReader
 
     try:
-        from latent_vqa_ros.ros.tools.replayer import replay, use_large_frames
+        from latent_vqa_ros.ros import use_large_frames
+        from latent_vqa_ros.ros.tools.replayer import replay
     except ImportError as error:
         log.error('replay needs ROS 2 (%s): source /opt/ros/$ROS_DISTRO/setup.bash, or '
                   'pip install -r requirements/demo.txt', error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,9 +21,8 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
     drawn first, more would take minutes. ``own`` are the folders of photographs and of meshes that
     training scenes of `tabletop_wide` are made with, too.
     """
-    if mixture.PLUS in name_or_path:
-        return mixture.join([load(part, splits, limit, own)
-                             for part in name_or_path.split(mixture.PLUS)])
+    if len(found := parts(name_or_path)) > 1:
+        return mixture.join([load(part, splits, limit, own) for part in found])
     if name_or_path == 'easy_vqa':
         from latent_vqa_ros.datasets import easy_vqa
         return easy_vqa.load()
@@ -33,6 +33,8 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
         folder = Path(name_or_path).expanduser()
     except RuntimeError as error:  # ~nobody
         raise DatasetError(f'{name_or_path}: {error}') from None
+    if folder.name in ('', '..'):  # its name is that of the data
+        folder = Path(os.path.abspath(folder))
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
         return adapter.load(folder)
@@ -45,6 +47,11 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
         return vqa2.load(folder, limit)
     raise DatasetError(f'no data {name_or_path!r}: none of easy_vqa, {", ".join(SIMULATED)}, and '
                        'no folder with questions.jsonl or the files of DAQUAR, GQA or VQA v2')
+
+
+def parts(name_or_path: str) -> list[str]:
+    """Return the data sets of a mixture ``a + b``; a folder of such a name is one."""
+    return [name_or_path] if Path(name_or_path).is_dir() else name_or_path.split(mixture.PLUS)
 
 
 def ready(name_or_path: str, limit: int | None = None, own: tuple[str, str] = ('', '')) -> None:

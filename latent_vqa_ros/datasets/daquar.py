@@ -16,6 +16,7 @@ from latent_vqa_ros.datasets.record import Dataset, DatasetError, Question
 from latent_vqa_ros.datasets.trainable import plain, records_of, trainable
 
 _FILES = {'train': 'qa*train.txt', 'test': 'qa*test.txt'}
+_PICTURES = ('.jpg', '.jpeg', '.png')
 _LEAST = 2  # a rarer answer is not learned
 _PICTURE = re.compile(r'\b(image\d+)\b')
 
@@ -30,7 +31,8 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
 
     Validation is cut by picture, and so is a test where the official one is not there.
     """
-    pictures = {path.stem: path for path in sorted((folder / 'images').glob('image*'))}
+    pictures = {path.stem: path for path in sorted((folder / 'images').glob('image*'))
+                if path.suffix.lower() in _PICTURES}
     asked: dict[tuple[str, Path], list[Question]] = defaultdict(list)
     for split, pattern in _FILES.items():
         files = sorted(folder.glob(pattern))
@@ -38,14 +40,14 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
             raise DatasetError(f'{folder}: two files of the split {split}, {files[0].name} and '
                                f'{files[1].name}; leave one of them')
         for path in files:
-            lines = path.read_text(encoding='utf-8', errors='replace').split('\n')
-            for number in range(0, len(lines) - 1, 2):
+            lines = path.read_text(encoding='utf-8', errors='replace').rstrip().split('\n')
+            for number in range(0, len(lines), 2):
                 name, question = _question(f'{path}:{number + 1}', *lines[number:number + 2])
                 asked[split, pictures.get(name, folder / 'images' / name)].append(question)
     return trainable(folder.name, records_of(asked), _LEAST, limit)
 
 
-def _question(where: str, asked: str, answered: str) -> tuple[str, Question]:
+def _question(where: str, asked: str, answered: str = '') -> tuple[str, Question]:
     """Return the name of the picture, and the question without it."""
     named = _PICTURE.search(asked)
     if named is None or not answered.strip():

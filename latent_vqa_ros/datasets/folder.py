@@ -56,7 +56,7 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         if image not in paths:
             paths[image] = _picture(folder, image, where)
         _check_says(line, ('question', 'answer'), where)
-        group = str(line.get('group', _DEFAULT_GROUP))
+        group = str(line.get('group') or _DEFAULT_GROUP)
         if group == _TOTAL:
             raise DatasetError(f'{where}: group {_TOTAL!r} is what reports call all groups')
         if truth and image not in truth and line.get('phrases'):
@@ -145,6 +145,8 @@ def _truth(path: Path, wanted: Collection[str] | None) -> dict[str, _Truth]:
     """Return the truth of each image, its things in order."""
     found: dict[str, _Truth] = {}
     for where, line in _told(path, ('image',), wanted):
+        if line['image'] in found:
+            raise DatasetError(f'{where}: {line["image"]} stands in an earlier line, too')
         try:
             width, height = line['width'], line['height']
             sized = line.get('world') != 'wide'  # there the distance varies too much

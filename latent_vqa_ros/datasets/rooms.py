@@ -25,6 +25,8 @@ def ready(limit: int | None = None) -> list[Path]:
     """
     folder = images.cache() / f'rooms-{VERSIONS["rooms"]}'
     paths = [folder / f'{number:04d}.jpg' for number in range(min(limit or COUNT, COUNT))]
+    if all(path.exists() for path in paths):  # a cache of other people may be read-only
+        return paths
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / 'lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

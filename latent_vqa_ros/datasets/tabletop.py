@@ -83,7 +83,11 @@ def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own
         job = dataset.Job(scenes, split, seed, size, 10, name == 'wordings', False, world, *own)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tqdm(total=scenes, desc=f'drawing {name}', unit='scene', leave=False) as bar:
-            dataset.make(path, job, os.cpu_count() or 1, bar.update)
+            try:
+                dataset.make(path, job, os.cpu_count() or 1, bar.update)
+            except DatasetError:
+                if not path.exists():  # else another process drew it meanwhile
+                    raise
     return path
 
 
@@ -94,7 +98,7 @@ def _mark(own: Own) -> str:
     found = Sources.of(*own)
     found.check()
     lines = [f'{path.relative_to(top)} {path.stat().st_size}' for top, path in found.files()]
-    return '_' + hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:12]
+    return '_' + hashlib.sha256('\n'.join(lines).encode(errors='surrogateescape')).hexdigest()[:12]
 
 
 def _drawn(whole: Path) -> list[int]:

@@ -146,8 +146,8 @@ def _frequencies(records: Sequence[Record]) -> tuple[dict[str, Counter[str]], ..
     by_text: dict[str, Counter[str]] = defaultdict(Counter)
     by_group: dict[str, Counter[str]] = defaultdict(Counter)
     for _, question in questions_of(records):
-        by_text[_asked(question.text)][question.answer] += 1
-        by_group[question.group][question.answer] += 1
+        by_text[_asked(question.text)][_asked(question.answer)] += 1
+        by_group[question.group][_asked(question.answer)] += 1
     return by_text, by_group
 
 
@@ -179,8 +179,10 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
     """Return the document of ``latent_vqa evaluate --json``; accuracies from 0 to 1."""
     asked = [question for _, question in questions_of(records)]
     guessable = np.array([question.shortcut is not None for question in asked])
-    shortcut = np.array([question.shortcut == question.answer for question in asked])
-    blind = np.array([answer == question.answer for answer, question
+    shortcut = np.array([question.shortcut is not None
+                         and _asked(str(question.shortcut)) == _asked(question.answer)
+                         for question in asked])
+    blind = np.array([answer == _asked(question.answer) for answer, question
                       in zip(blind_answers(train, records), asked, strict=True)])
     right, groups = predictions.right, np.array(predictions.groups)
     p = softmax(predictions.logits, manifest.temperature)

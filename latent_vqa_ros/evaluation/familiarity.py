@@ -101,7 +101,8 @@ def auroc(negative: NDArray[np.float64], positive: NDArray[np.float64]) -> float
 
 def pictures(folder: Path) -> list[Path]:
     """Return the pictures in a folder; DatasetError where it has none."""
-    paths = [p for p in sorted(folder.glob('*')) if p.suffix.lower() in _PICTURES]
+    paths = [p for p in sorted(folder.glob('*')) if p.suffix.lower() in _PICTURES
+             and not p.name.startswith('.')]  # such as ._a.jpg, which a Mac leaves beside a.jpg
     if not paths:
         raise DatasetError(f'{folder}: holds no pictures ({", ".join(_PICTURES)})')
     return paths

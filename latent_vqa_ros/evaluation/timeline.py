@@ -30,6 +30,7 @@ from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.language.episode_questions import Asked, standing
 from latent_vqa_ros.simulation.truth import Scene
+from latent_vqa_ros.teach.question import normal
 
 RATE = 5.0  # questions a second
 SOON = 2  # frames within which an answer should follow
@@ -46,7 +47,7 @@ class Answerer(Protocol):
 
 @dataclass(frozen=True)
 class Row:
-    """One question at each asked frame; ``truth`` None is not certain."""
+    """One question at each asked frame; ``truth``, of teach.question.normal, None: not certain."""
 
     question: str
     truth: tuple[str | None, ...]
@@ -54,8 +55,8 @@ class Row:
 
     @property
     def answers(self) -> tuple[str | None, ...]:
-        """The most probable word at each frame, None where there is none."""
-        return tuple(detail.answer for detail in self.details)
+        """The most probable word at each frame, None where there is none; ``truth`` is alike."""
+        return tuple(detail.answer and normal(detail.answer) for detail in self.details)
 
     @property
     def told(self) -> list[int]:
@@ -107,7 +108,9 @@ def follow(answerer: Answerer, path: str | Path, rate: float = RATE,
         told = read_answers(bag) if taught else {}
         own = [text for text in dict.fromkeys(q for each in told.values() for q in each)
                if taught and taught(text)]
-        asked = asked or standing([scene for scene in scenes.values() if scene])
+        told_of = {normal(text) for text in own}
+        asked = [one for one in asked or standing([scene for scene in scenes.values() if scene])
+                 if normal(one.text) not in told_of]
         wanted = at_rate(scenes, rate)
         stamps, details = [], []
         for frame in tqdm(frames(bag, wanted), 'evaluate', len(wanted), leave=False,
@@ -117,7 +120,8 @@ def follow(answerer: Answerer, path: str | Path, rate: float = RATE,
                             for text in (*own, *(one.text for one in asked))])
     truths = [*((text, [told.get(stamp, {}).get(text) for stamp in stamps]) for text in own),
               *((one.text, [one.truth(scenes[stamp]) for stamp in stamps]) for one in asked)]
-    rows = tuple(Row(text, tuple(truth), tuple(each[i] for each in details))
+    rows = tuple(Row(text, tuple(each and normal(each) for each in truth),
+                     tuple(each[i] for each in details))
                  for i, (text, truth) in enumerate(truths))
     if not any(row.told for row in rows):
         raise DatasetError(f'{path}: no frame of which the truth answers a question')
@@ -166,19 +170,18 @@ def report(timeline: Timeline) -> dict[str, Any]:
     """Return the document of ``latent_vqa evaluate --data BAG --json``; shares from 0 to 1."""
     groups = {row.question: _group(row) for row in timeline.rows}
     n = sum(group['n'] for group in groups.values())
-    told = [(row.details[i], row.truth[i]) for row in timeline.rows for i in row.told]
-    right = [detail.answer == truth for detail, truth in told]
-    sure = [good for (detail, _), good in zip(told, right, strict=True)
-            if detail.status is Status.OK]
+    told = [(row.details[i].status, row.answers[i] == row.truth[i])
+            for row in timeline.rows for i in row.told]
+    sure = [good for status, good in told if status is Status.OK]
     return {
         'model': timeline.model, 'data': timeline.data, 'split': None, 'ece': None,
         'rate': timeline.rate,
         'frames': len(timeline.times_s), 'ambiguous_frames': timeline.ambiguous, 'n': n,
-        'accuracy': sum(right) / n,
+        'accuracy': sum(good for _, good in told) / n,
         'blind_accuracy': sum(group['blind'] * group['n'] for group in groups.values()) / n,
         'answered': len(sure) / n, 'accuracy_answered': sum(sure) / len(sure) if sure else 0.0,
         'groups': groups,
-        'statuses': dict(Counter(detail.status.value for detail, _ in told)),
+        'statuses': dict(Counter(status.value for status, _ in told)),
         'events': _followed(timeline)}
 
 

@@ -36,6 +36,7 @@ from latent_vqa_ros.ros.parameters import (
     normal,
     read,
     read_condition,
+    remember,
 )
 
 
@@ -54,7 +55,8 @@ def declare(node: Node, may_configure: Callable[[], bool],
     rows = dict(TABLE)  # by the parameter's name, those of the conditions included
 
     def judge(values: list[Parameter]) -> SetParametersResult:
-        given = [value for value in values if declared or not _is_empty_list(rows, value)]
+        given = [value for value in values if not (_is_unchanged(node, value) if declared
+                                                   else _is_empty_list(rows, value))]
         result = _validate(rows, given, may_configure())
         new = {value.name: normal(rows[value.name], value.value) for value in values
                if value.name in rows} if result.successful and declared else {}
@@ -66,11 +68,13 @@ def declare(node: Node, may_configure: Callable[[], bool],
     node.add_on_set_parameters_callback(judge)
     for name, row in TABLE.items():
         _declare_one(node, name, row)
+    remember(node, conditions=False)
     for condition in read(node).condition_names:
         more = {f'{condition}.{name}': row for name, row in CONDITION_TABLE.items()}
         rows |= more
         for name, row in more.items():
             _declare_one(node, name, row)
+    remember(node)
     declared.append(True)
     reason = conflict(read(node), _cameras(node))
     if reason:
@@ -121,6 +125,14 @@ def _is_empty_list(rows: Mapping[str, Field[Any]], parameter: Parameter) -> bool
     """
     row = rows.get(parameter.name)
     return row is not None and isinstance(row.default, tuple) and parameter.value is None
+
+
+def _is_unchanged(node: Node, parameter: Parameter) -> bool:
+    """Tell whether the parameter has this value: a file with all of them may be loaded."""
+    if not node.has_parameter(parameter.name):
+        return False
+    value = node.get_parameter(parameter.name).value
+    return type(value) is type(parameter.value) and value == parameter.value
 
 
 def _descriptor(row: Field[Any]) -> ParameterDescriptor:

@@ -19,12 +19,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from latent_vqa_ros.core.process import one_line, typed_line
+from latent_vqa_ros.ros import use_large_frames
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
 
     from latent_vqa_ros.ros.node import VqaNode
 
+_LAST_TURNS = 100  # of the executor: so many checks may wait (conditions.MAX_CHECKS)
 
 HELP = """usage: vqa_node [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]
 
@@ -44,6 +46,7 @@ def main(args: list[str] | None = None) -> int:
     if early is not None:
         return early
     stop = _StopRequest()
+    use_large_frames()  # those of image_annotated
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
@@ -116,6 +119,10 @@ def _run(stop: _StopRequest) -> int:
         stop.then(lambda: _wake(executor))
         _spin(executor, node, stop)
     finally:
+        node.stop()
+        for _ in range(_LAST_TURNS):  # who waits for a check hears that, too
+            with suppress(Exception):
+                executor.spin_once(timeout_sec=0.0)
         executor.remove_node(node)
         node.close()
         executor.shutdown()

@@ -16,7 +16,9 @@ from typing import Any
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
@@ -90,7 +92,17 @@ class VqaNode(LifecycleNode):
     @property
     def pipeline(self) -> Pipeline | None:
         """What answers now; None while unconfigured."""
-        return self._models.pick(self.get_parameter('model').value)
+        return self._models.pick(self.settings.model)
+
+    def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
+        """Set one after another."""
+        return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set all or none; who reads the settings meanwhile has those of before, whole."""
+        result = super().set_parameters_atomically(parameter_list)
+        parameters.remember(self)
+        return result
 
     # transitions
 
@@ -128,10 +140,14 @@ class VqaNode(LifecycleNode):
         """Configure and activate; False when that failed, the reason is logged."""
         return bool(self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS)
 
-    def close(self) -> None:
-        """Go down through deactivate and cleanup and destroy the node; nobody may spin it."""
+    def stop(self) -> None:
+        """Deactivate the node where it is active; who waits for an answer gets ``inactive``."""
         if self.state == 'active':
             self.trigger_deactivate()
+
+    def close(self) -> None:
+        """Go down through deactivate and cleanup and destroy the node; nobody may spin it."""
+        self.stop()
         if self.state == 'inactive':
             self.trigger_cleanup()
         self.destroy_node()

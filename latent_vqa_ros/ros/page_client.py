@@ -2,9 +2,9 @@
 
     client = PageClient(node, 'vqa')        a web.source.Source
 
-It can do nothing that another ROS participant cannot: it publishes on ``question`` and ``teach``, listens to
-what the node says, receives a camera only while somebody looks, and reads and sets parameters
-through the node's services. Refuses to know browsers, and how an answer is found.
+It can do nothing that another ROS participant cannot: it publishes on ``question`` and ``teach``,
+listens to what the node says, receives a camera only while somebody looks, and reads and sets
+parameters through the node's services. Refuses to know browsers, and how an answer is found.
 """
 
 from __future__ import annotations

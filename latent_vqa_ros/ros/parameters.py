@@ -1,7 +1,8 @@
 """The one table of the node's parameters: type, default, range, description, when it may change.
 
 ``read(node)`` returns them as one typed ``Settings``, ``read_condition(node, name)`` those of one
-condition. A field of these two is a parameter and nothing else is; ``declaration`` declares them.
+condition: as they were after the last whole set, so that no thread sees half of one. A field of
+these two is a parameter and nothing else is; ``declaration`` declares them.
 Refuses to know what they are used for.
 The table of docs/parameters.md is made from it:
 
@@ -15,6 +16,7 @@ import re
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from rclpy.node import Node
 
@@ -48,7 +50,13 @@ def _check_cameras(cameras: tuple[str, ...]) -> str:
     for name in names:
         if not _CAMERA.fullmatch(name) or name == ALL:
             return f'{name!r} cannot be a camera name: letters, digits, _ and /, and not "{ALL}"'
+    if names and len(names) < len(cameras):
+        return 'a camera without a name cannot stand beside others: give each a name'
     return 'a camera is named twice' if len(set(names)) != len(names) else ''
+
+
+def _check_least(confidence: float) -> str:
+    return '' if confidence >= 0 or confidence == -1 else 'give 0 to 1, or -1'
 
 
 def _check_model(model: str) -> str:
@@ -108,7 +116,7 @@ class Settings:
         between=(0.0, 1e9))
     min_confidence: float = _parameter(
         -1.0, LIVE, 'Below this confidence an answer is unsure. -1: the limit in the bundle.',
-        between=(-1.0, 1.0))
+        between=(-1.0, 1.0), check=_check_least)
     top_k: int = _parameter(
         3, LIVE, 'How many answers stand under "top" in answer/detail.', between=(1, 1000))
     queue_depth: int = _parameter(
@@ -173,7 +181,7 @@ class ConditionSettings:
         'frame that was answered about counts once.', between=(1, 1000))
     min_confidence: float = _parameter(
         -1.0, LIVE, 'Below this confidence the result is unknown. -1: as the node has it.',
-        between=(-1.0, 1.0))
+        between=(-1.0, 1.0), check=_check_least)
     when_unknown: str = _parameter(
         SILENT, LIVE, 'What conditions/NAME says while the state is unknown: nothing, or this.',
         choices=WHEN_UNKNOWN)
@@ -190,16 +198,30 @@ def row_of(name: str) -> Field[Any] | None:
 
 
 def read(node: Node) -> Settings:
-    """Return the present value of each parameter, without those of the conditions."""
-    return Settings(**{row.name: normal(row, node.get_parameter(row.name).value)
-                       for row in TABLE.values()})
+    """Return the value of each parameter, without those of the conditions."""
+    return _remembered[node][0]
 
 
 def read_condition(node: Node, name: str) -> ConditionSettings:
-    """Return the present parameters of a condition."""
-    return ConditionSettings(**{
+    """Return the parameters of a condition."""
+    return _remembered[node][1][name]
+
+
+def remember(node: Node, conditions: bool = True) -> None:
+    """Let ``read`` and ``read_condition`` return what the node's parameters are now.
+
+    ``conditions`` False: those of the conditions are not declared yet.
+    """
+    settings = Settings(**{row.name: normal(row, node.get_parameter(row.name).value)
+                           for row in TABLE.values()})
+    _remembered[node] = settings, {name: ConditionSettings(**{
         row.name: normal(row, node.get_parameter(f'{name}.{row.name}').value)
         for row in CONDITION_TABLE.values()})
+        for name in settings.condition_names if conditions}
+
+
+_remembered: WeakKeyDictionary[Node, tuple[Settings, dict[str, ConditionSettings]]] = (
+    WeakKeyDictionary())
 
 
 def normal(row: Field[Any], value: Any) -> Any:

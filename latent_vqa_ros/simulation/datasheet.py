@@ -38,8 +38,8 @@ def write(out: Path, limit: int | None = None, world: str = 'workcell') -> dict[
     surveys = {name: survey(folder, limit) for name, folder in folders.items()}
     out.mkdir(parents=True, exist_ok=True)
     for name in SHOWN[world]:
-        path = str(out / picture_name(name, world))
-        cv2.imwrite(path, sheet(folders[name]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        drawn = cv2.imencode('.jpg', sheet(folders[name]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        (out / picture_name(name, world)).write_bytes(drawn[1].tobytes())
     wide = world == 'wide'
     about = json.loads((folders['train'] / 'dataset.json').read_text())
     options = (' --world wide' if wide else '') + (f' --scenes {limit}' if limit else '')
@@ -153,7 +153,8 @@ def _cell(path: Path, text: str) -> NDArray[np.uint8]:
 
 def read_bgr(path: Path) -> NDArray[np.uint8]:
     """Return a picture of a split, BGR (H, W, 3)."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
     if picture is None:
         raise DatasetError(f'{path}: not a picture')
     return np.asarray(picture, np.uint8)

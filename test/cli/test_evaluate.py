@@ -84,6 +84,22 @@ def test_what_cannot_be_done_is_said(latent_vqa, write, options, code, says):
     assert (found, says in err) == (code, True), err
 
 
+def test_a_broken_picture_of_another_world_is_told_before_anything_is_asked(
+        latent_vqa, write, monkeypatch, tmp_path):
+    from latent_vqa_ros.evaluation import evaluate
+    data, others = write(('what color is the shape?', 'red')), tmp_path / 'others'
+    others.mkdir()
+    cv2.imwrite(str(others / 'a.png'), RED)
+    (others / '._a.png').write_bytes(b'of a Mac')
+    command = ('evaluate', *EASY_VQA, '--data', data, '--unfamiliar', others, '--json')
+    code, out, err = latent_vqa(*command)
+    assert (code, json.loads(out)['familiarity']['photographs']['n']) == (0, 1), err
+    (others / 'b.png').write_bytes(b'broken')
+    monkeypatch.setattr(evaluate, 'predict', None)  # fails where it is called
+    code, _, err = latent_vqa(*command)
+    assert (code, 'b.png: not a picture' in err) == (1, True), err
+
+
 def test_an_unknown_split_of_the_tabletop_draws_nothing(latent_vqa, tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     code, _, err = latent_vqa('evaluate', '--data', 'tabletop', '--split', 'tets')

@@ -54,6 +54,22 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path, text, said):
         datasets.load(str(tmp_path))
 
 
+def test_the_last_question_needs_an_answer_with_and_without_an_end_of_line(tmp_path):
+    path = write(tmp_path) / 'qa_pairs.train.txt'
+    path.write_text(path.read_text().rstrip('\n'))
+    asked = [len(record.questions) for record in datasets.load(str(tmp_path)).records]
+    assert asked == [len(PAIRS)] * 20
+    path.write_text(f'{path.read_text()}\nwhat is in the image1 ?')
+    with pytest.raises(DatasetError, match=f'train.txt:{40 * len(PAIRS) + 1}: expected'):
+        datasets.load(str(tmp_path))
+
+
+def test_a_text_beside_a_picture_is_no_picture(tmp_path):
+    write(tmp_path, ending='png')
+    (tmp_path / 'images' / 'image1.txt').touch()
+    assert {r.image.suffix for r in datasets.load(str(tmp_path)).records} == {'.png'}
+
+
 def test_two_files_of_one_split_are_refused(tmp_path):
     write(tmp_path)
     (tmp_path / 'qa.37.raw.train.txt').write_text((tmp_path / 'qa_pairs.train.txt').read_text())

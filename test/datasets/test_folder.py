@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import cv2
 import numpy as np
@@ -189,7 +190,8 @@ def test_phrases_without_a_truth_say_nothing(folder):
     ('b.png', 'b.png', ": questions.jsonl has none of its pictures, such as 'b.png'")])
 def test_a_name_that_is_written_in_two_ways_is_refused(folder, name, line, asked, image, said):
     write(folder, GOOD)
-    write(folder, {**line, 'image': asked}, {**line, 'image': image}, name=f'{name}.jsonl')
+    write(folder, *({**line, 'image': each} for each in dict.fromkeys((asked, image))),
+          name=f'{name}.jsonl')
     with pytest.raises(DatasetError, match=re.escape(f'{name}.jsonl{said}')):
         datasets.load(str(folder))
 
@@ -199,6 +201,32 @@ def test_phrases_about_a_picture_that_the_truth_lacks_are_refused(folder):
     write(folder, TRUTH, name='truth.jsonl')
     with pytest.raises(DatasetError, match=r'questions\.jsonl:2: has phrases, but b\.png'):
         datasets.load(str(folder))
+
+
+def test_a_second_truth_of_a_picture_is_refused_by_its_line(folder):
+    write(folder, GOOD)
+    write(folder, TRUTH, {**TRUTH, 'things': []}, name='truth.jsonl')
+    with pytest.raises(DatasetError, match=r'truth\.jsonl:2: a\.png stands in an earlier line'):
+        datasets.load(str(folder))
+
+
+def test_a_group_that_is_null_is_none(folder):
+    write(folder, {**GOOD, 'group': None}, {**GOOD, 'image': 'b.png'})
+    one, other = datasets.load(str(folder)).records
+    assert one.questions[0].group == other.questions[0].group != 'None'
+
+
+def test_a_folder_is_known_by_its_own_name_and_a_plus_is_part_of_it(folder, monkeypatch):
+    write(folder, GOOD)
+    monkeypatch.chdir(folder)
+    assert datasets.load('.').name == folder.name
+    both = folder / 'red + blue'
+    both.mkdir()
+    shutil.copy(folder / 'a.png', both)
+    shutil.copy(folder / 'questions.jsonl', both)
+    assert datasets.load('red + blue').name == both.name
+    monkeypatch.chdir(both)
+    assert datasets.load('..').name == folder.name
 
 
 @pytest.mark.parametrize('broken', [

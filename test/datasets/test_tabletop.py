@@ -1,12 +1,17 @@
 import json
+import os
 from importlib.util import find_spec
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from latent_vqa_ros import datasets
 from latent_vqa_ros.datasets import tabletop
 from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation import dataset
+from latent_vqa_ros.simulation.world.wide.sources import Sources
 
 pytestmark = pytest.mark.skipif(  # not importorskip: the renderer is chosen before the import
     find_spec('mujoco') is None, reason='needs MuJoCo: pip install mujoco')
@@ -112,6 +117,37 @@ def test_made_ready_nothing_is_left_to_draw(tmp_path, monkeypatch):
     found = datasets.load('tabletop', limit=LIMIT)
     assert {name: len(found.split(name)) for name in tabletop.SPLITS} == dict.fromkeys(
         tabletop.SPLITS, LIMIT)
+
+
+def test_scenes_that_another_process_drew_meanwhile_are_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr('os.cpu_count', lambda: 1)
+
+    def twice(out, *rest, make=dataset.make):
+        make(out, *rest)  # as the other process does
+        make(out, *rest)
+
+    monkeypatch.setattr(dataset, 'make', twice)
+    assert (tabletop.ready('val', LIMIT) / 'questions.jsonl').is_file()
+    monkeypatch.setattr(dataset, 'make', broken)
+    with pytest.raises(DatasetError, match='a full disk'):
+        tabletop.ready('test', LIMIT)
+
+
+def broken(*_):
+    raise DatasetError('a full disk')
+
+
+def test_photographs_may_have_names_that_are_not_utf_8(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b'/caf\xe9'))
+    folder.mkdir()
+    for shade in range(5):
+        picture = cv2.imencode('.png', np.full((9, 9, 3), 40 * shade, np.uint8))[1].tobytes()
+        (folder / os.fsdecode(b'%d\xe9.png' % shade)).write_bytes(picture)
+    assert len(tabletop._mark((str(folder), ''))) == 13
+    photos = [one for held_out in (False, True) for one in Sources.of(str(folder), '').photos(
+        held_out)]
+    assert sorted(int(one[0, 0, 0]) for one in photos) == [0, 40, 80, 120, 160]
 
 
 def test_the_wide_world_is_a_data_set_of_its_own(tmp_path, monkeypatch):

@@ -166,6 +166,18 @@ def test_an_answer_is_right_however_the_truth_is_typed(asked, truth):
     assert evaluate.predict(Pointing(None), MANIFEST, records).right.all()
 
 
+def test_floors_compare_answers_however_they_are_typed(asked):
+    loud = [replace(record, questions=tuple(replace(
+        question, answer=f'{question.answer.upper()}.') for question in record.questions))
+        for record in asked]
+    found = evaluate.predict(Pointing(None), MANIFEST, asked)
+    others = [replace(record) for record in asked]  # those that are asked teach nothing
+    plain, typed, learned = (evaluate.report(found, MANIFEST, told, train, 'data', 'test')
+                             for told, train in ((asked, others), (loud, others), (asked, loud)))
+    assert plain['blind_accuracy'] == typed['blind_accuracy'] == learned['blind_accuracy'] > 0
+    assert typed['groups']['place']['shortcut'] == plain['groups']['place']['shortcut'] > 0
+
+
 @pytest.mark.parametrize('looked', [None, looking(1, 5)[3]])
 def test_no_pointing_where_the_bundle_promises_none(asked, looked):
     manifest = MANIFEST if looked is None else replace(MANIFEST, evidence=None)

@@ -130,6 +130,21 @@ def test_other_questions_can_be_asked(bag):
     assert document['events']['worst_frames'] is None
 
 
+def test_a_standing_question_that_is_taught_counts_once_and_yes_is_yes(bag, monkeypatch):
+    class Yes(Oracle):
+        def respond(self, request, frame, now_ns=0):
+            return Detail(Status.OK, request.question, answer='YES')
+
+    asked = [worded(Meaning('tray_seen'))]
+    text = asked[0].text.upper()
+    monkeypatch.setattr(timeline, 'read_answers', lambda opened: {
+        stamp: {text: 'Yes'} for stamp in timeline.read_scenes(opened)})
+    document = evaluate_bag(Yes(bag), bag, 5, asked, taught=lambda text: True)
+    assert list(document['groups']) == [text]
+    assert document['n'] == document['groups'][text]['n'] > 0
+    assert document['accuracy'] == document['accuracy_answered'] == 1.0
+
+
 def test_nothing_to_ask_is_one_line(tmp_path):
     bag = write_bag(tmp_path / 'bag', ['?'] * 4)
     with pytest.raises(DatasetError, match='no frame of which'):

@@ -30,7 +30,7 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header, String
 
-from latent_vqa_ros.ros.tools.replayer import use_large_frames
+from latent_vqa_ros.ros import use_large_frames
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / 'models' / 'easy_vqa'

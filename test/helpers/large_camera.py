@@ -2,7 +2,8 @@
 
     python3 large_camera.py NAMESPACE
 
-Prints how many of the 20 frames were answered about; run it with the transports to be tested.
+Prints how many of the 20 frames were answered about and how many of those came back annotated; run
+it with the transports to be tested.
 """
 
 import json
@@ -26,6 +27,10 @@ class Camera:
         self.questions = self.node.create_publisher(String, 'question', 10)
         self.detail: dict = {}
         self.node.create_subscription(String, 'answer/detail', self.on_detail, 10)
+        self.annotated: list = []
+        self.node.create_subscription(
+            Image, 'image_annotated', lambda msg: self.annotated.append(msg.header.stamp),
+            qos_profile_sensor_data)
         self.frame = Image(height=720, width=1280, encoding='bgr8', step=3840,
                            data=picture(720, 1280).tobytes())
 
@@ -46,12 +51,20 @@ class Camera:
         seen = {'sec': stamp.sec, 'nanosec': stamp.nanosec}
         return self.ask_until(lambda: self.detail.get('stamp') == seen, PATIENCE)
 
+    def comes_back(self) -> bool:
+        """Return whether the frame that was answered about comes annotated, soon after."""
+        end = time.monotonic() + PATIENCE
+        while self.frame.header.stamp not in self.annotated and time.monotonic() < end:
+            rclpy.spin_once(self.node, timeout_sec=0.1)
+        return self.frame.header.stamp in self.annotated
+
 
 def main() -> None:
     rclpy.init()
     camera = Camera()
     camera.ask_until(lambda: camera.detail and camera.images.get_subscription_count(), START)
-    print(sum(camera.arrives() for _ in range(FRAMES)))
+    found = [(camera.arrives(), camera.comes_back()) for _ in range(FRAMES)]
+    print(*map(sum, zip(*found, strict=True)))
     rclpy.shutdown()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import QUESTION, Asker, image, until
+from std_srvs.srv import Trigger
 
-from latent_vqa_ros.ros import main
+from latent_vqa_ros.ros import LARGE_FRAMES, TRANSPORT_SETTINGS, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,20 +142,59 @@ def test_an_unknown_parameter_is_named(start, asker, tmp_path):
 
 def test_large_frames_arrive_with_the_shipped_profile(ros_environment, start, bundle_path):
     """Camera and node both use the profile: frames of 2.7 MB, each sent once, best effort."""
-    environment = {**ros_environment}
-    environment.pop('FASTDDS_BUILTIN_TRANSPORTS', None)
+    environment = without_transports(ros_environment)
     profile = str(ROOT / 'config' / 'fastdds_large_frames.xml')
     environment['FASTRTPS_DEFAULT_PROFILES_FILE'] = profile  # until Fast DDS 2
     environment['FASTDDS_DEFAULT_PROFILES_FILE'] = profile  # from Fast DDS 3
-    camera = ROOT / 'test' / 'helpers' / 'large_camera.py'
     node = start('-r', '__ns:=/large', '-p', f'model:={bundle_path}',
                  '-p', 'min_confidence:=0', environment=environment)
+    said = node.said() + show(environment)
+    assert said.splitlines()[-1] == '20 20', said
+    assert 'XML' not in said
+
+
+def test_the_node_s_own_large_pictures_arrive_without_a_setting(
+        ros_environment, start, bundle_path):
+    environment = without_transports(ros_environment)
+    node = start('-r', '__ns:=/large', '-p', f'model:={bundle_path}',
+                 '-p', 'min_confidence:=0', environment=environment)
+    said = show({**environment, 'FASTDDS_BUILTIN_TRANSPORTS': LARGE_FRAMES})
+    assert said.splitlines()[-1] == '20 20', said + node.said()
+
+
+def without_transports(environment):
+    return {name: value for name, value in environment.items() if name not in TRANSPORT_SETTINGS}
+
+
+def show(environment) -> str:
+    """Show frames to the node, each once; return what that printed."""
     path = os.pathsep.join([environment['PYTHONPATH'], str(ROOT / 'test')])
-    result = subprocess.run([sys.executable, str(camera), '/large'],
-                            env={**environment, 'PYTHONPATH': path},
-                            capture_output=True, text=True, timeout=120)
-    assert result.stdout.strip() == '20', result.stdout + result.stderr + node.said()
-    assert 'XML' not in node.said() + result.stderr
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'test' / 'helpers' / 'large_camera.py'), '/large'],
+        env={**environment, 'PYTHONPATH': path}, capture_output=True, text=True, timeout=120)
+    return done.stderr + done.stdout
+
+
+def test_the_profile_fits_twice_into_a_container_s_shared_memory():
+    text = (ROOT / 'config' / 'fastdds_large_frames.xml').read_text()
+    segment, = re.findall(r'<segment_size>(\d+)</segment_size>', text)
+    assert 2 * int(segment) < 64 << 20  # Docker's default
+    assert int(segment) > 2 * 1920 * 1080 * 3
+
+
+def test_who_waits_for_a_check_hears_that_the_node_ends(start, asker, bundle_path):
+    process = start(*arguments(asker, bundle_path), '-p', 'conditions:=[red]',
+                    '-p', f'red.question:={QUESTION}', '-p', 'red.expected:=red')
+    client = asker.node.create_client(Trigger, 'vqa/check/red')
+    assert client.wait_for_service(timeout_sec=20.0)
+    until(lambda: asker.ask()['status'] == 'no_image', 'an active node')
+    checks = [client.call_async(Trigger.Request()) for _ in range(3)]
+    until(lambda: asker.ask()['status'] == 'no_image', 'a question after them')
+    process.send_signal(signal.SIGINT)
+    until(lambda: all(check.done() for check in checks), 'the answers')
+    assert {check.result().success for check in checks} == {False}
+    assert all(check.result().message.startswith('inactive: ') for check in checks)
+    assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize('option', ['--help', '-h'])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from latent_vqa_ros.ros.parameters import (
     UNCONFIGURED,
     Settings,
     as_markdown,
+    read_condition,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +77,9 @@ def test_each_declared_parameter_is_read_somewhere():
     ('max_image_age', -1.0, 'ange'), ('max_image_age', -1, 'is not from'),
     ('image_qos', 'best', 'sensor_data, reliable'), ('image_transport', '', 'raw, compressed'),
     ('backend', 'abacus', 'onnxruntime, openvino, torch'), ('model', ' ', 'bundle'),
-    ('cameras', ['a', 'a'], 'twice'), ('cameras', ['all'], 'all'), ('cameras', ['a b'], 'letters'),
+    ('min_confidence', -0.9, 'or -1'), ('min_confidence', -1e-9, 'or -1'),
+    ('cameras', ['', 'rear'], 'without a name'), ('cameras', ['a', 'a'], 'twice'),
+    ('cameras', ['all'], 'all'), ('cameras', ['a b'], 'letters'),
     ('autostart', False, 'read-only'), ('diagnostics_period', 0.0, 'ange'),
     ('max_question_length', 10**9, 'ange'), ('num_threads', 0, 'ange'),
     ('standing_rate', 0.0, 'ange'), ('standing_rate', -1, 'is not from'),
@@ -133,12 +138,51 @@ def test_a_parameter_without_a_name_is_refused(node):
 
 def test_what_configure_reads_is_refused_while_configured(robot):
     node = robot()
-    for row in TABLE.values():
-        if row.metadata['when'] == UNCONFIGURED:
-            value = list(row.default) if isinstance(row.default, tuple) else row.default
-            result = node.set(**{row.name: value})[0]
-            assert not result.successful
-            assert 'clean up' in result.reason
+    others = {'backend': 'openvino', 'num_threads': 2, 'cameras': ['front'],
+              'image_qos': 'reliable', 'image_transport': 'compressed', 'taught_folder': 'mine'}
+    assert others.keys() == {row.name for row in TABLE.values()
+                             if row.metadata['when'] == UNCONFIGURED}
+    for name, value in others.items():
+        result = node.set(**{name: value})[0]
+        assert not result.successful
+        assert 'clean up' in result.reason
+
+
+def test_a_file_with_what_stands_already_may_be_loaded_while_configured(robot):
+    node = robot()
+    same = [Parameter(name, value=node.vqa.get_parameter(name).value) for name, row in
+            TABLE.items() if row.metadata['when'] != START]
+    assert node.vqa.set_parameters_atomically([*same, Parameter('top_k', value=2)]).successful
+    assert node.vqa.settings.top_k == 2
+    assert not node.vqa.set_parameters_atomically(
+        [*same, Parameter('num_threads', value=True)]).successful
+
+
+def test_a_set_is_seen_whole_or_not_at_all(robot):
+    pairs = [{'question': 'is it red?', 'expected': 'yes'},
+             {'question': 'what?', 'expected': 'red'}]
+    node = robot(autostart=False, conditions=['a'], **{
+        f'a.{name}': value for name, value in pairs[0].items()}).vqa
+    seen, done = set(), threading.Event()
+
+    def look():
+        while not done.is_set():
+            now = read_condition(node, 'a')
+            seen.add((now.question, now.expected))
+
+    looking, before = threading.Thread(target=look), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    looking.start()
+    try:
+        for turn in range(300):
+            assert node.set_parameters_atomically([
+                Parameter(f'a.{name}', value=value)
+                for name, value in pairs[(turn + 1) % 2].items()]).successful
+    finally:
+        done.set()
+        looking.join()
+        sys.setswitchinterval(before)
+    assert seen == {(pair['question'], (pair['expected'],)) for pair in pairs}
 
 
 def test_live_parameters_take_effect_at_once(robot):

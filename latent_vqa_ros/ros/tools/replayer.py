@@ -19,7 +19,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +41,6 @@ CLOCK = '/clock'
 CLOCK_PERIOD = 0.025  # s of wall time, the 40 Hz of `ros2 bag play`
 SETTLE = 0.5  # s after the first subscriber matched, for the others
 ACK_LIMIT = 2.0  # s that the end waits for reliable subscribers to have everything
-LARGE_FRAMES = 'DEFAULT?sockets_size=5MB'
-TRANSPORT_SETTINGS = (
-    'FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
-    'FASTRTPS_DEFAULT_PROFILES_FILE')
 LOGS = ('/diagnostics', '/rosout', '/parameter_events')
 # The ends of the names of the node's own topics, by type; a namespace may stand before them.
 OWN = {kind: re.compile(rf'/(?:.*/)?(?:{names})') for kind, names in {
@@ -65,21 +61,6 @@ class ReplayReport:
     left_out: dict[str, str] = field(default_factory=dict)
     loops: int = 0
     interrupted: bool = False
-
-
-def use_large_frames(environ: MutableMapping[str, str] = os.environ) -> bool:
-    """Let frames above half a megabyte through Fast DDS; return whether that was changed here.
-
-    Fast DDS gives shared memory a segment of twice the socket buffers, by default less than one
-    640×480 rgb8 frame, so that most best-effort frames are lost. `sockets_size` enlarges it and
-    keeps UDP, so that other machines and nodes with default transports are still reached (a
-    process with SHM alone is invisible to them). It is enough on the publishing side. A transport
-    that the user has chosen is left alone; call this before rclpy.init.
-    """
-    if any(environ.get(name) for name in TRANSPORT_SETTINGS):
-        return False
-    environ[TRANSPORT_SETTINGS[0]] = LARGE_FRAMES
-    return True
 
 
 def replay(bag: BagReader, *, rate: float = 1.0, loop: bool = False, wait: float = 5.0,

@@ -23,8 +23,9 @@ from rosgraph_msgs.msg import Clock
 from latent_vqa_ros.bags.read import BagReader
 from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli import replay as verb
+from latent_vqa_ros.ros import LARGE_FRAMES, use_large_frames
 from latent_vqa_ros.ros.tools import replayer as replayer_module
-from latent_vqa_ros.ros.tools.replayer import LARGE_FRAMES, message_class, use_large_frames
+from latent_vqa_ros.ros.tools.replayer import message_class
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / 'test' / 'data'

@@ -131,7 +131,8 @@ def _below(folder: Path | None, endings: tuple[str, ...]) -> list[Path]:
 
 
 def _read(path: Path) -> Picture:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    content = np.frombuffer(path.read_bytes(), np.uint8)  # imread dies of names not in UTF-8
+    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
     if picture is None:
         raise DatasetError(f'{path}: not a picture that can be read')
     return np.ascontiguousarray(picture[..., ::-1])
