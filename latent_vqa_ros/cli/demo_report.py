@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.cli.common import percentile
+from latent_vqa_ros.teach.question import normal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ INK, GOOD, BAD, PAPER = (40, 40, 40), (20, 120, 20), (30, 30, 210), (255, 255, 2
 
 def is_right(row: Row) -> bool:
     """Tell whether a row's answer was given and is the truth."""
-    return bool(row['status'] == 'ok' and row['answer'] == row['truth'])
+    return bool(row['status'] == 'ok' and normal(row['answer']) == normal(row['truth']))
 
 
 def shown(row: Row) -> str:

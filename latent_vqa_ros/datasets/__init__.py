@@ -29,12 +29,7 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
         return tabletop.load(splits, limit, SIMULATED[name_or_path], own)
-    try:
-        folder = Path(name_or_path).expanduser()
-    except RuntimeError as error:  # ~nobody
-        raise DatasetError(f'{name_or_path}: {error}') from None
-    if folder.name in ('', '..'):  # its name is that of the data
-        folder = Path(os.path.abspath(folder))
+    folder = _folder(name_or_path)
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
         return adapter.load(folder)
@@ -51,7 +46,21 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
 
 def parts(name_or_path: str) -> list[str]:
     """Return the data sets of a mixture ``a + b``; a folder of such a name is one."""
-    return [name_or_path] if Path(name_or_path).is_dir() else name_or_path.split(mixture.PLUS)
+    found = name_or_path.split(mixture.PLUS)
+    return found if len(found) == 1 or not _folder(name_or_path).is_dir() else [name_or_path]
+
+
+def name_of(name_or_path: str) -> str:
+    """Return the name of a data set: of a folder, its own."""
+    return name_or_path if name_or_path in SIMULATED else _folder(name_or_path).name
+
+
+def _folder(path: str) -> Path:
+    try:
+        folder = Path(path).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise DatasetError(f'{path}: {error}') from None
+    return Path(os.path.abspath(folder)) if folder.name in ('', '..') else folder
 
 
 def ready(name_or_path: str, limit: int | None = None, own: tuple[str, str] = ('', '')) -> None:

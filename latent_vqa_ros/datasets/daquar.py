@@ -40,7 +40,8 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
             raise DatasetError(f'{folder}: two files of the split {split}, {files[0].name} and '
                                f'{files[1].name}; leave one of them')
         for path in files:
-            lines = path.read_text(encoding='utf-8', errors='replace').rstrip().split('\n')
+            text = path.read_text(encoding='utf-8', errors='replace').rstrip()
+            lines = text.split('\n') if text else []
             for number in range(0, len(lines), 2):
                 name, question = _question(f'{path}:{number + 1}', *lines[number:number + 2])
                 asked[split, pictures.get(name, folder / 'images' / name)].append(question)

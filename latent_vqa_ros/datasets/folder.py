@@ -56,7 +56,7 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
         if image not in paths:
             paths[image] = _picture(folder, image, where)
         _check_says(line, ('question', 'answer'), where)
-        group = str(line.get('group') or _DEFAULT_GROUP)
+        group = str(_DEFAULT_GROUP if line.get('group') is None else line['group'])
         if group == _TOTAL:
             raise DatasetError(f'{where}: group {_TOTAL!r} is what reports call all groups')
         if truth and image not in truth and line.get('phrases'):

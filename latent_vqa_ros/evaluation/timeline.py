@@ -106,19 +106,27 @@ def follow(answerer: Answerer, path: str | Path, rate: float = RATE,
         scenes = {stamp: None if fields is None else _scene(bag, fields)
                   for stamp, fields in read_scenes(bag).items()}
         told = read_answers(bag) if taught else {}
-        own = [text for text in dict.fromkeys(q for each in told.values() for q in each)
-               if taught and taught(text)]
-        told_of = {normal(text) for text in own}
-        asked = [one for one in asked or standing([scene for scene in scenes.values() if scene])
-                 if normal(one.text) not in told_of]
+        own = {normal(text): text for each in told.values() for text in each
+               if taught and taught(text)}
+        told = {stamp: {normal(text): answer for text, answer in each.items()}
+                for stamp, each in told.items()}
+        asked = asked or standing([scene for scene in scenes.values() if scene])
+        both = {normal(one.text): one for one in asked if normal(one.text) in own}
+        asked = [one for one in asked if normal(one.text) not in both]
         wanted = at_rate(scenes, rate)
         stamps, details = [], []
         for frame in tqdm(frames(bag, wanted), 'evaluate', len(wanted), leave=False,
                           mininterval=1):
             stamps.append(frame.stamp_ns)
             details.append([answerer.respond(Request(text, frame.camera), frame, frame.stamp_ns)
-                            for text in (*own, *(one.text for one in asked))])
-    truths = [*((text, [told.get(stamp, {}).get(text) for stamp in stamps]) for text in own),
+                            for text in (*own.values(), *(one.text for one in asked))])
+
+    def of_own(key: str, stamp: int) -> str | None:
+        """Return what the bag says, else what its scene does where that is asked about, too."""
+        answer = told.get(stamp, {}).get(key)
+        return both[key].truth(scenes[stamp]) if answer is None and key in both else answer
+
+    truths = [*((text, [of_own(key, stamp) for stamp in stamps]) for key, text in own.items()),
               *((one.text, [one.truth(scenes[stamp]) for stamp in stamps]) for one in asked)]
     rows = tuple(Row(text, tuple(each and normal(each) for each in truth),
                      tuple(each[i] for each in details))

@@ -87,6 +87,7 @@ class Topics:
     def __init__(self, node: Node, names: Sequence[str],
                  check: Callable[[str], Awaitable[Outcome]]) -> None:
         """``check`` is awaited for each call of a service, with the condition's name."""
+        self.waiting = 0  # calls of a service that have no response yet
         self._check = check
         self._bools = {name: node.create_publisher(Bool, f'conditions/{name}', 10)
                        for name in names}
@@ -109,7 +110,11 @@ class Topics:
             self._bools[name].publish(Bool(data=state))
 
     async def _on_check(self, name: str, request: Any, response: Any) -> Any:
-        detail, holds = await self._check(name)
+        self.waiting += 1
+        try:
+            detail, holds = await self._check(name)
+        finally:
+            self.waiting -= 1
         response.success = holds is True
         response.message = plain(f'{detail.answer} ({detail.confidence:.3f})'
                                  if detail.status is Status.OK and detail.confidence is not None
@@ -245,12 +250,12 @@ class Conditions:
 
     def look(self, item: Due | Check) -> None:
         """Look at a condition; publish its state, or answer the one who waits."""
-        settings = self._settings
+        settings, conditions = parameters.read_all(self._node)  # once: they may change
         if isinstance(item, Check):
             detail, _ = self._ask(item.name, item.condition, settings)
             item.outcome.set_result(Outcome(detail, verdict(detail, item.condition.expected)))
             return
-        condition = parameters.read_condition(self._node, item.name)  # once: it may change
+        condition = conditions[item.name]
         detail, frame = self._ask(item.name, condition, settings)
         about = condition.question, condition.expected, condition.camera
         if self.memories[item.name].about != about:  # the state was one of something else

@@ -8,7 +8,7 @@ know what parameters are used for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, replace
 from types import MappingProxyType
 from typing import Any
@@ -125,6 +125,13 @@ def _is_empty_list(rows: Mapping[str, Field[Any]], parameter: Parameter) -> bool
     """
     row = rows.get(parameter.name)
     return row is not None and isinstance(row.default, tuple) and parameter.value is None
+
+
+def without_start_values(node: Node, given: Sequence[Parameter]) -> list[Parameter]:
+    """Return what is given without read-only values that stand already; rclpy refuses these."""
+    return [each for each in given if not (
+        each.name in TABLE and TABLE[each.name].metadata['when'] == START
+        and _is_unchanged(node, each))]
 
 
 def _is_unchanged(node: Node, parameter: Parameter) -> bool:

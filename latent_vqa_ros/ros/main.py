@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from latent_vqa_ros.ros.node import VqaNode
 
-_LAST_TURNS = 100  # of the executor: so many checks may wait (conditions.MAX_CHECKS)
+_LAST_TURNS = 2000  # of the executor at most; each of 200 checks takes a few
 
 HELP = """usage: vqa_node [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]
 
@@ -121,6 +121,8 @@ def _run(stop: _StopRequest) -> int:
     finally:
         node.stop()
         for _ in range(_LAST_TURNS):  # who waits for a check hears that, too
+            if not node.checks_waiting:
+                break
             with suppress(Exception):
                 executor.spin_once(timeout_sec=0.0)
         executor.remove_node(node)

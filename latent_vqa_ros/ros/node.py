@@ -90,6 +90,11 @@ class VqaNode(LifecycleNode):
         return parameters.read(self)
 
     @property
+    def checks_waiting(self) -> int:
+        """How many calls of ``~/check/NAME`` have no response yet."""
+        return self._conditions.waiting
+
+    @property
     def pipeline(self) -> Pipeline | None:
         """What answers now; None while unconfigured."""
         return self._models.pick(self.settings.model)
@@ -100,9 +105,13 @@ class VqaNode(LifecycleNode):
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """Set all or none; who reads the settings meanwhile has those of before, whole."""
-        result = super().set_parameters_atomically(parameter_list)
-        parameters.remember(self)
-        return result
+        changing = declaration.without_start_values(self, parameter_list)
+        if parameter_list and not changing:
+            return SetParametersResult(successful=True)
+        try:
+            return super().set_parameters_atomically(changing)
+        finally:
+            parameters.remember(self)
 
     # transitions
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -199,12 +199,17 @@ def row_of(name: str) -> Field[Any] | None:
 
 def read(node: Node) -> Settings:
     """Return the value of each parameter, without those of the conditions."""
-    return _remembered[node][0]
+    return read_all(node)[0]
 
 
 def read_condition(node: Node, name: str) -> ConditionSettings:
     """Return the parameters of a condition."""
-    return _remembered[node][1][name]
+    return read_all(node)[1][name]
+
+
+def read_all(node: Node) -> tuple[Settings, Mapping[str, ConditionSettings]]:
+    """Return both, those of the conditions by name, as one set left them."""
+    return _remembered[node]
 
 
 def remember(node: Node, conditions: bool = True) -> None:

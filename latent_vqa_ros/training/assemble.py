@@ -94,7 +94,7 @@ def assemble_again(recipe: Recipe, bundle: Bundle, out: Path) -> Json:
         if getattr(recipe, name) != getattr(has, name):
             raise ConfigError(f'{recipe.file}: {name} is not that of {bundle.path}: '
                               f'{getattr(has, name)}')
-    name = mixture.PLUS.join(Path(each).name for each in recipe.names)
+    name = mixture.PLUS.join(map(datasets.name_of, recipe.names))
     if name != has.training.get('data', name):
         raise ConfigError(f'{recipe.file}: data: {bundle.path} was made of {has.training["data"]}')
     model, built = to_mapping(recipe.model), to_mapping(architecture(has))
@@ -130,7 +130,7 @@ def data_of(recipe: Recipe, manifest: Manifest) -> Data:
 def _own(name: str, further: Sequence[str]) -> list[str]:
     """Return the further splits of one data set, which a mixture calls ``name/split``."""
     found = (split.rpartition('/') for split in further)
-    return [split for of, _, split in found if of in ('', Path(name).name)]
+    return [split for of, _, split in found if of in ('', datasets.name_of(name))]
 
 
 def finish(recipe: Recipe, draft: Manifest, data: Data, model: LatentVqa, work: Path, out: Path,

@@ -190,7 +190,8 @@ def picture_frame(read: Callable[[], bytes], camera: str) -> Frame:
 def folder_reel(folder: Path) -> Reel:
     """Return the pictures of a folder, sorted by name; OSError where there are none."""
     paths = sorted(path for path in folder.iterdir()
-                   if path.suffix.lower() in SUFFIXES and path.is_file())[:MOST_FILES]
+                   if path.suffix.lower() in SUFFIXES and path.is_file()
+                   and not path.name.startswith('.'))[:MOST_FILES]  # not ._a.jpg of a Mac
     if not paths:
         raise OSError(f'{folder}: has no .jpg and no .png pictures')
     camera = plain(folder.resolve().name) or 'pictures'  # as a browser says it

@@ -64,6 +64,11 @@ def test_the_last_question_needs_an_answer_with_and_without_an_end_of_line(tmp_p
         datasets.load(str(tmp_path))
 
 
+def test_an_empty_test_is_none(tmp_path):
+    (write(tmp_path) / 'qa.test.txt').touch()
+    assert len(datasets.load(str(tmp_path)).split('test')) == 4  # cut from training
+
+
 def test_a_text_beside_a_picture_is_no_picture(tmp_path):
     write(tmp_path, ending='png')
     (tmp_path / 'images' / 'image1.txt').touch()

@@ -214,6 +214,8 @@ def test_a_group_that_is_null_is_none(folder):
     write(folder, {**GOOD, 'group': None}, {**GOOD, 'image': 'b.png'})
     one, other = datasets.load(str(folder)).records
     assert one.questions[0].group == other.questions[0].group != 'None'
+    write(folder, {**GOOD, 'group': 0})
+    assert datasets.load(str(folder)).records[0].questions[0].group == '0'
 
 
 def test_a_folder_is_known_by_its_own_name_and_a_plus_is_part_of_it(folder, monkeypatch):
@@ -225,8 +227,11 @@ def test_a_folder_is_known_by_its_own_name_and_a_plus_is_part_of_it(folder, monk
     shutil.copy(folder / 'a.png', both)
     shutil.copy(folder / 'questions.jsonl', both)
     assert datasets.load('red + blue').name == both.name
+    monkeypatch.setenv('HOME', str(folder))
+    assert datasets.load('~/red + blue').name == both.name
     monkeypatch.chdir(both)
-    assert datasets.load('..').name == folder.name
+    assert datasets.load('..').name == datasets.name_of('..') == folder.name
+    assert datasets.name_of('tabletop') == 'tabletop'
 
 
 @pytest.mark.parametrize('broken', [

@@ -137,11 +137,17 @@ def test_a_standing_question_that_is_taught_counts_once_and_yes_is_yes(bag, monk
 
     asked = [worded(Meaning('tray_seen'))]
     text = asked[0].text.upper()
-    monkeypatch.setattr(timeline, 'read_answers', lambda opened: {
-        stamp: {text: 'Yes'} for stamp in timeline.read_scenes(opened)})
+    stamps = []
+
+    def told_of_each_third(opened):
+        stamps.extend(timeline.read_scenes(opened))
+        return {stamp: {text: 'Yes'} for stamp in stamps[::3]}
+
+    monkeypatch.setattr(timeline, 'read_answers', told_of_each_third)
     document = evaluate_bag(Yes(bag), bag, 5, asked, taught=lambda text: True)
     assert list(document['groups']) == [text]
-    assert document['n'] == document['groups'][text]['n'] > 0
+    plain = evaluate_bag(Yes(bag), bag, 5, asked)
+    assert document['n'] == document['groups'][text]['n'] >= plain['n'] > len(stamps) / 3
     assert document['accuracy'] == document['accuracy_answered'] == 1.0
 
 

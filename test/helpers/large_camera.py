@@ -17,7 +17,7 @@ from std_msgs.msg import String
 
 from helpers.node_harness import picture
 
-FRAMES, START, PATIENCE = 20, 60.0, 1.0  # frames, s until the node is found, s per frame
+FRAMES, START, PATIENCE = 20, 60.0, 10.0  # frames, s until the node is found, s per frame
 
 
 class Camera:
@@ -63,6 +63,9 @@ def main() -> None:
     rclpy.init()
     camera = Camera()
     camera.ask_until(lambda: camera.detail and camera.images.get_subscription_count(), START)
+    first = time.monotonic() + START
+    while not camera.annotated and time.monotonic() < first:  # until both ways are there
+        camera.arrives()
     found = [(camera.arrives(), camera.comes_back()) for _ in range(FRAMES)]
     print(*map(sum, zip(*found, strict=True)))
     rclpy.shutdown()

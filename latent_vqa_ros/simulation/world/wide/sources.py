@@ -7,6 +7,7 @@ beside it), with folders in them; whoever names them answers for their licence.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -107,7 +108,8 @@ class Sources:
         found = [{'name': f'{PACKAGE} {VERSION}', 'licence': LICENCE, 'what': 'textures, meshes'}]
         for what, folder in (('photographs', self.photos_at), ('meshes', self.meshes_at)):
             if folder is not None:
-                found.append({'name': folder.name, 'licence': "the user's", 'what': what})
+                name = os.fsencode(folder.name).decode('utf-8', 'replace')
+                found.append({'name': name, 'licence': "the user's", 'what': what})
         return found
 
 
@@ -127,11 +129,15 @@ def assets() -> Path:
 def _below(folder: Path | None, endings: tuple[str, ...]) -> list[Path]:
     """Return the files with these endings in a folder and its folders, in order."""
     return [] if folder is None else sorted(
-        path for path in folder.rglob('*') if path.suffix.lower() in endings and path.is_file())
+        path for path in folder.rglob('*') if path.suffix.lower() in endings and path.is_file()
+        and not path.name.startswith('.'))  # not ._a.jpg, which a Mac leaves beside a.jpg
 
 
 def _read(path: Path) -> Picture:
-    content = np.frombuffer(path.read_bytes(), np.uint8)  # imread dies of names not in UTF-8
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)  # imread dies of names not in UTF-8
+    except OSError as error:
+        raise DatasetError(f'{path}: {error.strerror}') from None
     picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
     if picture is None:
         raise DatasetError(f'{path}: not a picture that can be read')
