@@ -91,8 +91,10 @@ def as_camera(images: NDArray[np.uint8], preprocess: PreprocessConfig) -> NDArra
     out = np.empty_like(images)
     for slot, image in zip(out, images, strict=True):
         frame = cv2.resize(image, (width, _ROWS), interpolation=cv2.INTER_CUBIC)
-        jpeg = cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-        slot[:] = prepare(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8), preprocess)
+        bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)  # JPEG does not lose alike of red and blue
+        jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+        seen = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
+        slot[:] = prepare(np.ascontiguousarray(seen), preprocess)
     return out
 
 

@@ -1,12 +1,16 @@
 import tracemalloc
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
+import simplejpeg
 
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
+from latent_vqa_ros.core.preprocess import prepare  # noqa: E402
+from latent_vqa_ros.training import calibrate  # noqa: E402
 from latent_vqa_ros.training.calibrate import (  # noqa: E402
     as_camera,
     fit_familiarity,
@@ -92,6 +96,18 @@ def test_a_camera_sends_the_whole_of_an_input_that_is_not_square():
     images[..., 0], images[..., 1] = across[None, None], down[None, :, None]
     sent = as_camera(images, PreprocessConfig(height=32, width=96, resize='center_crop'))
     assert abs(sent.astype(int) - images).mean() < 8
+
+
+def test_a_camera_compresses_red_as_red():
+    """JPEG does not lose alike of red and blue: what is sent is what another encoder sends."""
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    frame = cv2.resize(image[0], (480, 480), interpolation=cv2.INTER_CUBIC)
+    content = simplejpeg.encode_jpeg(frame, calibrate._QUALITY, colorsubsampling='420')
+    theirs = prepare(simplejpeg.decode_jpeg(content), PreprocessConfig(height=32, width=32))
+    ours = as_camera(image, PreprocessConfig(height=32, width=32))[0]
+    other = as_camera(image[..., ::-1], PreprocessConfig(height=32, width=32))[0][..., ::-1]
+    apart, swapped = (abs(each.astype(int) - theirs).mean() for each in (ours, other))
+    assert apart < 0.75 * swapped
 
 
 def test_a_direction_that_training_pictures_never_take_counts_much_but_not_without_end():
