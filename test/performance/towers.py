@@ -3,7 +3,7 @@
     python test/performance/towers.py --photographs DIR --out docs/results/towers.json
     python test/performance/towers.py --tower conv_stem
 
-Trains config/train/tabletop_1.yaml with fewer scenes and epochs: `efficientnet_lite0` as that
+Trains config/train/towers.yaml with fewer scenes and epochs: `efficientnet_lite0` as that
 recipe says, from ImageNet's weights and at a third of the learning rate; `conv_stem` from random
 weights at the whole rate; all else is equal. Then the int8 graphs answer the test splits of both
 worlds and a folder of photographs in the folder format. A finished run stays in the folder, and
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TOWERS = ('conv_stem', 'efficientnet_lite0')
 SEEDS = (0, 1, 2)
-RECIPE = ROOT / 'config' / 'train' / 'tabletop_1.yaml'
+RECIPE = ROOT / 'config' / 'train' / 'towers.yaml'
 LIMIT = (6000, 3000)  # scenes of the wide world, of the workcell
 EPOCHS = {'pretrain': 1, 'finetune': 2}
 RESULT = 'result.json'  # in a run's folder
@@ -45,7 +45,7 @@ def recipe_of(tower: str, seed: int) -> Recipe:
 
     found = load_recipe(RECIPE)
     own: Json = {}
-    if tower == 'conv_stem':  # as in tabletop_wide.yaml
+    if tower == 'conv_stem':  # as in default_1.yaml
         own = {'image_tower': tower, 'stem_channels': (32, 64, 128), 'stem_residuals': (1, 4, 3)}
     model: ModelConfig = replace(found.model, **own)
     return replace(

@@ -187,18 +187,17 @@ def test_recipes_that_do_not_follow_each_other_are_no_chain(tmp_path, start):
         links(recipes)
 
 
-def test_the_shipped_chain_is_one_from_random_weights_to_its_last_recipe():
-    paths = sorted((ROOT / 'config' / 'train').glob('tabletop_[0-9].yaml'))
+def test_the_chain_of_recipes_is_one_from_random_weights_to_its_last():
+    paths = sorted((ROOT / 'config' / 'train').glob('default_[0-9].yaml'))
     recipes = [load_recipe(path) for path in paths]
-    found = links(recipes)
-    assert [link.folder.name for link in found] == [f'tabletop_{i}' for i in range(1, 6)]
-    assert recipes[0].start == ''
+    assert [link.folder.name for link in links(recipes)] == [f'default_{i}' for i in range(1, 5)]
+    assert (recipes[0].start, recipes[0].model.image_tower) == ('', 'conv_stem')
     assert recipes[0].pretrain.region_weight > 0
-    assert {(recipe.names, recipe.preprocess.resize) for recipe in recipes} == {
-        (('tabletop_wide', 'tabletop'), 'letterbox')}
+    assert [recipe.names for recipe in recipes] == [
+        ('tabletop',), *[('tabletop_wide', 'tabletop')] * 3]
     assert all(_as_deep_as(before.model, after.model) == before.model
                for before, after in pairwise(recipes))
-    assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 5
+    assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 4
 
 
 def test_the_shipped_bundle_was_made_by_the_recipes_that_stand_here():

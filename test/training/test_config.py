@@ -100,7 +100,7 @@ def test_every_shipped_recipe_is_valid_and_smoke_is_smaller():
     for path in recipes:
         recipe = load_recipe(path)
         assert recipe.file == path.name
-        assert path.stem.startswith(recipe.name)
+        assert path.stem.startswith((recipe.name, 'default_'))
         assert recipe.smoke().finetune.epochs <= recipe.finetune.epochs
 
 
