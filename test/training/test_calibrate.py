@@ -10,8 +10,8 @@ torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.preprocess import prepare  # noqa: E402
-from latent_vqa_ros.training import calibrate  # noqa: E402
 from latent_vqa_ros.training.calibrate import (  # noqa: E402
+    _QUALITY,
     as_camera,
     fit_familiarity,
     fit_max_distance,
@@ -102,7 +102,7 @@ def test_a_camera_compresses_red_as_red():
     """JPEG does not lose alike of red and blue: what is sent is what another encoder sends."""
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
     frame = cv2.resize(image[0], (480, 480), interpolation=cv2.INTER_CUBIC)
-    content = simplejpeg.encode_jpeg(frame, calibrate._QUALITY, colorsubsampling='420')
+    content = simplejpeg.encode_jpeg(frame, _QUALITY, colorsubsampling='420')
     theirs = prepare(simplejpeg.decode_jpeg(content), PreprocessConfig(height=32, width=32))
     ours = as_camera(image, PreprocessConfig(height=32, width=32))[0]
     other = as_camera(image[..., ::-1], PreprocessConfig(height=32, width=32))[0][..., ::-1]
