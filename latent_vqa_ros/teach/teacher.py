@@ -30,7 +30,7 @@ from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder, jpeg
 from latent_vqa_ros.teach.folder import Folder
-from latent_vqa_ros.teach.judge import NEEDED
+from latent_vqa_ros.teach.judge import NEEDED, SURER
 from latent_vqa_ros.teach.known import VERSIONS, Known
 from latent_vqa_ros.teach.learn import Learner, picture, warnings
 from latent_vqa_ros.teach.messages import FAILED, NOT_TRUSTED, REFUSED, Message, blank
@@ -308,6 +308,11 @@ def next_step(known: Known, about: Mapping[str, Any] | None) -> dict[str, Any]:
         answer = min(right, key=lambda one: right[one]['right'])
         return {'answer': answer, 'say': f'show {answer!r} in other moments: right '
                                          f'{100 * right[answer]["right"]:.0f} % there'}
+    answer = min(moments, key=lambda one: moments[one])
+    left = SURER - moments[answer]
+    if left > 0:
+        return {'answer': answer, 'say': f'show {answer!r} in {left} more '
+                                         f'moment{"s" * (left > 1)} to be surer'}
     return {'answer': None, 'say': ''}
 
 

@@ -32,6 +32,7 @@ from latent_vqa_ros.teach.judge import CONFIDENCE, GATE, judge, margins
 
 DRAWS, SHOTS = 20, (2, 5, 10, 20)
 MOVED = (.08, .2)  # of the frame
+MOMENTS = ((3, 4), (6, 2), (10, 1))  # of each answer, and frames of each
 ROOMS, NOISE = 60, 12  # pictures of other worlds
 
 
@@ -55,7 +56,7 @@ def main() -> int:
               'tasks': summarize(rows), 'gate_passed': passed(rows),
               'moved': moved(seen, encoder), 'wrong_label_named': wrong_labels(seen, encoder),
               'never_taught_answered': never_taught(seen, encoder), 'one_moment': one_moment(
-                  seen, encoder)}
+                  seen, encoder), 'moments': few_moments(encoder)}
     result['judge_promises_more_by'] = promise(result['tasks'])
     args.out.write_text(json.dumps(result, indent=1) + '\n')
     print(json.dumps(result, indent=1))
@@ -253,6 +254,35 @@ def one_moment(seen, encoder):
         rights.append((answers == task.answer_n[~task.train_n]).mean())
         trusted.append(judge(shown, [str(c) for c in range(5)], fitted).trusted)
     return rounded({'right': float(np.mean(rights)), 'trusted': float(np.mean(trusted))})
+
+
+def few_moments(encoder):
+    """Return how right trusted draws of few moments are, several frames of each."""
+    rows = defaultdict(list)
+    most = max(frames for _, frames in MOMENTS)
+    for task in tasks.simulated(('tray',), tasks.CAMERAS[:4], most):
+        x_nd = np.stack([encoder.encode_as_kept(picture, task.region)
+                         for picture in task.pictures])
+        for draw in range(DRAWS):
+            train_n = halves(task, draw)
+            test = np.flatnonzero(~train_n)
+            for moments, frames in MOMENTS:
+                chosen = choose(task, train_n, moments * frames, draw, moments)
+                fitted, shown = taught(task, x_nd, chosen, encoder)
+                answers, given = look(fitted.head, x_nd[test], encoder)
+                right = answers == task.answer_n[test]
+                verdict = judge(shown, ['0', '1'], fitted)
+                rows[moments, frames].append(
+                    (verdict.trusted, right.mean(), given.mean(), (given & right).mean(),
+                     verdict.lower_bound, right.mean() >= verdict.lower_bound))
+    found = {}
+    for (moments, frames), all_of in rows.items():
+        trusted = np.array([row[1:] for row in all_of if row[0]], float)
+        right, answered, right_given, bound, holds = trusted.mean(0)
+        found[f'{moments} x {frames}'] = rounded({
+            'draws': len(all_of), 'trusted': len(trusted), 'right': right, 'answered': answered,
+            'right_when_answered': right_given / answered, 'bound': bound, 'bound_holds': holds})
+    return found
 
 
 def rounded(figures):

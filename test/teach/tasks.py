@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from latent_vqa_ros.simulation.world import plan, scenes
+from latent_vqa_ros.simulation.world import plan, scenes, sensor
 from latent_vqa_ros.simulation.world.layout import TRAY, TRAY_RIM, Layout
 from latent_vqa_ros.simulation.world.picture import Studio
 
@@ -48,21 +48,28 @@ def real(folder: Path) -> Task:
                 np.array([row['split'] == 'train' for row in rows]))
 
 
-def simulated() -> Iterator[Task]:
-    """Draw, for each camera, whether the tray is empty and whether the gripper holds something."""
+def simulated(families=('tray', 'gripper'), cameras=CAMERAS, frames=1) -> Iterator[Task]:
+    """Draw, for each camera, whether the tray is empty and whether the gripper holds something.
+
+    Of each layout so many frames are taken, which differ by their noise alone.
+    """
     studio = Studio(SIDE)
-    for seed in CAMERAS:
+    for seed in cameras:
         rng = np.random.default_rng(seed)
         look, tray = scenes.draw_look(rng, 'train'), plan.draw_tray(rng)
-        for family in ('tray', 'gripper'):
+        for family in families:
             pictures: list[np.ndarray] = []
-            while len(pictures) < LAYOUTS:
-                layout = _layout(rng, family, len(pictures) % 2, look.camera, tray)
+            while len(pictures) < LAYOUTS * frames:
+                answer = len(pictures) // frames % 2
+                layout = _layout(rng, family, answer, look.camera, tray)
                 taken = layout and studio.shoot(seed, 'train', layout, look)
                 if taken:
-                    pictures.append(taken.image_hwc)
-            yield Task(family, f'{family} {seed}', pictures, np.arange(LAYOUTS) % 2,
-                       np.arange(LAYOUTS), None,
+                    pictures += [taken.image_hwc, *(
+                        sensor.expose(studio.view.colors(), replace(look.sensor, seed=again))
+                        for again in range(1, frames))]
+            yield Task(family, f'{family} {seed}', pictures,
+                       np.repeat(np.arange(LAYOUTS) % 2, frames),
+                       np.repeat(np.arange(LAYOUTS), frames), None,
                        _box(tray, look.camera) if family == 'tray' else None)
 
 

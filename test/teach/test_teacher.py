@@ -10,6 +10,7 @@ from teach.conftest import QUESTION, SECOND, draw, show
 
 from latent_vqa_ros.core.pipeline import GREY
 from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.judge import wilson
 from latent_vqa_ros.teach.learn import Learner
 from latent_vqa_ros.teach.messages import KEYS, MessageError, blank, parse, to_json
 from latent_vqa_ros.teach.question import TeachError
@@ -30,7 +31,16 @@ def test_ten_shots_in_three_moments_are_trusted_and_switched_on(teacher):
     judgement = document['judgement']
     assert (judgement['trusted'], judgement['right'], judgement['n']) == (True, 1, 20)
     assert [shots for shots, _ in judgement['curve']] == [2, 5, 10]
+    assert judgement['lower_bound'] == pytest.approx(wilson(1, 6), abs=1e-4)  # six moments
+    assert document['next']['say'] == "show 'yes' in 3 more moments to be surer"
     assert (document['id'], document['stale'], document['warnings']) == (7, False, [])
+
+
+def test_nothing_is_next_after_six_moments(teacher):
+    show(teacher, moments=6)
+    document = do(teacher, do='fit', question=QUESTION)
+    assert document['judgement']['trusted']
+    assert document['next'] == {'answer': None, 'say': '', 'about': None}
 
 
 def test_one_moment_is_not_trusted_and_the_next_step_is_said(teacher):
