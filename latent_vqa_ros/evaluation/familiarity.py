@@ -47,6 +47,21 @@ def half_covered(image_hwc: Image, rng: np.random.Generator) -> Image:
     return np.ascontiguousarray(np.rot90(covered, -turns))
 
 
+def finger(image_hwc: Image, rng: np.random.Generator) -> Image:
+    """Return the image with a finger before the lens: reddish, from one side, without an edge.
+
+    No direction is fitted to it (training/unfamiliar.py): it tells what the others are worth.
+    """
+    height, width = image_hwc.shape[:2]
+    rows, columns = np.mgrid[:height, :width]
+    middle = rng.uniform(0.25, 0.75) * height, rng.choice((0, width))
+    radius = rng.uniform(0.55, 0.8) * width
+    away = np.hypot(rows - middle[0], columns - middle[1])[..., None] / radius
+    skin = np.array((120, 60, 45)) * rng.uniform(0.4, 1.4) * (1.5 - 0.5 * away.clip(0, 1))
+    share = np.clip((1.1 - away) / 0.3, 0, 1)
+    return np.asarray(np.clip(image_hwc * (1 - share) + skin * share, 0, 255), np.uint8)
+
+
 def black(image_hwc: Image, rng: np.random.Generator) -> Image:
     """Return what a covered lens gives: a few grey levels of noise."""
     return np.asarray(np.clip(rng.normal(4, 3, image_hwc.shape), 0, 255), np.uint8)
@@ -57,7 +72,7 @@ def noise(image_hwc: Image, rng: np.random.Generator) -> Image:
     return rng.integers(0, 256, image_hwc.shape, dtype=np.uint8)
 
 
-DAMAGES = (noise, black, overexposed, blurred, half_covered)
+DAMAGES = (noise, black, overexposed, blurred, half_covered, finger)
 
 
 def measure(backend: Backend, manifest: Manifest, records: Sequence[Record],

@@ -21,7 +21,7 @@ from latent_vqa_ros.model.packing import Packing
 _GATE = 0.5  # initial gate before tanh; from scratch, a gate of 0 would hide the image at first
 _PLACE = 0.7  # initial standard deviation of the map of coordinates; 0.02 drowns in the tokens
 _FITS = -5.0  # initial bias of how well a cell fits: few of a picture's cells do
-_NUMBERS = 7  # 0 to 6
+_NUMBERS = 7  # 0 to 6, or more
 
 
 class FusionBlock(nn.Module):
@@ -69,7 +69,8 @@ class CellCount(nn.Module):
         """
         scores = self.query(summary) @ key.transpose(-1, -2) / math.sqrt(key.shape[-1])
         count = (scores + self.fits).float().sigmoid().sum(dim=-1, keepdim=True)
-        told: Tensor = summary + torch.relu(1 - (count - self.numbers).abs()) @ self.value
+        near = torch.relu(1 - (count.clamp(max=_NUMBERS - 1) - self.numbers).abs())
+        told: Tensor = summary + near @ self.value
         return told, count.squeeze(-1)
 
 

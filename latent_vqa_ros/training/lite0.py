@@ -211,10 +211,11 @@ nothing by itself.
 
 Made by `python3 -m latent_vqa_ros.training.lite0`. int8 was calibrated on {scenes} drawn
 workcells and on {crops} parts of each of nine photographs that scikit-image ships ({photographs}:
-CC0 or public domain). `generic.npy` holds the averages of as many others: they say how far
+CC0 or public domain). `generic.npy` holds the averages of as many other pictures: they say how far
 apart pictures of anything are.
 
-Mean cosine between the vectors of int8 and of float, on pictures that calibration did not see:
+Mean cosine between the vectors of int8 and of float, on those others (other scenes, and other
+parts of the same photographs, which may overlap):
 
 | group | cosine |
 |---|---|

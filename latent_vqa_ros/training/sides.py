@@ -12,6 +12,7 @@ from latent_vqa_ros.core.tokenizer import Tokenizer, words
 _BEFORE_A_SIDE = frozenset(('the', 'its', 'your', 'my', 'his', 'her', 'our', 'their'))
 _AFTER_NO_SIDE = frozenset(('now', 'that', 'here', 'there', 'on', 'in', 'next', 'behind', 'under',
                             'above', 'below'))  # "right now", "is it right that", "right on top"
+_OF_WHAT_REMAINS = frozenset(('how', 'any', 'anything', 'something', 'nothing', 'still', 'none'))
 _OTHER = {'left': 'right', 'right': 'left', 'leftmost': 'rightmost', 'rightmost': 'leftmost'}
 
 
@@ -26,6 +27,14 @@ def sides(text: str) -> list[bool]:
             for before, word, after in zip(['', *asked], asked, [*asked[1:], ''], strict=False)]
 
 
+def may_tell_what_remains(text: str) -> bool:
+    """Return whether "left" in a question may mean "not taken yet": "how many cubes are left"."""
+    asked = words(text)
+    return not _OF_WHAT_REMAINS.isdisjoint(asked) and any(
+        word == 'left' and before not in _BEFORE_A_SIDE and after != 'of'
+        for before, word, after in zip(['', *asked], asked, [*asked[1:], ''], strict=False))
+
+
 def answer_tells_side(answer: str) -> bool:
     """Return whether an answer tells a side."""
     return any(word.startswith(('left', 'right')) for word in words(answer))
@@ -36,12 +45,14 @@ def mirrored(texts: Sequence[str], ids_ut: NDArray[np.int64],
     """Return ids (U, T) of questions about the mirrored picture, and which can be asked of it (U).
 
     Given the questions and their ids. Left and right change places; a question with another word
-    for a side ("leftward"), or whose other side is no known word, cannot be asked.
+    for a side ("leftward"), or whose other side is no known word, cannot be asked, nor one whose
+    "left" may be no side.
     """
     out, can_u = ids_ut.copy(), np.ones(len(texts), np.bool_)
     known = {word: int(tokenizer.encode(word)[1]) for word in _OTHER
              if word in tokenizer.vocabulary}
     for row, text in enumerate(texts):
+        can_u[row] = not may_tell_what_remains(text)
         for place, (word, side) in enumerate(zip(words(text), sides(text), strict=True), start=1):
             other = known.get(_OTHER.get(word, ''))
             if side and other is not None:

@@ -101,3 +101,17 @@ def test_how_a_number_is_told_learns_from_the_first_step():
     told, _ = count(torch.randn(3, 16), count.key(torch.randn(12, 16)))
     told.sum().backward()
     assert count.value.grad.abs().max() > 0
+
+
+def test_more_than_the_last_number_is_told_as_the_last():
+    torch.manual_seed(0)
+    count = CellCount(16, 8)
+    torch.nn.init.normal_(count.value)
+    with torch.no_grad():
+        count.fits += 40  # every cell fits
+    asked, cells = torch.randn(1, 16), torch.randn(12, 16)
+    told, counted = count(asked, count.key(cells))
+    six, _ = count(asked, count.key(cells[:6]))
+    assert counted.round() == 12
+    assert torch.allclose(told, six, atol=1e-3)
+    assert (told - asked).abs().max() > 0.1

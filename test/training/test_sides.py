@@ -35,6 +35,16 @@ def test_sides_change_places_and_what_cannot_be_asked_is_said(question, other):
         assert told(ids[0].tolist()) == other
 
 
+@pytest.mark.parametrize(('question', 'can'), [
+    ('how many things are left', False), ('is anything left', False),
+    ('are there any things left on it', False), ('how many are left in it', False),
+    ('how many things are left of it', True), ('is anything on the left', True),
+    ('is it left', True)])
+def test_what_may_ask_for_the_rest_is_not_asked_of_the_mirrored_picture(question, can):
+    tokenizer = Tokenizer(tuple(sorted({*WORDS, *words(question)})), 16)
+    assert turned(question, tokenizer)[1].tolist() == [can]
+
+
 def test_a_side_whose_other_side_is_no_known_word_cannot_be_asked():
     tokenizer = Tokenizer(('is', 'it', 'left', 'of'), 8)
     assert not turned('is it left of it', tokenizer)[1].any()
