@@ -11,7 +11,7 @@ questions.jsonl or as DAQUAR, GQA and VQA v2 are published. Questions that the m
 asked are left out, and a line says how many.
 --report writes the reliability diagram, the confusion and the document to a folder. --unfamiliar
 measures how well images unlike the training are noticed: noise, black, overexposed, blurred and
-half covered ones, and your own photographs.
+half covered ones, three damages that nothing is fitted to, and your own photographs.
 
 DATA may also be a bag from `simulate bag`. Then standing questions are asked about its frames at
 --rate, the answers are compared with the truth of each frame, and it is counted how many frames an

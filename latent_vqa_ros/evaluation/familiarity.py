@@ -26,12 +26,18 @@ from latent_vqa_ros.evaluation.evaluate import Predictions, predict
 Image = NDArray[np.uint8]
 FALSE_ALARMS = 0.01
 _SEED = 0
+_GRAIN = 8  # grey levels
 _PICTURES = ('.jpg', '.jpeg', '.png')
 
 
 def overexposed(image_hwc: Image, rng: np.random.Generator) -> Image:
     """Return the image 2.5 times brighter and clipped."""
     return np.asarray(np.clip(image_hwc * 2.5 + 60, 0, 255), np.uint8)
+
+
+def brighter(image_hwc: Image, rng: np.random.Generator) -> Image:
+    """Return the image twice as bright and clipped: overexposed, but less."""
+    return np.asarray(np.clip(image_hwc * 2.0 + 40, 0, 255), np.uint8)
 
 
 def blurred(image_hwc: Image, rng: np.random.Generator) -> Image:
@@ -47,11 +53,16 @@ def half_covered(image_hwc: Image, rng: np.random.Generator) -> Image:
     return np.ascontiguousarray(np.rot90(covered, -turns))
 
 
-def finger(image_hwc: Image, rng: np.random.Generator) -> Image:
-    """Return the image with a finger before the lens: reddish, from one side, without an edge.
+def half_grainy(image_hwc: Image, rng: np.random.Generator) -> Image:
+    """Return the image with a half under one color, and a sensor's noise on that half."""
+    covered = half_covered(image_hwc, rng)
+    hidden = (covered != image_hwc).any(axis=2, keepdims=True)
+    grain = rng.normal(0, _GRAIN, image_hwc.shape) * hidden
+    return np.asarray(np.clip(covered + grain, 0, 255), np.uint8)
 
-    No direction is fitted to it (training/unfamiliar.py): it tells what the others are worth.
-    """
+
+def finger(image_hwc: Image, rng: np.random.Generator) -> Image:
+    """Return the image with a finger before the lens: reddish, from one side, without an edge."""
     height, width = image_hwc.shape[:2]
     rows, columns = np.mgrid[:height, :width]
     middle = rng.uniform(0.25, 0.75) * height, rng.choice((0, width))
@@ -72,7 +83,8 @@ def noise(image_hwc: Image, rng: np.random.Generator) -> Image:
     return rng.integers(0, 256, image_hwc.shape, dtype=np.uint8)
 
 
-DAMAGES = (noise, black, overexposed, blurred, half_covered, finger)
+DAMAGES = (noise, black, overexposed, blurred, half_covered)  # training fits a direction to each
+HELD_OUT = (brighter, half_grainy, finger)  # and to none of these
 
 
 def measure(backend: Backend, manifest: Manifest, records: Sequence[Record],
@@ -86,7 +98,7 @@ def measure(backend: Backend, manifest: Manifest, records: Sequence[Record],
     paths = [] if photographs is None else pictures(photographs)
     familiar = predict(backend, manifest, records, 'familiar')
     rows = {'familiar': _row(familiar.distances, familiar.distances, manifest, familiar)}
-    for damage in DAMAGES:
+    for damage in (*DAMAGES, *HELD_OUT):
         rng = np.random.default_rng(_SEED)
         found = predict(backend, manifest, records, damage.__name__,
                         partial(damage, rng=rng))

@@ -65,7 +65,8 @@ class CellCount(nn.Module):
     def forward(self, summary: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         """Return the summaries (..., Q, d) with their counts told, and the counts (..., Q).
 
-        Given the cells' keys (..., N, count_dim). A count is told by its closeness to each number.
+        Given the cells' keys (..., N, count_dim). A count is told by its closeness to each number,
+        more than the last number as that number.
         """
         scores = self.query(summary) @ key.transpose(-1, -2) / math.sqrt(key.shape[-1])
         count = (scores + self.fits).float().sigmoid().sum(dim=-1, keepdim=True)

@@ -12,7 +12,8 @@ from latent_vqa_ros.core.tokenizer import Tokenizer, words
 _BEFORE_A_SIDE = frozenset(('the', 'its', 'your', 'my', 'his', 'her', 'our', 'their'))
 _AFTER_NO_SIDE = frozenset(('now', 'that', 'here', 'there', 'on', 'in', 'next', 'behind', 'under',
                             'above', 'below'))  # "right now", "is it right that", "right on top"
-_OF_WHAT_REMAINS = frozenset(('how', 'any', 'anything', 'something', 'nothing', 'still', 'none'))
+_AFTER_WHAT_REMAINS = frozenset(('', 'in', 'inside', 'on', 'over', 'at', 'for', 'to', 'here',
+                                 'there', 'now', 'please'))  # "how many are left", "is it left in"
 _OTHER = {'left': 'right', 'right': 'left', 'leftmost': 'rightmost', 'rightmost': 'leftmost'}
 
 
@@ -28,10 +29,13 @@ def sides(text: str) -> list[bool]:
 
 
 def may_tell_what_remains(text: str) -> bool:
-    """Return whether "left" in a question may mean "not taken yet": "how many cubes are left"."""
+    """Return whether "left" in a question may mean "not taken yet": "how many cubes are left".
+
+    It cannot beside "right", after an article or before the place that it belongs to.
+    """
     asked = words(text)
-    return not _OF_WHAT_REMAINS.isdisjoint(asked) and any(
-        word == 'left' and before not in _BEFORE_A_SIDE and after != 'of'
+    return 'right' not in asked and any(
+        word == 'left' and before not in _BEFORE_A_SIDE and after in _AFTER_WHAT_REMAINS
         for before, word, after in zip(['', *asked], asked, [*asked[1:], ''], strict=False))
 
 

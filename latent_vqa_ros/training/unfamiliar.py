@@ -2,8 +2,7 @@
 
 One Gaussian takes a photograph of a room for familiar: no direction in which training pictures
 differ little tells them apart. Examples do, a direction for each kind: the recipe's ``unfamiliar``
-pictures, and training pictures damaged in one way, against training pictures. How much they are
-damaged is drawn, so that no direction is one to a single strength.
+pictures, and training pictures damaged in one way, against training pictures.
 """
 
 from __future__ import annotations
@@ -11,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,51 +27,14 @@ from latent_vqa_ros.training import calibrate
 from latent_vqa_ros.training.batches import augmented
 from latent_vqa_ros.training.config import Recipe
 
-Image = NDArray[np.uint8]
 ROOMS = 'rooms'
 MOST = 5000  # pictures of a folder
 FIRST = 0.7  # of the false alarms are those of the pictures, not of a damage
 _PARTS, _PART = 2, (0.3, 0.95)  # of a picture, and how long their sides are by its own
 _EACH = 5  # of so many training pictures one is damaged, in each way
 _SEED = 5  # of parts and damages, beside the recipe's
-_GAIN, _LIFT = (1.9, 3.2), (30, 80)  # of overexposed pictures
-_BLUR = (8, 16)  # parts of the width
-_COVER, _GRAIN = (0.4, 0.65), (0, 12)  # share of the picture under one colour, and its noise
-_DARK, _FLICKER = (0, 20), (1, 6)  # grey levels that are left of black, and their noise
 _RIDGE = 0.0005  # for each familiar picture
 _STEPS, _SMALL = 50, 1e-6
-
-
-def overexposed(image_hwc: Image, rng: np.random.Generator) -> Image:
-    """Return the image brighter and clipped."""
-    return _levels(image_hwc * rng.uniform(*_GAIN) + rng.uniform(*_LIFT))
-
-
-def blurred(image_hwc: Image, rng: np.random.Generator) -> Image:
-    """Return the image out of focus, or shaken."""
-    sigma = image_hwc.shape[1] / rng.uniform(*_BLUR)
-    return np.asarray(cv2.GaussianBlur(image_hwc, (0, 0), sigma), np.uint8)
-
-
-def covered(image_hwc: Image, rng: np.random.Generator) -> Image:
-    """Return the image with a part at one of its sides under one colour, with noise on it."""
-    turns = int(rng.integers(4))
-    turned = np.rot90(image_hwc, turns).copy()
-    over = turned[:max(1, round(rng.uniform(*_COVER) * len(turned)))]
-    over[:] = _levels(rng.normal(rng.integers(0, 256, 3), rng.uniform(*_GRAIN), over.shape))
-    return np.ascontiguousarray(np.rot90(turned, -turns))
-
-
-def black(image_hwc: Image, rng: np.random.Generator) -> Image:
-    """Return what a covered lens gives: a few grey levels of noise."""
-    return _levels(rng.normal(rng.uniform(*_DARK), rng.uniform(*_FLICKER), image_hwc.shape))
-
-
-DAMAGES = (familiarity.noise, black, overexposed, blurred, covered)
-
-
-def _levels(image_hwc: NDArray[Any]) -> Image:
-    return np.asarray(np.clip(image_hwc, 0, 255), np.uint8)
 
 
 def paths(name: str, limit: int | None = None) -> list[Path]:
@@ -98,7 +58,7 @@ def check(name: str, limit: int | None = None) -> None:
             read_rgb(Record(path, 'train', ()))
 
 
-def kinds(recipe: Recipe, records: Sequence[Record]) -> Iterator[Image]:
+def kinds(recipe: Recipe, records: Sequence[Record]) -> Iterator[NDArray[np.uint8]]:
     """Yield the pictures that must be refused, then records' damaged in each way: (n, H, W, 3).
 
     The pictures come whole and as augmented parts.
@@ -109,12 +69,12 @@ def kinds(recipe: Recipe, records: Sequence[Record]) -> Iterator[Image]:
         whole.append(prepare(picture, recipe.preprocess))
         parts += [prepare(_part(picture, rng), recipe.preprocess) for _ in range(_PARTS)]
     yield np.concatenate([np.stack(whole), augmented(np.stack(parts), rng, recipe.augment)])
-    for number, damage in enumerate(DAMAGES):
+    for number, damage in enumerate(familiarity.DAMAGES):
         yield np.stack([evaluate.seen(record, recipe.preprocess, partial(damage, rng=rng))
                         for record in records[number % len(records)::_EACH]])
 
 
-def _part(picture: Image, rng: np.random.Generator) -> Image:
+def _part(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return a random part of a picture, in its shape: what a nearer camera sees."""
     share, place = rng.uniform(*_PART), rng.uniform(0, 1, 2)
     rows, columns = (max(1, int(share * side)) for side in picture.shape[:2])
@@ -123,7 +83,7 @@ def _part(picture: Image, rng: np.random.Generator) -> Image:
 
 
 @torch.no_grad()
-def fit(model: LatentVqa, familiar_nd: Tensor, strange: Iterable[Image],
+def fit(model: LatentVqa, familiar_nd: Tensor, strange: Iterable[NDArray[np.uint8]],
         false_alarms: float) -> None:
     """Store in the model a direction from familiar mean tokens to each kind of strange images.
 

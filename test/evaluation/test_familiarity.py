@@ -38,12 +38,37 @@ def rows(loaded):
 
 
 def test_empty_noisy_and_covered_frames_are_told_from_familiar_ones(rows):
-    assert list(rows) == ['familiar', *(damage.__name__ for damage in familiarity.DAMAGES)]
+    assert list(rows) == ['familiar', 'noise', 'black', 'overexposed', 'blurred', 'half_covered',
+                          'brighter', 'half_grainy', 'finger']
     assert rows['familiar']['auroc'] == pytest.approx(0.5)
     assert rows['familiar']['refused'] <= 0.01
     for name in ('noise', 'black'):
         assert rows[name]['refused'] >= 0.99, name
     assert rows['half_covered']['auroc'] >= 0.97
+
+
+def test_a_finger_comes_from_one_side_and_spares_the_other():
+    image = np.full((60, 80, 3), (20, 200, 220), np.uint8)
+    sides = set()
+    for seed in range(20):
+        seen = familiarity.finger(image, np.random.default_rng(seed))
+        assert (seen.shape, seen.dtype) == (image.shape, np.uint8)
+        spared = (seen == image).all(axis=2)
+        assert 0.4 < 1 - spared.mean() < 0.9
+        sides.add((bool(spared[:, 0].all()), bool(spared[:, -1].all())))
+        near = seen[~spared][np.abs(seen[~spared].astype(int) - image[0, 0]).sum(1).argmax()]
+        assert near[0] > near[1] > near[2]  # reddish
+    assert sides == {(True, False), (False, True)}
+
+
+def test_half_of_a_picture_is_covered_with_grain_and_the_other_half_stays_as_it_was():
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    for seed in range(8):
+        covered = familiarity.half_grainy(image, np.random.default_rng(seed))
+        plain = familiarity.half_covered(image, np.random.default_rng(seed))
+        hidden = (plain != image).any(axis=2)
+        assert (covered == image).all(axis=2)[~hidden].all()
+        assert 3 < covered[hidden].std(axis=0).max() < 12
 
 
 def test_half_of_a_picture_is_covered_and_the_other_half_stays_as_it_was():

@@ -266,6 +266,9 @@ def few_moments(encoder):
         for draw in range(DRAWS):
             train_n = halves(task, draw)
             test = np.flatnonzero(~train_n)
+            if min(len(np.unique(task.moment_n[train_n & (task.answer_n == answer)]))
+                   for answer in (0, 1)) < max(MOMENTS)[0]:
+                continue
             for moments, frames in MOMENTS:
                 chosen = choose(task, train_n, moments * frames, draw, moments)
                 fitted, shown = taught(task, x_nd, chosen, encoder)
@@ -277,11 +280,13 @@ def few_moments(encoder):
                      verdict.lower_bound, right.mean() >= verdict.lower_bound))
     found = {}
     for (moments, frames), all_of in rows.items():
-        trusted = np.array([row[1:] for row in all_of if row[0]], float)
-        right, answered, right_given, bound, holds = trusted.mean(0)
+        trusted = np.array([row[1:] for row in all_of if row[0]], float).reshape(-1, 5)
+        right, answered, right_given, bound, holds = (
+            trusted.mean(0) if len(trusted) else [np.nan] * 5)
         found[f'{moments} x {frames}'] = rounded({
             'draws': len(all_of), 'trusted': len(trusted), 'right': right, 'answered': answered,
-            'right_when_answered': right_given / answered, 'bound': bound, 'bound_holds': holds})
+            'right_when_answered': right_given / answered if answered else None,
+            'bound': bound, 'bound_holds': holds})
     return found
 
 

@@ -32,7 +32,8 @@ def test_ten_shots_in_three_moments_are_trusted_and_switched_on(teacher):
     assert (judgement['trusted'], judgement['right'], judgement['n']) == (True, 1, 20)
     assert [shots for shots, _ in judgement['curve']] == [2, 5, 10]
     assert judgement['lower_bound'] == pytest.approx(wilson(1, 6), abs=1e-4)  # six moments
-    assert document['next']['say'] == "show 'yes' in 3 more moments to be surer"
+    assert document['next']['say'] == (
+        "to be surer, show 'yes' in 3 more moments, other answers between them")
     assert (document['id'], document['stale'], document['warnings']) == (7, False, [])
 
 

@@ -11,8 +11,9 @@ torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.preprocess import GREY  # noqa: E402
 from latent_vqa_ros.datasets.record import DatasetError, Record  # noqa: E402
+from latent_vqa_ros.evaluation import familiarity  # noqa: E402
 from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
-from latent_vqa_ros.model.vqa import NEW_BUFFERS, LatentVqa  # noqa: E402
+from latent_vqa_ros.model.vqa import NEW_BUFFERS, STRANGE, LatentVqa  # noqa: E402
 from latent_vqa_ros.training import calibrate, unfamiliar  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
 
@@ -83,32 +84,13 @@ def test_a_folder_of_pictures_and_each_damage_are_kinds_of_their_own(tmp_path):
     recipe = Recipe('x', 'x', unfamiliar=str(tmp_path), preprocess=SEEN)
     found = list(unfamiliar.kinds(recipe, written(tmp_path / 'seen', 25)))
     assert [images.shape for images in found] == [
-        (12, 32, 32, 3), *[(5, 32, 32, 3)] * len(unfamiliar.DAMAGES)]
+        (12, 32, 32, 3), *[(5, 32, 32, 3)] * len(familiarity.DAMAGES)]
     assert sorted(int(image.mean()) for image in found[0][:4]) == [0, 60, 120, 180]
 
 
-@pytest.mark.parametrize('damage', [unfamiliar.overexposed, unfamiliar.blurred,
-                                    unfamiliar.covered, unfamiliar.black])
-def test_how_much_a_picture_is_damaged_is_drawn(damage):
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 90, (32, 40, 3), np.uint8)
-    found = [damage(image, rng) for _ in range(30)]
-    assert {(each.shape, each.dtype) for each in found} == {((32, 40, 3), np.dtype('uint8'))}
-    changed = np.array([np.abs(each.astype(int) - image).mean() for each in found])
-    assert changed.min() > 5
-    assert len({round(share, 2) for share in changed}) > 20
-
-
-def test_a_covered_part_lies_at_each_side_and_spares_the_rest():
-    rng, image = np.random.default_rng(0), np.full((40, 40, 3), 128, np.uint8)
-    rows, columns, shares = set(), set(), []
-    for _ in range(60):
-        spared = (unfamiliar.covered(image, rng) == 128).all(axis=-1)
-        rows.add(tuple(spared.all(axis=1)[[0, -1]]))
-        columns.add(tuple(spared.all(axis=0)[[0, -1]]))
-        shares.append(1 - spared.mean())
-    assert {(True, False), (False, True)} <= rows & columns
-    assert 0.3 < min(shares) < 0.5 < max(shares) <= 0.7
+def test_each_kind_has_a_direction_and_what_is_held_out_has_none():
+    assert 1 + len(familiarity.DAMAGES) == STRANGE
+    assert not {*familiarity.HELD_OUT} & {*familiarity.DAMAGES}
 
 
 def test_a_damage_of_the_frame_spares_the_bars_beside_it(tmp_path):

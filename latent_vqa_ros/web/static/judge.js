@@ -58,7 +58,7 @@ export class Judge {
     const bars = Object.entries(judgement.per_answer).map(([answer, {n, right}]) => h('li', {},
       h('b', {}, answer), ` right ${percent(right)} of ${n}`));
     return h('div', {}, h('p', {class: judgement.trusted ? 'good' : 'warn'}, words),
-      h('p', {}, `Right ${percent(judgement.right)}, at least ${percent(judgement.lower_bound)}. `,
+      h('p', {}, `Right ${percent(judgement.right)} (${percent(judgement.gate)} are needed), at least ${percent(judgement.lower_bound)} by the number of moments. `,
         `It would answer ${percent(judgement.answered)} of the time and be right in ${percent(judgement.right_when_answered)} of those. `,
         judgement.by === 'shot' ? 'Judged by single shots: show each answer at other moments.' : 'Each moment was judged by the others.'),
       h('ul', {class: 'per-answer'}, bars));
