@@ -9,7 +9,7 @@ import pytest
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.manifest import IMAGE_ENCODER
 from latent_vqa_ros.core.models import find_model
-from latent_vqa_ros.teach.judge import CONFIDENCE, GATE
+from latent_vqa_ros.teach.judge import CONFIDENCE, GATE, SURER
 
 ROOT = Path(__file__).parents[2]
 RESULT = json.loads((ROOT / 'docs/results/teaching.json').read_text())
@@ -28,6 +28,24 @@ def test_the_result_is_of_the_shipped_encoder_and_the_present_limits():
     ('tray', '10', 'right', .92), ('tray', '10', 'right_when_answered', .95)])
 def test_what_is_asked_of_each_task_is_reached(family, shots, key, least):
     assert RESULT['tasks'][family][shots][key] >= least
+
+
+def test_few_moments_are_worth_less_and_the_lower_bound_holds():
+    rows = re.findall(r'^\| (\d+ x \d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| '
+                      r'([\d.]+) \| ([\d.]+) \|$', TEXT, re.M)
+    found = RESULT['moments']
+    assert [row[0] for row in rows] == list(found)
+    for name, *shown in rows:
+        trusted = found[name]['trusted'] / found[name]['draws']
+        assert shown == [f'{100 * value:.1f}' for value in (trusted, *(
+            found[name][key] for key in ('right', 'answered', 'right_when_answered', 'bound',
+                                         'bound_holds')))]
+        assert found[name]['bound_holds'] >= 0.95
+    least = min(moments for moments in map(int, (name.split()[0] for name in found))
+                if moments >= SURER)
+    assert found['3 x 4']['right'] < found[f'{least} x 2']['right']
+    assert min(figures['bound_holds'] for part in RESULT['tasks'].values()
+               for figures in part.values()) >= 0.85
 
 
 def test_the_gripper_is_said_not_to_be_learnt():

@@ -17,15 +17,17 @@ pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
+from latent_vqa_ros import datasets  # noqa: E402
 from latent_vqa_ros.core import bundle  # noqa: E402
 from latent_vqa_ros.core.config import ConfigError  # noqa: E402
 from latent_vqa_ros.core.manifest import WEIGHTS  # noqa: E402
+from latent_vqa_ros.core.models import DEFAULT_MODEL, find_model  # noqa: E402
 from latent_vqa_ros.training import export  # noqa: E402
 from latent_vqa_ros.training.chain import links  # noqa: E402
 from latent_vqa_ros.training.config import load_recipe  # noqa: E402
 from latent_vqa_ros.training.start import _as_deep_as, identity  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
+CHAIN = sorted((Path(__file__).parents[2] / 'config' / 'train').glob('default_[0-9].yaml'))
 
 
 def write(folder, name, **values):
@@ -187,26 +189,35 @@ def test_recipes_that_do_not_follow_each_other_are_no_chain(tmp_path, start):
         links(recipes)
 
 
-def test_the_chain_of_recipes_is_one_from_random_weights_to_its_last():
-    paths = sorted((ROOT / 'config' / 'train').glob('default_[0-9].yaml'))
-    recipes = [load_recipe(path) for path in paths]
-    assert [link.folder.name for link in links(recipes)] == [f'default_{i}' for i in range(1, 5)]
+def test_the_shipped_chain_is_one_from_random_weights_to_its_last_recipe():
+    recipes = [load_recipe(path) for path in CHAIN]
+    assert [link.folder.name for link in links(recipes)] == [path.stem for path in CHAIN]
     assert (recipes[0].start, recipes[0].model.image_tower) == ('', 'conv_stem')
     assert recipes[0].pretrain.region_weight > 0
     assert [recipe.names for recipe in recipes] == [
-        ('tabletop',), *[('tabletop_wide', 'tabletop')] * 3]
+        ('tabletop',), *[('tabletop_wide', 'tabletop')] * (len(CHAIN) - 1)]
     assert all(_as_deep_as(before.model, after.model) == before.model
                for before, after in pairwise(recipes))
-    assert len({recipe.version for recipe in recipes}) == len({r.seed for r in recipes}) == 4
+    assert len({recipe.version for recipe in recipes}) == len({
+        recipe.seed for recipe in recipes}) == len(CHAIN)
 
 
-def test_the_shipped_bundle_was_made_by_the_recipes_that_stand_here():
-    training = bundle.load(ROOT / 'models' / 'tabletop').manifest.training
-    while 'data_sha256' in training:  # bundles of before the chain told less
-        text = (ROOT / 'config' / 'train' / training['recipe']).read_bytes()
-        assert training['recipe_sha256'] == hashlib.sha256(text).hexdigest(), training['recipe']
-        training = training.get('before', {})
-    assert training.get('recipe', 'tabletop_more.yaml') == 'tabletop_more.yaml'
+def test_the_default_model_was_made_by_the_chain_that_stands_here():
+    found = bundle.load(find_model(DEFAULT_MODEL)).manifest
+    told = [found.training]
+    while 'before' in told[0]:
+        told.insert(0, told[0]['before'])
+    recipes = [load_recipe(path) for path in CHAIN]
+    assert [each['recipe'] for each in told] == [path.name for path in CHAIN]
+    assert [each['recipe_sha256'] for each in told] == [recipe.sha256 for recipe in recipes]
+    assert [each['seed'] for each in told] == [recipe.seed for recipe in recipes]
+    assert [each['data_versions'] for each in told] == [
+        {name: datasets.version(name) for name in recipe.names} for recipe in recipes]
+    assert len({each['data_sha256'] for each in told[1:4]}) == 1  # the same scenes
+    assert 'start' not in told[0]
+    for before, each in pairwise([*zip(recipes, told, strict=True)]):
+        assert each[1]['start'].startswith(f'{before[0].name} {before[0].version} (sha256 ')
+    assert (found.name, found.version) == (recipes[-1].name, recipes[-1].version)
 
 
 def test_a_chain_has_no_folder_of_its_own_and_no_two_of_one_name(tmp_path):
