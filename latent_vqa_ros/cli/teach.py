@@ -343,9 +343,8 @@ def _judged(judgement: Document) -> list[str]:
                         for answer, found in judgement['per_answer'].items())
     curve = ', '.join(f'{shots}: {percent(right)}' for shots, right in judgement['curve'])
     return [
-        f'  right {percent(judgement["right"])} of {judgement["n"]} '
-        f'({percent(judgement["gate"])} are needed), {judgement["by"]} left out; '
-        f'at least {percent(judgement["lower_bound"])} by the number of moments',
+        f'  right {percent(judgement["right"])} of {judgement["n"]}, {judgement["by"]} left out '
+        f'({percent(judgement["gate"])} needed); at least {percent(judgement["lower_bound"])}',
         f'  answered {percent(judgement["answered"])}, right when answered '
         f'{percent(judgement["right_when_answered"])}',
         f'  by answer: {answers}', f'  by shots per answer: {curve or "-"}']

@@ -29,7 +29,7 @@ from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder, jpeg
-from latent_vqa_ros.teach.folder import MAX_ANSWER_SHOTS, Folder
+from latent_vqa_ros.teach.folder import MAX_ANSWER_SHOTS, MAX_SHOTS, Folder
 from latent_vqa_ros.teach.judge import NEEDED, SURER
 from latent_vqa_ros.teach.known import VERSIONS, Known
 from latent_vqa_ros.teach.learn import Learner, picture, warnings
@@ -310,7 +310,8 @@ def next_step(known: Known, about: Mapping[str, Any] | None) -> dict[str, Any]:
                                          f'{100 * right[answer]["right"]:.0f} % there'}
     answer = min(moments, key=lambda one: moments[one])
     left = SURER - moments[answer]
-    if left > 0 and shots[answer] + left <= MAX_ANSWER_SHOTS:
+    room = min(MAX_ANSWER_SHOTS - shots[answer], MAX_SHOTS - len(known.shots))
+    if 0 < left <= room:
         return {'answer': answer, 'say': f'to be surer, show {answer!r} in {left} more moment'
                                          f'{"s" * (left > 1)}, other answers between them'}
     return {'answer': None, 'say': ''}

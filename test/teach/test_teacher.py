@@ -44,6 +44,12 @@ def test_nothing_is_next_after_six_moments(teacher):
     assert document['next'] == {'answer': None, 'say': '', 'about': None}
 
 
+def test_no_more_moments_are_asked_for_than_shots_are_taken(teacher):
+    show(teacher, shots=58)
+    assert do(teacher, do='fit', question=QUESTION)['next'] == {
+        'answer': None, 'say': '', 'about': None}
+
+
 def test_one_moment_is_not_trusted_and_the_next_step_is_said(teacher):
     show(teacher, moments=1)
     document = do(teacher, do='fit', question=QUESTION)
