@@ -56,7 +56,7 @@ def main() -> int:
               'tasks': summarize(rows), 'gate_passed': passed(rows),
               'moved': moved(seen, encoder), 'wrong_label_named': wrong_labels(seen, encoder),
               'never_taught_answered': never_taught(seen, encoder), 'one_moment': one_moment(
-                  seen, encoder), 'moments': few_moments(encoder)}
+                  seen, encoder), 'moments': few_moments(encoder, others)}
     result['judge_promises_more_by'] = promise(result['tasks'])
     args.out.write_text(json.dumps(result, indent=1) + '\n')
     print(json.dumps(result, indent=1))
@@ -130,18 +130,22 @@ def measure(task, x_nd, encoder, strange_nd):
             rows = choose(task, train_n, shots, draw)
             if rows is None:
                 continue
-            fitted, shown = taught(task, x_nd, rows, encoder)
-            answers, given = look(fitted.head, x_nd[test], encoder)
-            right = answers == task.answer_n[test]
-            verdict = judge(shown, [str(c) for c in range(task.answer_n.max() + 1)], fitted)
-            yield {
-                'family': task.family, 'shots': shots,
-                'right': np.mean([right[task.answer_n[test] == c].mean()
-                                  for c in np.unique(task.answer_n)]),
-                'answered': given.mean(), 'right_given': (given & right).mean(),
-                'strange': look(fitted.head, strange_nd, encoder)[1].mean(),
-                'promised': verdict.right if verdict.by == 'moment' else np.nan,
-                'bound': verdict.lower_bound, 'trusted': verdict.trusted}
+            yield {'family': task.family, 'shots': shots,
+                   **judged(task, x_nd, rows, test, encoder, strange_nd)}
+
+
+def judged(task, x_nd, rows, test, encoder, strange_nd):
+    """Return what a fit on some rows is worth on the test rows, and what its judge says of it."""
+    fitted, shown = taught(task, x_nd, rows, encoder)
+    answers, given = look(fitted.head, x_nd[test], encoder)
+    right = answers == task.answer_n[test]
+    verdict = judge(shown, [str(c) for c in range(task.answer_n.max() + 1)], fitted)
+    return {'right': np.mean([right[task.answer_n[test] == c].mean()
+                              for c in np.unique(task.answer_n)]),
+            'answered': given.mean(), 'right_given': (given & right).mean(),
+            'strange': look(fitted.head, strange_nd, encoder)[1].mean(),
+            'promised': verdict.right if verdict.by == 'moment' else np.nan,
+            'bound': verdict.lower_bound, 'trusted': verdict.trusted}
 
 
 def figures(rows):
@@ -256,7 +260,7 @@ def one_moment(seen, encoder):
     return rounded({'right': float(np.mean(rights)), 'trusted': float(np.mean(trusted))})
 
 
-def few_moments(encoder):
+def few_moments(encoder, others):
     """Return how right trusted draws of few moments are, several frames of each."""
     rows = defaultdict(list)
     most = max(frames for _, frames in MOMENTS)
@@ -270,24 +274,15 @@ def few_moments(encoder):
                    for answer in (0, 1)) < max(MOMENTS)[0]:
                 continue
             for moments, frames in MOMENTS:
-                chosen = choose(task, train_n, moments * frames, draw, moments)
-                fitted, shown = taught(task, x_nd, chosen, encoder)
-                answers, given = look(fitted.head, x_nd[test], encoder)
-                right = answers == task.answer_n[test]
-                verdict = judge(shown, ['0', '1'], fitted)
-                rows[moments, frames].append(
-                    (verdict.trusted, right.mean(), given.mean(), (given & right).mean(),
-                     verdict.lower_bound, right.mean() >= verdict.lower_bound))
-    found = {}
-    for (moments, frames), all_of in rows.items():
-        trusted = np.array([row[1:] for row in all_of if row[0]], float).reshape(-1, 5)
-        right, answered, right_given, bound, holds = (
-            trusted.mean(0) if len(trusted) else [np.nan] * 5)
-        found[f'{moments} x {frames}'] = rounded({
-            'draws': len(all_of), 'trusted': len(trusted), 'right': right, 'answered': answered,
-            'right_when_answered': right_given / answered if answered else None,
-            'bound': bound, 'bound_holds': holds})
-    return found
+                shots = moments * frames
+                rows[f'{moments} x {frames}'].append({'shots': shots, **judged(
+                    task, x_nd, choose(task, train_n, shots, draw, moments), test, encoder,
+                    others)})
+    return {name: rounded({
+        'draws': len(all_of), **figures(trusted), 'bound': float(np.mean([
+            row['bound'] for row in trusted])), 'trusted': len(trusted)})
+            for name, all_of in rows.items()
+            if (trusted := [row for row in all_of if row['trusted']])}
 
 
 def rounded(figures):

@@ -215,7 +215,7 @@ def test_the_default_model_was_made_by_the_chain_that_stands_here():
         {name: datasets.version(name) for name in recipe.names} for recipe in recipes]
     scenes = {(recipe.names, str(recipe.limit), each['data_sha256'])
               for recipe, each in zip(recipes, told, strict=True)}
-    assert len(scenes) == len({found[:2] for found in scenes})  # links that ask for the same got it
+    assert len(scenes) == len({scene[:2] for scene in scenes})  # who asks alike got alike
     assert 'start' not in told[0]
     for before, each in pairwise([*zip(recipes, told, strict=True)]):
         assert each[1]['start'].startswith(f'{before[0].name} {before[0].version} (sha256 ')
