@@ -181,7 +181,8 @@ class TextOutput:
         if job != self._job and not tally.frames:
             return 0  # nothing of it is lost
         if job != self._job:
-            differs = [name for name in self._job if job.get(name) != self._job[name]]
+            differs = [name for name in {**job, **self._job}
+                       if job.get(name) != self._job.get(name)]
             raise BagError(f'{self.part}: belongs to another job (other {", ".join(differs)}); '
                            f'{remove}')
         if self.part.stat().st_size < length:

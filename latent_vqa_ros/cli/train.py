@@ -131,11 +131,11 @@ def load(recipe: Recipe, smoke: bool) -> Data:
     """Return a recipe's data, which the first process draws where it must be drawn."""
     from latent_vqa_ros import datasets
     from latent_vqa_ros.training import distributed
-    from latent_vqa_ros.training.data import load_data
+    from latent_vqa_ros.training.data import least, load_data
 
     limit = SMOKE_RECORDS if smoke else None
     for name, most in recipe.sources:
-        distributed.first_alone(partial(datasets.ready, name, limit or most, recipe.own))
+        distributed.first_alone(partial(datasets.ready, name, least(limit, most), recipe.own))
     return load_data(recipe, limit)
 
 

@@ -9,6 +9,7 @@ One object per line: {"image": "relative/path.png", "question": "…", "answer":
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -161,6 +162,8 @@ def _thing(thing: dict[str, Any], width: int, height: int, sized: bool) -> _Thin
     names = (thing['size'] if sized else '', thing['color'], thing['shape'])
     seen = thing['visible'] >= _MIN_VISIBLE
     x, y, w, h = thing['box']
+    if not all(map(math.isfinite, (x, y, w, h))) or min(w, h) < 0 or min(width, height) <= 0:
+        raise ValueError(f'a box {[x, y, w, h]} in a picture of {width}x{height}')
     return _Thing(intern(' '.join(filter(None, names))) if seen else '',
                   (thing['center'][0] / width, thing['center'][1] / height),
                   (x / width, y / height, w / width, h / height))
@@ -178,6 +181,8 @@ def _phrases(line: dict[str, Any], truth: _Truth | None, where: str) -> tuple[Ph
                 raise TypeError('start, stop and thing are whole numbers')
             if not all(0 <= p['start'] < p['stop'] <= count and p['thing'] >= 0 for p in phrases):
                 raise IndexError('words or things that are not there')
+            if not all(type(p['named']) is bool for p in phrases):
+                raise TypeError('named is true or false')
         return tuple(Phrase(p['start'], p['stop'], things[p['thing']].center,
                             things[p['thing']].box, p['named']) for p in phrases)
     except (KeyError, TypeError, IndexError) as error:

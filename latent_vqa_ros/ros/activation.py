@@ -303,7 +303,7 @@ class Activation:
             frame = lesson.frames.get(camera) or Absent(
                 REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
                     name or '(unnamed)' for name in settings.camera_names))
-        self.teaching.do(message, frame, question)
+        self.teaching.do(message, frame, settings, question)
 
     def _own_camera(self, message: Message, settings: Settings) -> str:
         """Return the camera of the question that a message means, or else the first.

@@ -76,10 +76,11 @@ class Answerer:
         """Let the models keep no frame and no taught question."""
         self._models.forget()
 
-    def remember(self, detail: Detail, frame: Frame | None, settings: Settings) -> None:
+    def remember(self, detail: Detail, frame: Frame | None, settings: Settings,
+                 asked: bool = True) -> None:
         """Keep what a detail was about, before it is published, so that it can be corrected."""
         if self._teaching:
-            self._teaching.remember(detail, frame, settings)
+            self._teaching.remember(detail, frame, settings, asked)
 
     def view(self, request: Request, settings: Settings,
              frames: dict[str, Frame | None] | None = None) -> Any:

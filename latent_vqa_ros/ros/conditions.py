@@ -23,6 +23,7 @@ from weakref import ReferenceType, ref
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rclpy.task import Future
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
@@ -37,6 +38,7 @@ from latent_vqa_ros.ros.answering import Answerer, without_answer
 from latent_vqa_ros.ros.diagnostics import OK, WARN, status
 from latent_vqa_ros.ros.frame_source import FrameSource
 from latent_vqa_ros.ros.parameters import FALSE, SILENT, ConditionSettings, Settings
+from latent_vqa_ros.ros.publishers import BURST
 from latent_vqa_ros.ros.report import DISABLED
 from latent_vqa_ros.ros.worker import Worker
 
@@ -44,7 +46,8 @@ CHECK_LIMIT = 5.0  # s that a check waits for a frame stamped after the call
 MAX_CHECKS = 100  # that wait at a time
 POLL = 0.02  # s between two looks for that frame
 # Results that no frame gave: each counts, however often the last frame was looked at.
-WITHOUT_FRAME = (Status.NO_IMAGE, Status.STALE_IMAGE, Status.INACTIVE, Status.FAILED)
+WITHOUT_FRAME = (Status.NO_IMAGE, Status.STALE_IMAGE, Status.INACTIVE, Status.FAILED,
+                 Status.UNKNOWN_WORDS, Status.BAD_QUESTION)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Topics:
         group = ReentrantCallbackGroup()  # a check that waits keeps nothing else waiting
         for name in names:
             node.create_service(Trigger, f'~/check/{name}', partial(self._on_check, name),
-                                callback_group=group)
+                                callback_group=group, qos_profile=QoSProfile(depth=BURST))
 
     def publish(self, name: str, condition: ConditionSettings, state: bool | None,
                 detail: Detail, result: bool | None, in_a_row: int) -> None:
@@ -270,7 +273,7 @@ class Conditions:
             memory.never = self._never(condition.expected, detail, settings)
         memory.frame = ref(frame) if frame else None
         memory.detail, memory.result = detail, result
-        self._answerer.remember(detail, frame, settings)
+        self._answerer.remember(detail, frame, settings, asked=False)
         self._topics.publish(item.name, condition, memory.holds.state, detail, result,
                              memory.holds.in_a_row)
 

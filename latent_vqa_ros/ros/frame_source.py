@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import ClockChange, JumpThreshold, TimeJump
@@ -228,7 +228,8 @@ class FrameSource:
             try:
                 message = deserialize_message(message, kind)
             except Exception as error:  # RMWError is private to rclpy
-                return self._frame(camera, info, Header(), _unreadable(kind, error))
+                unreadable = _unreadable(kind, error)
+                return self._frame(camera, info, Header(), unreadable, is_grey=unreadable)
         entry.trusted_until_s = time.monotonic() + TRUST_S
         frame = self._frame(camera, info, message.header, lambda: to_pixels(message),
                             len(message.data), lambda: is_grey(message))
@@ -305,11 +306,11 @@ def _incompatible(topic: str, policy: str) -> str:
     return f'incompatible QoS on {topic}, {policy}{fix if policy == RELIABILITY else ""}'
 
 
-def _unreadable(kind: Any, error: Exception) -> Callable[[], Pixels]:
+def _unreadable(kind: Any, error: Exception) -> Callable[[], NoReturn]:
     reason = (f'the message cannot be read as {absence.type_name(kind)}: {one_line(error)[:160]}; '
               f'do camera and node have the same version of {kind.__module__.split(".")[0]}?')
 
-    def decode() -> Pixels:
+    def decode() -> NoReturn:
         raise ImageError(reason)
 
     return decode

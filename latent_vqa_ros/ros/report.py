@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -122,7 +121,11 @@ class Cameras:
             message = f'{message}; {lost}'
         if source.clock_is_missing:  # a cause is said first
             level, message = max(level, WARN), f'{NO_CLOCK}; {message}'
-        if _is_grey(frame, pipeline):
+        try:
+            grey = _is_grey(frame, pipeline)
+        except Exception as error:  # as a question about it would meet
+            return status(name, max(level, WARN), f'{one_line(error)}; {message}', values)
+        if grey:
             values['colours'], message = 'none', f'{message}; {NO_COLOURS}'
         return status(name, level, message, values)
 
@@ -144,12 +147,11 @@ class Cameras:
 def _is_grey(frame: Frame, pipeline: Pipeline | None) -> bool:
     """Return whether a camera shows no colours: by its newest frame, where that tells it cheaply.
 
-    Else by the last one that a question was answered about.
+    Else by the last one that a question was answered about. Raises ImageError for a bad frame.
     """
-    with suppress(Exception):  # of a frame that cannot be read the details say why
-        found = frame.is_grey()
-        if found is not None:
-            return found
+    found = frame.is_grey()
+    if found is not None:
+        return found
     return pipeline is not None and not pipeline.shows_colours(frame.camera)
 
 

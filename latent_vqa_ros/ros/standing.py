@@ -46,20 +46,22 @@ def _parsed(entries: tuple[str, ...], cameras: tuple[str, ...],
 
 
 class Prospects:
-    """Which standing questions no frame can answer; the worker's thread writes, others read."""
+    """Which standing questions get no answer; the worker's thread writes, others read."""
 
     def __init__(self, warn: Callable[[str], object]) -> None:
         self._warn = warn
         self._why: dict[Request, str] = {}  # replaced, never changed
 
     def note(self, request: Request, detail: Detail) -> None:
-        """Remember whether there can be an answer; warn once where there cannot."""
-        why = f'{detail.status.value}: {detail.reason}' if detail.status in HOPELESS else ''
+        """Remember why there is no answer; warn once where there cannot be one."""
+        hopeless = detail.status in HOPELESS
+        why = (f'{"will get" if hopeless else "gets"} no answer: {detail.status.value}: '
+               f'{detail.reason}' if hopeless or detail.status is Status.BAD_IMAGE else '')
         if why == self._why.get(request, ''):
             return
         self._why = {**self._why, request: why}
-        if why:
-            self._warn(f'standing question {request.question!r} will get no answer: {why}')
+        if hopeless:
+            self._warn(f'standing question {request.question!r} {why}')
 
     def keep_only(self, asked: tuple[Request, ...]) -> None:
         """Forget questions that stand no longer."""
@@ -69,7 +71,7 @@ class Prospects:
     def statuses(self, name: str, asked: Sequence[Request]) -> list[DiagnosticStatus]:
         """Return one status for /diagnostics where anything is asked."""
         known = self._why
-        wrong = [*dict.fromkeys(f'{one.question!r} will get no answer: {known[one]}'
+        wrong = [*dict.fromkeys(f'{one.question!r} {known[one]}'
                                 for one in asked if known.get(one))]
         more = f' (and {len(wrong) - 1} more)' if len(wrong) > 1 else ''
         return [status(name, WARN if wrong else OK, f'{wrong[0]}{more}' if wrong else 'asked', {

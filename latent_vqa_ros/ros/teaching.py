@@ -2,7 +2,7 @@
 
     teaching = Teaching(encoder, settings, publish, failed)
     teaching.remember(detail, frame, settings)        # the worker's thread, after each answer
-    teaching.do(message, frame, question)             # the worker's thread, in their order
+    teaching.do(message, frame, settings, question)   # the worker's thread, in their order
     teaching.close()
 
 Fitting runs in a second thread of low priority, so that no answer waits for it. Refuses to know
@@ -84,6 +84,7 @@ class Remembered:
     detail: Detail
     frame: Frame
     labelled: bool = False  # somebody has said what is right
+    asked: bool = True  # by somebody, who may correct it; not of a condition
 
     @property
     def slug(self) -> str:
@@ -99,8 +100,10 @@ class Memory:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Any, Remembered] = OrderedDict()
 
-    def keep(self, detail: Detail, frame: Frame | None, most: int) -> None:
+    def keep(self, detail: Detail, frame: Frame | None, most: int, asked: bool = True) -> None:
         """Remember what a detail was about; forget the oldest beyond ``most`` frames.
+
+        Those that nobody asked for go first, but for the newest.
 
         A detail without a frame takes the place of an older one with its id, too.
         """
@@ -108,9 +111,11 @@ class Memory:
             if detail.id is not None:
                 self._kept.pop((detail.id, detail.camera), None)
             if detail.id is not None and frame is not None:
-                self._kept[detail.id, detail.camera] = Remembered(detail, frame)
+                self._kept[detail.id, detail.camera] = Remembered(detail, frame, asked=asked)
             while self._kept and self._too_much(most):
-                self._kept.popitem(last=False)
+                oldest, *others = self._kept
+                del self._kept[next((key for key in (oldest, *others[:-1])
+                                     if not self._kept[key].asked), oldest)]
 
     def _too_much(self, most: int) -> bool:
         frames = {id(kept.frame): kept.frame.nbytes for kept in self._kept.values()}
@@ -162,7 +167,7 @@ class Teaching:
         self._publish, self._failed = publish, failed
         # by name and version of a taught question, by frame: whether it was unfamiliar
         self._recent: dict[tuple[str, str], dict[Any, bool]] = {}
-        self._worker: Worker[tuple[Message, Frame | Absent, str]] = Worker(
+        self._worker: Worker[tuple[Message, Frame | Absent, float, str]] = Worker(
             self._handle, failed)
 
     # the answering worker's thread
@@ -180,22 +185,24 @@ class Teaching:
         if len(recent) > RECENT:
             del recent[next(iter(recent))]
 
-    def remember(self, detail: Detail, frame: Frame | None, settings: Settings) -> None:
+    def remember(self, detail: Detail, frame: Frame | None, settings: Settings,
+                 asked: bool = True) -> None:
         """Keep what a detail was about, so that it can be corrected."""
-        self.memory.keep(detail, frame, settings.remembered_frames)
+        self.memory.keep(detail, frame, settings.remembered_frames, asked)
 
-    def do(self, message: Message, frame: Frame | Absent, question: str = '') -> None:
+    def do(self, message: Message, frame: Frame | Absent, settings: Settings,
+           question: str = '') -> None:
         """Hand a message on, with the frame that it takes; the document comes in its turn.
 
         ``question`` is that of the detail which is corrected.
         """
         if not self.has_room([frame]) or not self._worker.put(
-                [(message, frame, question)], DEPTH):
+                [(message, frame, settings.min_confidence, question)], DEPTH):
             self._publish(blank(message.do, message.id, 'overloaded', FULL))
 
     # the teaching thread
 
-    def _handle(self, item: tuple[Message, Frame | Absent, str]) -> None:
+    def _handle(self, item: tuple[Message, Frame | Absent, float, str]) -> None:
         message = item[0]
         try:
             if message.do not in LIGHT:
@@ -207,7 +214,8 @@ class Teaching:
             self._failed(error)
             document = blank(message.do, message.id, 'failed',
                              f'internal error: {one_line(error)}')
-        if self._closing and document['reason'].endswith(DEACTIVATED):
+        if (self._closing and document['reason'].endswith(DEACTIVATED)
+                and not document.get('shot')):  # which is stored
             document['status'] = Status.INACTIVE.value
         if document['status'] == 'failed':
             self.failure = document['reason']
@@ -222,7 +230,8 @@ class Teaching:
         if self._closing:
             raise TeachError(DEACTIVATED)
 
-    def _document(self, message: Message, frame: Frame | Absent, question: str) -> Document:
+    def _document(self, message: Message, frame: Frame | Absent, min_confidence: float,
+                  question: str) -> Document:
         taken = None
         if isinstance(frame, Frame):
             try:
@@ -230,7 +239,7 @@ class Teaching:
             except ImageError as error:
                 return blank(message.do, message.id, Status.BAD_IMAGE.value, str(error))
             taken = Taken(np.asarray(rgb_hwc), frame.stamp_ns or frame.received_ns, frame.camera,
-                          question)
+                          question, min_confidence=min_confidence)
         elif message.do in WITH_FRAME:
             return blank(message.do, message.id, frame.status, frame.reason)
         return self._teacher.do(message, taken, self.memory.least_sure())
@@ -243,7 +252,7 @@ class Teaching:
 
         Others wait ``beside`` those that wait here.
         """
-        held = _sizes((*(frame for _, frame, _ in self._worker.items()), *beside))
+        held = _sizes((*(frame for _, frame, *_ in self._worker.items()), *beside))
         new = _sizes(frames)
         return not held or not new or sum({**held, **new}.values()) <= MAX_WAITING_BYTES
 

@@ -149,7 +149,7 @@ def _active(path: Path) -> Active:
         version, before = document['version'], document['before']
         pairs = tuple((int(number), bool(forced)) for number, forced in before)
         return Active(None if version is None else int(version), bool(document['forced']), pairs)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise TeachError(f'{path}: cannot be read: {error}') from None
 
 

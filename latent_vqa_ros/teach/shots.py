@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from latent_vqa_ros.core.answer import NANO
@@ -85,17 +85,24 @@ def moments(shots: Sequence[Shot]) -> list[int]:
     stamps of two runs of a simulation, or of two starts without a clock, interleave.
     """
     by_time = sorted(range(len(shots)), key=lambda i: (shots[i].stamp_ns, shots[i].name))
-    unnamed = [i for i in by_time if not shots[i].moment]
     first = list(range(len(shots)))  # of each shot, one of its moment
-    for a, b in (*itertools.pairwise(unnamed), *itertools.pairwise(_as_taken(shots, unnamed))):
-        if (shots[a].answer == shots[b].answer
-                or abs(shots[b].stamp_ns - shots[a].stamp_ns) < TOGETHER_NS):
-            kept, joined = first[a], first[b]
-            first = [kept if each == joined else each for each in first]
+    for a, b in (*_neighbours(shots, by_time), *_neighbours(shots, _as_taken(shots, by_time))):
+        kept, joined = first[a], first[b]
+        first = [kept if each == joined else each for each in first]
     keys = [shot.moment or first[i] for i, shot in enumerate(shots)]
     found = dict.fromkeys(keys[i] for i in by_time)
     numbers = {key: number for number, key in enumerate(found, 1)}
     return [numbers[key] for key in keys]
+
+
+def _neighbours(shots: Sequence[Shot], rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of unnamed shots that are one moment in this order, maybe with named between."""
+    unnamed = [place for place, i in enumerate(rows) if not shots[i].moment]
+    for here, there in itertools.pairwise(unnamed):
+        a, b = rows[here], rows[there]
+        if ({shots[i].answer for i in rows[here:there + 1]} == {shots[a].answer}
+                or abs(shots[b].stamp_ns - shots[a].stamp_ns) < TOGETHER_NS):
+            yield a, b
 
 
 def _as_taken(shots: Sequence[Shot], rows: Sequence[int]) -> list[int]:

@@ -37,6 +37,7 @@ from latent_vqa_ros.teach.question import Region, TeachError, normal
 from latent_vqa_ros.teach.versions import Version
 
 Array = NDArray[Any]
+AGAIN_S = 1.0  # until what is broken is read again
 MAX_REGIONS = 32  # of one frame whose features are kept
 
 
@@ -152,6 +153,7 @@ class Taught:
         self.problems: tuple[str, ...] = ()
         self.names: frozenset[tuple[str, str]] = frozenset()  # and versions, of those that are on
         self._change: tuple[int, ...] | None = None
+        self._again_s = 0.0  # time.monotonic() from which what is broken is tried again
         self._on: Mapping[tuple[str, str], Live | Broken] = {}
         # by folder: its files when last read, and what was on
         self._read: dict[Path, tuple[tuple[int, ...], Live | None]] = {}
@@ -162,9 +164,12 @@ class Taught:
         return len(self.names)
 
     def refresh(self) -> None:
-        """Read again where somebody has written: those questions whose files are others now."""
+        """Read again where somebody has written: those questions whose files are others now.
+
+        What is broken is tried again after a second, too: the disk may have failed once.
+        """
         change = self.folder.change()
-        if change == self._change:
+        if change == self._change and not (self.problems and time.monotonic() >= self._again_s):
             return
         self._change = change
         live: dict[tuple[str, str], Live] = {}
@@ -196,6 +201,7 @@ class Taught:
                 told = question.known.question
                 live |= {(told.camera, key): question for key in told.keys}
         self._on, self.problems = {**broken, **live}, tuple(problems)
+        self._again_s = time.monotonic() + AGAIN_S
         self.names = frozenset(one.identity[:2] for one in live.values())
 
     def find(self, question: str, camera: str) -> Live | Broken | None:

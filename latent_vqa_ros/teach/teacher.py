@@ -53,6 +53,7 @@ class Taken:
     question: str = ''
     moment: str = ''
     source: str = ''  # as a Shot's
+    min_confidence: float = 0.0  # that answers about it need where it was taken
 
 
 class Teacher:
@@ -177,7 +178,8 @@ class Teacher:
             raise TeachError(str(error)) from None
         order = np.argsort(-seen.probabilities, kind='stable')
         top = [[seen.answers[i], round(float(seen.probabilities[i]), 6)] for i in order]
-        status, reason = (Status.OK if top[0][1] >= live.min_confidence else Status.UNSURE), ''
+        least = max(live.min_confidence, taken.min_confidence)
+        status, reason = (Status.OK if top[0][1] >= least else Status.UNSURE), ''
         if seen.grey:
             status, reason = Status.UNSURE, GREY
         elif not seen.distance <= seen.limit:

@@ -148,8 +148,8 @@ class Recipe:
                               'list of them, and a limit or a list with one for each')
         if min((limit for _, limit in self.sources if limit is not None), default=1) < 1:
             raise ConfigError(f'limit {self.limit}: expected a number of records above 0')
-        if self.seed < 0:
-            raise ConfigError(f'seed {self.seed}: expected a whole number from 0')
+        if not 0 <= self.seed < 1 << 63:
+            raise ConfigError(f'seed {self.seed}: expected a whole number from 0, below 2^63')
         if min(self.threads, self.calibration_images) < 1:
             raise ConfigError('threads and calibration_images must be above 0')
         if self.finetune.count_weight and not self.model.count_dim:

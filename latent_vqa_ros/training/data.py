@@ -20,7 +20,9 @@ from latent_vqa_ros.training.places import NOTHING
 from latent_vqa_ros.training.sides import answer_tells_side, sides
 
 _UPRIGHT = frozenset((  # words that are false of a picture on its side or upside down
-    'above', 'below', 'top', 'bottom', 'upper', 'lower', 'under', 'underneath', 'beneath'))
+    'above', 'below', 'top', 'bottom', 'upper', 'lower', 'higher', 'over', 'under', 'underneath',
+    'beneath', 'up', 'down', 'upright', 'upside', 'sideways', 'vertical', 'vertically',
+    'horizontal', 'horizontally', 'clockwise', 'counterclockwise', 'anticlockwise'))
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,15 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     lower limit draws less of that part: what only the rest would teach is then left out of the
     other splits.
     """
-    found = [(datasets.load(name, limit=limit or most, own=recipe.own), most)
+    found = [(datasets.load(name, limit=least(limit, most), own=recipe.own), most)
              for name, most in recipe.sources]
-    parts = [mixture.first(part, limit or most) for part, most in found]
+    parts = [mixture.first(part, least(limit, most)) for part, most in found]
     everything = mixture.join([mixture.first(part, most) for part, most in found]).split('train')
     asked = [question for _, question in questions_of(everything)]
     answers = tuple(sorted({question.answer for question in asked}))
     captions, regions = _captions(everything), _things(everything)
-    regions += [NOTHING] if regions else []  # an empty place has a caption, too
+    if regions or any(_things(part.split('val')) for part in parts):
+        regions.append(NOTHING)  # an empty place has a caption, too
     texts = tuple(sorted({question.text for question in asked}))
     tokenizer = Tokenizer.from_texts((*texts, *captions, *regions, *answers),
                                      recipe.model.max_tokens)
@@ -85,6 +88,11 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
                            f'{some(sorted(unknown))}')
     return Data(dataset.name, train, val, test, more, dataset.blind_records, parts[0].split('val'),
                 tokenizer, answers, texts)
+
+
+def least(*limits: int | None) -> int | None:
+    """Return the lowest limit, None where there is none."""
+    return min((limit for limit in limits if limit), default=None)
 
 
 def unasked(tokenizer: Tokenizer, questions: Sequence[str]) -> tuple[str, ...]:

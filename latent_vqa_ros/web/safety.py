@@ -87,7 +87,7 @@ class Safety:
             return None
         response = web.Response(status=303, headers={'Location': './'})
         response.set_cookie(_cookie(request), self._pass(), max_age=YEAR, httponly=True,
-                            samesite='Strict')
+                            samesite='Lax')
         return response
 
     def _pass(self) -> str:

@@ -77,7 +77,7 @@ class Page:
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         given = request.query.get('token')
-        if given is not None:
+        if given is not None and self._safety.token:
             return self._safety.admit(request, given) or self._files[DOOR].response(request, 401)
         if not self._safety.known(request):
             return self._files[DOOR].response(request, 401)

@@ -130,7 +130,8 @@ def test_an_older_file_stays_until_the_new_one_is_whole(
 
 
 @pytest.mark.parametrize(('changes', 'word'), [
-    ({'bag': 'b'}, 'other bag'), ({'questions': [SHAPE]}, 'other questions')])
+    ({'bag': 'b'}, 'other bag'), ({'questions': [SHAPE]}, 'other questions'),
+    ({'questions': None}, 'other questions'), ({'taught': 'x'}, 'other taught')])
 def test_a_part_of_another_job_is_refused_and_kept(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object],
         word: str) -> None:
@@ -139,7 +140,8 @@ def test_a_part_of_another_job_is_refused_and_kept(
         answer_bag(DEMO, tmp_path / 'a.csv', stop_after=5)
     before = (tmp_path / 'a.csv.part').read_bytes()
     with pytest.raises(BagError, match=f'{word}.*rm ') as caught, open_output(
-            f'{tmp_path}/a.csv', JOB | changes):
+            f'{tmp_path}/a.csv',
+            {key: value for key, value in (JOB | changes).items() if value is not None}):
         pass
     assert '\n' not in str(caught.value)
     assert (tmp_path / 'a.csv.part').read_bytes() == before

@@ -237,7 +237,8 @@ def test_a_folder_is_known_by_its_own_name_and_a_plus_is_part_of_it(folder, monk
 @pytest.mark.parametrize('broken', [
     {'things': None}, {'things': [{}]}, {'width': 0}, {'height': 'high'}, {'things': [7]},
     {'things': [{**TRUTH['things'][0], 'box': [1, 2]}]}, {'things': [thing('red', 'abcd')]},
-    {'things': [thing('red', [0, 0, 1, 1], visible='much')]}])
+    {'things': [thing('red', [0, 0, 1, 1], visible='much')]}, {'width': -16},
+    {'things': [thing('red', [6, 2, -4, 4])]}, {'things': [thing('red', [0, 0, 1, 1e999])]}])
 def test_a_broken_truth_is_refused_by_file_and_line(folder, broken):
     write(folder, GOOD, {**GOOD, 'image': 'b.png'})
     write(folder, {**TRUTH, 'image': 'b.png'}, {**TRUTH, **broken}, name='truth.jsonl')
@@ -248,7 +249,8 @@ def test_a_broken_truth_is_refused_by_file_and_line(folder, broken):
 
 @pytest.mark.parametrize('broken', [{'thing': 3}, {'thing': -1}, {'thing': 'red'}, {'stop': 4},
                                     {'stop': 1}, {'start': None, 'stop': None}, {'start': 1.0},
-                                    {'stop': 3.0}, {'thing': 1.0}, {'start': True}])
+                                    {'stop': 3.0}, {'thing': 1.0}, {'start': True},
+                                    {'named': 'no'}, {'named': 1}])
 def test_phrases_that_do_not_fit_the_truth_are_refused_by_file_and_line(folder, broken):
     phrase = {key: value for key, value in {**PHRASES[0], **broken}.items() if value is not None}
     write(folder, GOOD, {**GOOD, 'phrases': [phrase]})

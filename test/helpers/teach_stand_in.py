@@ -97,6 +97,7 @@ class StandIn(Node):
             'shots': [], 'answers': [], 'region': said.get('region'), 'judgement': None,
             'versions': [], 'active': None, 'before': None, 'forced': False, 'count': 0})
         known['answers'].append(said['answer'])
+        known['region'] = said.get('region', known['region'])
         known['count'] += 1
         known['shots'].append({'shot': f'{known["count"]:06d}.jpg', 'answer': said['answer'],
                                'moment': 1 + int(time.time()) // 2 % 1000, 'margin': None,

@@ -49,11 +49,11 @@ class Tree:
         return said['condition red']
 
 
-def renamed(bundle, folder, word: str, other: str) -> str:
-    """Return a copy of a bundle that has another answer in place of one."""
+def renamed(bundle, folder, word: str, other: str, words: str = 'answers') -> str:
+    """Return a copy of a bundle that has another answer, or word, in place of one."""
     shutil.copytree(bundle, folder)
     manifest = yaml.safe_load((folder / 'manifest.yaml').read_text())
-    manifest['answers'] = [other if each == word else each for each in manifest['answers']]
+    manifest[words] = [other if each == word else each for each in manifest[words]]
     (folder / 'manifest.yaml').write_text(yaml.safe_dump(manifest, sort_keys=False))
     return str(folder)
 
@@ -254,6 +254,16 @@ def test_a_bad_frame_counts_once_however_often_it_is_looked_at(tree):
         True}
 
 
+def test_a_question_that_the_model_no_longer_knows_makes_the_state_unknown_on_an_old_frame(
+        tree, bundle_path, tmp_path):
+    other = renamed(bundle_path, tmp_path / 'other', 'color', 'hue', 'vocabulary')
+    seeing = tree(max_image_age=0.0, **{'red.hold': 2})
+    hold_red(seeing)
+    assert seeing.robot.set(model=other)[0].successful
+    until(lambda: seeing.details[-1]['status'] == 'unknown_words', 'the other model')
+    until(lambda: seeing.details[-1]['condition']['holds'] is None, 'the state to be unknown')
+
+
 def test_other_expected_words_begin_anew(tree):
     seeing = tree(max_image_age=0.0, **{'red.hold': 2})
     hold_red(seeing)
@@ -313,6 +323,20 @@ def test_more_checks_than_may_wait_are_refused_and_the_others_answered(tree, mon
         outcome.done() for outcome in outcomes), 'all answers')
     said = [outcome.result().message.partition(' ')[0] for outcome in outcomes]
     assert set(said) == {'red', 'overloaded:'}
+
+
+def test_each_call_of_a_burst_reaches_the_node(tree, monkeypatch):
+    called, check = [], conditions.Conditions.check
+
+    async def counted(self, name):
+        called.append(name)
+        return await check(self, name)
+    monkeypatch.setattr(conditions.Conditions, 'check', counted)
+    seeing = tree(max_image_age=0.0)
+    seeing.robot.show_now(colour=RED)
+    for _ in range(60):
+        seeing.check()
+    until(lambda: len(called) == 60, 'all calls')
 
 
 def test_a_check_leaves_nothing_behind_in_the_executor(tree):

@@ -92,6 +92,26 @@ def test_a_camera_that_shows_no_colours_is_told_before_anything_is_asked(robot):
     until(lambda: colours(node) == 'none', 'the report')
 
 
+def test_a_camera_whose_images_cannot_be_read_is_warned_of_as_long_as_they_come(robot):
+    node = robot(diagnostics_period=0.1, max_image_age=0.0)
+    node.show(image(node.now_ns(), step=7))
+    until(lambda: 'step 7 is too small' in node.diagnostics['camera'].message, 'the report')
+    time.sleep(0.3)
+    assert 'step 7 is too small' in await_level(node, 'camera', WARN).message
+    node.show_now()
+    assert await_level(node, 'camera', OK).message == 'frames arrive'
+
+
+def test_a_standing_question_about_images_that_cannot_be_read_is_warned_of(robot):
+    node = robot(diagnostics_period=0.1, max_image_age=0.0, min_confidence=0.0,
+                 image_transport='compressed', standing_questions=['what color is the shape?'])
+    node.show_compressed(b'no image')
+    status = await_level(node, 'standing questions', WARN)
+    assert "'what color is the shape?' gets no answer: bad_image: " in status.message
+    node.show_compressed(cv2.imencode('.jpg', picture())[1].tobytes())
+    await_level(node, 'standing questions', OK)
+
+
 def test_colours_that_only_a_decoded_picture_tells_are_told_from_the_first_question_on(robot):
     node = robot(diagnostics_period=0.1, min_confidence=0.0, max_image_age=0.0,
                  image_transport='compressed')

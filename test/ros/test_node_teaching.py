@@ -77,6 +77,15 @@ def test_of_a_taught_question_the_picture_has_no_darker_part_and_of_the_models_i
               and pictures and side_is(expected_hwc), f'the picture of {question!r}')
 
 
+def test_a_trial_is_as_sure_as_an_answer_has_to_be(taught):
+    tried = taught.say(do='try', question=LID)['tried']
+    assert (tried['status'], tried['answer']) == ('ok', 'yes')
+    assert tried['confidence'] < 1
+    assert taught.robot.set(min_confidence=1.0)[0].successful
+    assert taught.say(do='try', question=LID)['tried']['status'] == 'unsure'
+    assert taught.robot.ask(LID)['status'] == 'unsure'
+
+
 def test_a_trial_looks_through_the_camera_of_its_question(robot, tmp_path):
     pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
                         cameras=['front', 'back']))

@@ -38,6 +38,18 @@ def test_frames_are_remembered_by_number_and_by_bytes(monkeypatch):
     assert memory.about('y') == []
 
 
+def test_what_nobody_asked_for_is_forgotten_before_what_somebody_may_correct():
+    memory = teaching.Memory()
+    memory.keep(detail('asked'), Frame(None), 3)
+    for _ in range(5):
+        for name in 'abc':
+            memory.keep(detail(name), Frame(None), 3, asked=False)
+    assert [len(memory.about(each)) for each in ('asked', 'a', 'b', 'c')] == [1, 0, 1, 1]
+    for number in range(3):
+        memory.keep(detail(number), Frame(None), 3)
+    assert [len(memory.about(each)) for each in ('asked', 'c', 0, 2)] == [0, 0, 1, 1]
+
+
 def test_the_least_sure_detail_of_each_taught_question_is_offered():
     memory = teaching.Memory()
     twice = Frame(None)

@@ -203,7 +203,8 @@ def test_what_an_interruption_leaves_does_no_harm(tmp_path, stray):
 @pytest.mark.parametrize(('name', 'content'), [
     ('question.yaml', b'{'), ('question.yaml', b'- 1'), ('question.yaml', b'question: 7'),
     ('question.yaml', b'\xff\xfe'), ('questions.jsonl', b'{"image"'), ('questions.jsonl', b'\xff'),
-    ('active', b'[]'), ('active', b'{"version": 9, "forced": false, "before": []}')])
+    ('active', b'{"version": 1e999, "forced": false, "before": []}'), ('active', b'[]'),
+    ('active', b'{"version": 9, "forced": false, "before": []}')])
 def test_a_damaged_file_breaks_its_question_alone_and_is_named(tmp_path, name, content):
     here = Folder(tmp_path)
     here.add(LID, 'yes', jpeg(1), 5)

@@ -39,6 +39,13 @@ def test_a_named_moment_is_one_whatever_the_time():
     assert moments(found) == [1, 2, 1]
 
 
+def test_a_named_shot_of_another_answer_ends_a_moment_and_one_of_the_same_does_not():
+    live = shots(('yes', 0), ('no', 100), ('yes', 200), ('yes', 300), ('yes', 400))
+    named = [replace(shot, moment='files') if i in (1, 3) else shot
+             for i, shot in enumerate(live)]
+    assert moments(named) == [1, 2, 3, 2, 3]
+
+
 def test_a_moment_is_never_in_two_splits_and_each_split_has_each_answer():
     found = shots(*(('yes' if i % 2 else 'no', 10 * i + j) for i in range(10) for j in range(3)))
     numbers = moments(found)

@@ -25,6 +25,10 @@ from latent_vqa_ros.teach.teacher import Teacher
 KNOWN = ('is there a red cube?', 'how many things are there?', 'is there a unicorn?', '')
 
 
+def broken_disk(*given):
+    raise TeachError('too many open files')
+
+
 @pytest.fixture(scope='module')
 def taught_path(encoder, tmp_path_factory):
     teacher = Teacher(Folder(tmp_path_factory.mktemp('taught')), encoder)
@@ -158,6 +162,15 @@ def test_a_damaged_version_fails_and_is_named_and_is_not_left_to_the_bundle(taug
     assert 'weights.npy' in problem
     Teacher(copy.folder, taught.eye.encoder).do(Message('switch_off', question=QUESTION))
     assert copy.find(QUESTION, '') is None
+
+
+def test_a_question_that_could_not_be_read_once_is_read_again(taught, monkeypatch):
+    monkeypatch.setattr(taught_module, 'AGAIN_S', 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(taught_module, 'load', broken_disk)
+        assert 'too many open files' in taught.find(QUESTION, '').broken
+    assert taught.find(QUESTION, '').broken == ''
+    assert taught.problems == ()
 
 
 @pytest.mark.parametrize('damage', ['versions/1', 'active', 'questions.jsonl', 'question.yaml'])

@@ -137,6 +137,8 @@ def test_show_gives_a_picture_and_try_an_answer(teacher):
     assert len(one['picture']) > 100
     tried = do(teacher, Taken(draw('yes', 4321), 0), do='try', question=QUESTION)['tried']
     assert (tried['status'], tried['answer']) == ('ok', 'yes')
+    choosy = Taken(draw('yes', 4321), 0, min_confidence=tried['confidence'] + 1e-5)
+    assert do(teacher, choosy, do='try', question=QUESTION)['tried']['status'] == 'unsure'
     tried = do(teacher, Taken(draw('stripes', 1), 0), do='try', question=QUESTION)['tried']
     assert tried['status'] == 'unfamiliar_image'
 

@@ -7,6 +7,7 @@ from helpers import squares
 pytest.importorskip('torch', reason='needs torch: pip install torch')
 
 from latent_vqa_ros import datasets  # noqa: E402
+from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.datasets import mixture  # noqa: E402
 from latent_vqa_ros.datasets.record import (  # noqa: E402
     Dataset,
@@ -17,6 +18,7 @@ from latent_vqa_ros.datasets.record import (  # noqa: E402
 )
 from latent_vqa_ros.training.config import AugmentConfig, Recipe  # noqa: E402
 from latent_vqa_ros.training.data import load_data  # noqa: E402
+from latent_vqa_ros.training.places import PlacedRecords  # noqa: E402
 
 
 @pytest.mark.parametrize(('split', 'question', 'answer', 'said'), [
@@ -57,6 +59,19 @@ def test_what_a_limit_leaves_out_cannot_be_asked(tmp_path):
     assert cut.tokenizer.vocabulary == ('is', 'it', 'red', 'yes')
     assert (cut.answers, cut.questions) == (('yes',), ('is it red',))
     assert load_data(Recipe('x', data), 1).answers == ('maybe', 'yes')  # --smoke
+    smoke = load_data(Recipe('x', data, limit=1), 64)
+    assert (len(smoke.train), smoke.answers) == (1, ('yes',))
+
+
+def test_where_only_validation_has_things_an_empty_place_has_a_name(tmp_path):
+    data = asked(tmp_path, *[(name, name, 'is it a red cube', 'yes')
+                             for name in ('train', 'val', 'test')])
+    (tmp_path / 'truth.jsonl').write_text(json.dumps({
+        'image': 'val', 'width': 9, 'height': 9, 'things': [
+            {'size': '', 'color': 'red', 'shape': 'cube', 'box': [1, 1, 2, 2],
+             'center': [2, 2], 'visible': 1.0}]}))
+    found = load_data(Recipe('x', data))
+    assert PlacedRecords(found.val, PreprocessConfig(), found.tokenizer, (4, 4)).exist
 
 
 def test_two_data_sets_are_asked_and_answered_as_one_each_within_its_limit(tmp_path):
@@ -131,8 +146,9 @@ def test_validation_asks_for_what_is_taught_and_the_temperature_is_fitted_on_all
     ('is a left of b', True), ('what is right of b', True), ('is a above b', True),
     ('is the a below b', True), ('is a on the right', True), ('is a leftmost', True),
     ('is a on its right', True), ('is the top right a b', True), ('is the right a b', True),
-    ('what is under a', True), ('is a at the top', True), ('is a in front of b', False),
-    ('is it right that a is b', False), ('is there a b', False)])
+    ('what is under a', True), ('is a at the top', True), ('is the lever up or down', True),
+    ('is the handle vertical', True), ('is it upright', True), ('does it turn clockwise', True),
+    ('is a in front of b', False), ('is it right that a is b', False), ('is there a b', False)])
 def test_a_question_that_turning_makes_false_is_refused(tmp_path, question, wrong):
     data = asked(tmp_path, *[(name, name, question, 'yes') for name in ('train', 'val', 'test')])
     recipe = Recipe('x', data, augment=AugmentConfig(symmetries=True))

@@ -232,6 +232,29 @@ def test_only_the_newest_answer_of_an_id_is_corrected(screen):
     assert screen.texts('.wrong') == []
 
 
+def test_beside_the_few_answers_that_are_taught_the_models_own_are_offered(screen):
+    def offered(**more):
+        show(screen, **more)
+        screen.press('w')
+        screen.until(lambda: screen.texts('.choices button'), 'the choices')
+        found = [text.split()[-1] for text in screen.texts('.choices button')]
+        screen.press('\ue00c')  # Escape
+        return found
+
+    def taught(question, camera, *answers):
+        return {'question': question, 'slug': question + camera, 'camera': camera, 'region': None,
+                'answers': answers, 'shots': {}, 'moments': {}, 'active': None,
+                'forced': False, 'stale': False, 'broken': ''}
+    screen.run('hear(arguments[0])', {'kind': 'teach', 'detail': {
+        'do': 'list', 'id': None, 'question': '', 'slug': '', 'status': 'ok', 'answers': [],
+        'questions': [taught('a?', 'camera', 'no'), taught('b?', 'camera', 'no'),
+                      taught('b?', 'rear', 'open', 'shut')]}})
+    assert offered(id=1, question='a?') == ['no']
+    assert offered(id=2, question='b?', answer='no', top=[['no', 0.8], ['yes', 0.2]]) == ['yes']
+    assert offered(id=3, question='b?', answer='open', camera='rear',
+                   model={'name': 'taught/b', 'version': '1', 'sha256': ''}) == ['shut']
+
+
 def test_a_refused_question_says_why_and_another_answer_is_not_corrected_in_its_place(screen):
     show(screen, id=7)
     screen.run('alone = true')

@@ -147,6 +147,7 @@ def test_each_question_keeps_its_own_region_and_a_box_can_be_taken_away(screen, 
         screen.until(lambda: len(regions()) > before, 'a shot')
         return regions()[-1]
 
+    assert screen.sees()
     for question, region in (('Boxed?', {'region': [0.1, 0.1, 0.2, 0.2]}), ('Whole?', {})):
         asker.tell('stand_in/teach',
                    {'do': 'add', 'question': question, 'answer': 'yes', **region})
@@ -158,7 +159,11 @@ def test_each_question_keeps_its_own_region_and_a_box_can_be_taken_away(screen, 
     assert region_of_a_shot() is None
     choose('Boxed?')
     screen.until(lambda: 'a box of 20 × 20 %' in screen.text('.hint'), 'its box')
-    assert region_of_a_shot() == [0.1, 0.1, 0.2, 0.2]
+    assert region_of_a_shot() is None  # the node has it
+    asker.tell('stand_in/teach', {'do': 'add', 'question': 'Boxed?', 'answer': 'yes',
+                                  'region': [0.3, 0.3, 0.4, 0.4]})  # from elsewhere
+    screen.until(lambda: 'a box of 40 × 40 %' in screen.text('.hint'), 'the box of now')
+    assert region_of_a_shot() is None
     screen.click('.hint button')
     assert region_of_a_shot() == [0, 0, 1, 1]
     screen.until(lambda: len(screen.texts('.thumb')) >= 3, 'its shots')

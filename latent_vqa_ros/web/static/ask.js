@@ -16,7 +16,7 @@ export class Ask {
     this.stage = stage;
     this.send = send;
     this.known = [];
-    this.taught = new Map();  // question → its answers
+    this.taught = [];  // questions, as teach/detail lists them
     this.answers = [];
     this.limit = null;
     this.least = -1;  // the node's own min_confidence; -1: none
@@ -68,11 +68,17 @@ export class Ask {
 
   // Taught questions stand first among the known ones.
   learn(questions) {
-    this.taught = new Map(questions.map((each) => [each.question, each.answers]));
+    this.taught = questions;
+  }
+
+  // One text may be taught for several cameras.
+  taughtAnswers({question, camera}) {
+    const named = this.taught.filter((each) => each.question === question);
+    return (named.find((each) => each.camera === camera) ?? named.find((each) => !each.camera))?.answers ?? [];
   }
 
   questions() {
-    return [...new Set([...this.taught.keys(), ...this.known])];
+    return [...new Set([...this.taught.map((each) => each.question), ...this.known])];
   }
 
   // suggestions
@@ -248,7 +254,7 @@ export class Ask {
   wrong() {
     const detail = this.shown;
     if (!this.mayCorrect(detail)) return;
-    this.choices = choices(detail, this.taught.get(detail.question), this.answers);
+    this.choices = choices(detail, this.taughtAnswers(detail), this.answers);
     const other = h('input', {id: 'other', type: 'text', maxlength: 40, placeholder: 'another answer'});
     fill(this.right, h('p', {}, 'What is right?'),
       h('div', {class: 'choices'}, this.choices.map((answer, index) => h('button',
@@ -298,12 +304,12 @@ function remember(ids, id) {
   if (ids.size > MOST_MINE) ids.delete(ids.values().next().value);
 }
 
-// The right answer is among those taught, those that the model weighed, the opposite, any other.
+// The right answer is among those taught, and, of the model's own answers, those that it weighed, the opposite, any other.
 function choices(detail, taught, all) {
   const near = detail.top.map(([word]) => word);
   const kind = (word) => ['yes', 'no'].includes(word) ? 'yes or no' : /^\d+$/.test(word) ? 'number' : 'word';
   const alike = [...near, ...all].filter((word) => kind(word) === kind(near[0] ?? word));
-  const list = taught ?? alike;
+  const list = detail.model.name.startsWith('taught/') ? taught : [...taught, ...alike];
   return [...new Set(list)].filter((word) => word !== detail.answer || detail.status !== 'ok').slice(0, 9);
 }
 

@@ -57,6 +57,7 @@ window.addEventListener('hashchange', () => show(location.hash.slice(1)));
 
 // what the server tells
 
+const UNTOLD = 3000;  // ms after which a new link has told what there is
 const MOST_TOLD = 300;  // details of a camera, as many as the server remembers
 const told = new Map();  // camera → which of its details are known
 let ahead = 0;  // s that the server's clock is ahead of this one, as the last hello said
@@ -115,9 +116,18 @@ ask.story.goesOn = () => Boolean(link?.isOpen) && nodeThere !== false && !state.
 link = new Link({
   event: (event) => TAKE[event.kind]?.(event),
   picture: (head, jpeg) => stage.show(head, jpeg),
-  open() { stage.watch(); light(); },
+  open() { stage.watch(); light(); forgetUntold(stage.reels); forgetUntold(state.conditions); },
   close(why) { if (why) notice(`Disconnected: ${why}.`, 'bad'); light(); },
 });
+
+// The server tells what there is on each new link; another one may have less.
+function forgetUntold(kept) {
+  const old = [...kept];
+  setTimeout(() => {
+    old.forEach(([name, event]) => { if (kept.get(name) === event) kept.delete(name); });
+    stage.list();
+  }, UNTOLD);
+}
 
 const LIGHTS = {ok: 'all fine', warn: 'look at State', error: 'trouble, see State', stale: 'node is silent', wait: 'waiting for the node'};
 

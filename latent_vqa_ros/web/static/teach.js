@@ -24,6 +24,7 @@ export class Teach {
     this.count = 0;
     this.turn = 0;  // how many questions were opened
     this.held = null;
+    this.dragged = false;  // whether the box shown is this page's, not the node's
     this.shots = new Shots((message) => this.say(message));
     this.least = new Least(stage, (about, answer) => this.say({do: 'correct', about, answer}));
     this.judge = new Judge((message) => this.say(message), (shot) => this.shots.picture(shot));
@@ -57,14 +58,14 @@ export class Teach {
         h('div', {class: 'row'}, h('label', {for: 'new-question'}, 'New'), this.name,
           h('button', {type: 'button', onclick: () => this.start(this.name.value.trim())}, 'Start')),
         h('p', {class: 'hint'}, 'Looks at: ', this.regionText, '. Drag a box on the picture around what matters. ',
-          h('button', {type: 'button', class: 'quiet', onclick: () => this.lookAtAll()}, 'Whole picture'))),
+          h('button', {type: 'button', class: 'quiet', onclick: () => this.drag(null)}, 'Whole picture'))),
       this.rest);
   }
 
   // Ask the node what there is; called when the view opens and when the link is back.
   enter() {
     this.least.withdraw();  // the node may have forgotten it meanwhile
-    this.stage.letDrag((region) => this.setRegion(region));
+    this.stage.letDrag((region) => this.drag(region));
     this.stage.region = this.region ?? null;
     this.stage.look([]);
     this.say({do: 'list'});
@@ -109,7 +110,8 @@ export class Teach {
       this.least.withdraw();
       this.answers = [];
       this.shots.clear();
-      this.setRegion(known ? known.region : this.region ?? null);
+      this.dragged = this.dragged && !known;  // a box that was dragged first is the new question's
+      if (!this.dragged) this.setRegion(known ? known.region : null);
     }
     this.question = question;
     keep('taught', question);
@@ -140,9 +142,8 @@ export class Teach {
   }
 
   setRegion(region) {
-    this.region = region?.join() === WHOLE.join() ? null : region;
-    region = this.region;
-    this.unboxed = false;
+    region = sameRegion(region, WHOLE) ? null : region;
+    this.region = region;
     this.stage.region = find('teach').hidden ? null : region;
     this.stage.draw();
     this.regionText.textContent = region
@@ -150,9 +151,10 @@ export class Teach {
       : 'the whole picture';
   }
 
-  lookAtAll() {
-    this.setRegion(null);
-    this.unboxed = true;  // the node keeps a box until a shot comes with another one
+  // The node keeps a question's region until a shot comes with another one.
+  drag(region) {
+    this.setRegion(region);
+    this.dragged = true;
   }
 
   forget() {
@@ -187,8 +189,7 @@ export class Teach {
       return;
     }
     const camera = this.stage.camera ? {camera: this.stage.camera} : {};
-    const box = this.region ?? (this.unboxed ? WHOLE : null);
-    const region = box ? {region: box.map((share) => Number(share.toFixed(4)))} : {};
+    const region = this.dragged ? {region: (this.region ?? WHOLE).map((share) => Number(share.toFixed(6)))} : {};
     this.say({do: 'add', answer, ...camera, ...region});
   }
 
@@ -233,7 +234,9 @@ export class Teach {
     this.detail = detail;
     this.answers = [...new Set([...this.answers, ...detail.answers])];
     this.least.offer(detail.next.about);
-    if (detail.do === 'show') this.onShow(detail, own);
+    if (own && detail.do === 'add' && detail.status === 'ok' && sameRegion(detail.region, this.region)) this.dragged = false;
+    if (!this.dragged) this.setRegion(detail.region);
+    if (detail.do === 'show') this.shots.take(detail, own);
     else this.shots.refreshSoon();
     this.draw();
   }
@@ -270,11 +273,6 @@ export class Teach {
 
   isOpen({question, slug}) {
     return Boolean(this.question) && [question, slug].includes(this.question);
-  }
-
-  onShow(detail, own) {
-    this.shots.take(detail, own);
-    if (detail.region && !this.region && !this.unboxed) this.setRegion(detail.region);
   }
 
   listSoon() {
@@ -318,6 +316,8 @@ export class Teach {
     }
   }
 }
+
+const sameRegion = (one, other) => (one ?? WHOLE).every((share, i) => Math.abs(share - (other ?? WHOLE)[i]) < 1e-5);
 
 const DONE = {
   fit: (detail) => detail.active ? 'Learnt, and switched on.' : 'Learnt.',
