@@ -81,11 +81,14 @@ def _errors_only() -> Iterator[None]:
 
 
 def _float_nodes(path: Path, keep_float: Sequence[str], keep_last: int) -> list[str]:
-    """Return the names of products that have no constant weight or whose weight stays float."""
+    """Return the names of products that have no constant weight or whose weight stays float.
+
+    So do those with which ONNX Runtime has fused the sum with an activation: it would be rounded.
+    """
     graph = onnx.load(str(path)).graph
     constants = {tensor.name for tensor in graph.initializer}
     products = [node for node in graph.node if node.op_type in _QUANTIZED]
-    weighed = [node.name for node in products if node.input[1] in constants
+    weighed = [node.name for node in products if constants.issuperset(filter(None, node.input[1:]))
                and not any(name in node.input[1] for name in keep_float)]
     kept = set(weighed[:len(weighed) - keep_last])
     return [node.name for node in products if node.name not in kept]

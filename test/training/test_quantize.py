@@ -92,6 +92,15 @@ def test_what_a_product_gives_is_rounded_only_where_a_product_takes_it(source, f
     assert rounded == {'x', 'both', 'd'}
 
 
+def test_a_sum_with_an_activation_is_not_rounded(feeds, tmp_path):
+    source = write(tmp_path / 'float.onnx', [
+        node('MatMul', 'x first', 'a'), node('MatMul', 'a second', 'd'), node('Add', 'd a', 'y')],
+        {'first': weights(4, 4), 'second': weights(4, 4, seed=1)})
+    quantize.quantize_graph(source, target := tmp_path / 'int8.onnx', feeds)
+    rounded = {n.input[0] for n in onnx.load(target).graph.node if n.op_type == 'QuantizeLinear'}
+    assert rounded == {'x'}
+
+
 @pytest.mark.parametrize(('kind', 'limits', 'also', 'stays'), [
     ('Relu', '', (), False), ('Clip', ' zero six', (), True),
     ('Clip', ' zero six', ('Clip',), False)])
