@@ -49,7 +49,7 @@ OTHERS = {
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
     'use_respawn': ('false', 'true: start again if it dies.'),
     'web': ('false', 'true: start the page beside the node; its host, port and token stand in the '
-                     'parameter file under vqa_web.'),
+                     'parameter file under /**/vqa_web.'),
 }
 
 

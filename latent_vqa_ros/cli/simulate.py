@@ -107,7 +107,7 @@ def _add_bag(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bag.add_argument('--rate', metavar='HZ', type=_rate, default=10.0,
                      help='frames a second (default %(default)g)')
     bag.add_argument('--size', metavar='PIXELS', type=_square, default=384,
-                     help='width and height of the pictures, also as WxH (default %(default)s)')
+                     help='side of the square pictures in pixels (default %(default)s)')
     bag.add_argument('--storage', choices=STORAGES, default=STORAGES[0],
                      help='(default %(default)s)')
     bag.add_argument('--compressed', action='store_true',

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -54,7 +55,8 @@ def add_recipe(parser: argparse.ArgumentParser, more: bool = False) -> None:
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder of the last bundle (default RUN/bundle)')
     parser.add_argument('--seed', type=whole, help="instead of the recipe's")
-    parser.add_argument('--device', help='cpu, cuda … (default: cuda where there is one)')
+    parser.add_argument('--device',
+                        help='cpu, cuda … (default: cuda where each process has a GPU)')
     parser.add_argument('--smoke', action='store_true',
                         help='every stage, cut down to less than a minute')
 
@@ -102,14 +104,19 @@ def read(args: argparse.Namespace) -> list[Link]:
 
 
 def choose(device: str | None) -> torch.device:
-    """Return the device of that name, or the best one there is."""
+    """Return the device of that name, or CUDA where each process of torchrun's has a GPU."""
     import torch
 
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     try:
-        chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        chosen = torch.device(device or ('cuda' if gpus >= processes else 'cpu'))
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'device {device!r}: {str(error).splitlines()[0]}') from None
+    if chosen.type == 'cuda' and gpus < processes:
+        raise ConfigError(f'device {device!r}: {processes} processes and {gpus} GPU; start as '
+                          'many processes as there are GPUs, or take --device cpu')
     return chosen
 
 

@@ -74,18 +74,22 @@ def compressed_to_rgb(data: Any, format_: str = '', upright: bool = False) -> Rg
     elif content.startswith(_PNG):
         rgb = _png_to_rgb(content)
     else:
-        raise ImageError(f'not a JPEG or PNG picture but {_name(content, format_)}')
+        raise ImageError(_refusal(content, format_))
     return _unmosaic(rgb, format_)
 
 
 def header_says_grey(data: Any, format_: str = '') -> bool | None:
     """Tell that a JPEG or PNG has one channel, of no mosaic; None where only its pixels tell.
 
-    Raises ImageError for a JPEG without a frame header.
+    Raises ImageError for another content, and for a JPEG that lacks its header or its end.
     """
     content = flat(data).tobytes()
-    grey = (len(_jpeg_header(content).components) == 1 if content.startswith(b'\xff\xd8')
-            else content.startswith(_PNG) and content[25:26] in _GREY_PNG)
+    if content.startswith(b'\xff\xd8'):
+        grey = len(_whole_header(content).components) == 1
+    elif content.startswith(_PNG):
+        grey = content[25:26] in _GREY_PNG
+    else:
+        raise ImageError(_refusal(content, format_))
     return True if grey and not format_.startswith('bayer_') else None
 
 
@@ -104,10 +108,8 @@ def _unmosaic(rgb: Rgb, format_: str) -> Rgb:
 
 
 def _jpeg_to_rgb(content: bytes) -> Rgb:
-    header = _jpeg_header(content)
+    header = _whole_header(content)
     check_size(header.height, header.width)
-    if content.find(_END, header.at) < 0:
-        raise ImageError('truncated JPEG: its end marker is missing')
     if _has_too_many_scans(content, header):
         raise ImageError(f'a JPEG of more than {MAX_JPEG_SCANS} scans is not taken')
     if not _has_every_scan(content, header):
@@ -158,6 +160,14 @@ def _without_padding(decode: Any, content: bytes, kind: str, header: _Jpeg) -> t
             return bare, decode(bare, kind)
     raise ImageError('broken JPEG, or only a part of it: it lacks bytes before its end marker, '
                      'or has others there')
+
+
+def _whole_header(content: bytes) -> _Jpeg:
+    """Return the frame header of a JPEG that has an end."""
+    header = _jpeg_header(content)
+    if content.find(_END, header.at) < 0:
+        raise ImageError('truncated JPEG: its end marker is missing')
+    return header
 
 
 def _jpeg_header(content: bytes) -> _Jpeg:
@@ -283,6 +293,10 @@ def _by_opencv(content: bytes, kind: str, height: int, width: int, deep: bool = 
     if bgr is None or bgr.shape[:2] not in sizes:
         raise ImageError(f'broken {kind}: OpenCV cannot decode it')
     return u8(cv2.cvtColor(to_8_bit(bgr) if bgr.dtype == np.uint16 else bgr, cv2.COLOR_BGR2RGB))
+
+
+def _refusal(content: bytes, format_: str) -> str:
+    return f'not a JPEG or PNG picture but {_name(content, format_)}'
 
 
 def _name(content: bytes, format_: str) -> str:

@@ -16,6 +16,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from latent_vqa_ros.core.process import one_line
+from latent_vqa_ros.core.questions import plain
+from latent_vqa_ros.ros import params_files
 from latent_vqa_ros.ros.main import before_ros, why_no_ros
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ def _run(signals: list[int]) -> int:
     try:
         node = rclpy.create_node('vqa_web')
         settings = _declare(node)
+        for line in params_files.unread(sys.argv, node.get_fully_qualified_name()):
+            node.get_logger().warning(plain(line))
         safety = _safety(settings)
         if safety.warning:
             node.get_logger().warning(safety.warning)

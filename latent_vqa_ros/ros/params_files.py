@@ -19,14 +19,19 @@ PAGE = 'vqa_web'  # the page beside the node takes its parameters from the same 
 
 
 def unread(argv: Sequence[str], node: str) -> Iterator[str]:
-    """Yield a line for each ``--params-file`` that has nothing for the node of this full name."""
+    """Yield a line for each ``--params-file`` that has nothing for the node of this full name.
+
+    One without a word of the page is nothing that the page misses.
+    """
+    page = node.endswith(f'/{PAGE}')
     files = [file for option, file in zip(argv, argv[1:], strict=False)
              if option == '--params-file']
     for file in files:
-        names = [name for name in _nodes(_read(Path(file))) if not name.endswith(f'/{PAGE}')]
+        names = [name for name in _nodes(_read(Path(file)))
+                 if name.endswith(f'/{PAGE}') == page]
         if names and not any(_matches(name, node) for name in names):
             yield (f'{file} has parameters for {", ".join(names[:3])} and none for {node}: they '
-                   f'are ignored; write {node.rpartition("/")[2]}: or /**: above them')
+                   f'are ignored; write /**/{node.rpartition("/")[2]}: or /**: above them')
 
 
 def _read(file: Path) -> Any:

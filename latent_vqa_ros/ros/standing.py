@@ -1,8 +1,8 @@
 """Standing questions: asked again and again, published when their answer changes.
 
 The node's timer asks ``requests(settings)`` as one ``Round`` in the worker's queue; ``Memory``
-says whether an answer is worth computing and worth publishing, ``Prospects`` which questions no
-frame can answer. Refuses to know topics, cameras and models.
+says whether an answer is worth computing and worth publishing, ``Prospects`` which questions get
+no answer. Refuses to know topics, cameras and models.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Memory:
     def keep(self, detail: Detail, frame: Frame | None, most: int, asked: bool = True) -> None:
         """Remember what a detail was about; forget the oldest beyond ``most`` frames.
 
-        Those that nobody asked for go first, but for the newest.
+        What conditions saw goes first, where it is more than half of all.
 
         A detail without a frame takes the place of an older one with its id, too.
         """
@@ -113,9 +113,10 @@ class Memory:
             if detail.id is not None and frame is not None:
                 self._kept[detail.id, detail.camera] = Remembered(detail, frame, asked=asked)
             while self._kept and self._too_much(most):
-                oldest, *others = self._kept
-                del self._kept[next((key for key in (oldest, *others[:-1])
-                                     if not self._kept[key].asked), oldest)]
+                unasked = [key for key, kept in self._kept.items() if not kept.asked]
+                many = 2 * len(unasked) > len(self._kept)
+                del self._kept[unasked[0] if many else next(
+                    key for key, kept in self._kept.items() if kept.asked)]
 
     def _too_much(self, most: int) -> bool:
         frames = {id(kept.frame): kept.frame.nbytes for kept in self._kept.values()}

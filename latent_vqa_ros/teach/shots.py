@@ -96,7 +96,7 @@ def moments(shots: Sequence[Shot]) -> list[int]:
 
 
 def _neighbours(shots: Sequence[Shot], rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of unnamed shots that are one moment in this order, maybe with named between."""
+    """Yield pairs of unnamed shots that are one moment; named shots may lie between them."""
     unnamed = [place for place, i in enumerate(rows) if not shots[i].moment]
     for here, there in itertools.pairwise(unnamed):
         a, b = rows[here], rows[there]

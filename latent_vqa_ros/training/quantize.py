@@ -83,7 +83,7 @@ def _errors_only() -> Iterator[None]:
 def _float_nodes(path: Path, keep_float: Sequence[str], keep_last: int) -> list[str]:
     """Return the names of products that have no constant weight or whose weight stays float.
 
-    So do those with which ONNX Runtime has fused the sum with an activation: it would be rounded.
+    Also those to which ONNX Runtime's graph adds an activation, which would be rounded.
     """
     graph = onnx.load(str(path)).graph
     constants = {tensor.name for tensor in graph.initializer}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.colours import WORDS, about_colours, is_grey
 from latent_vqa_ros.core.compressed import compressed_to_rgb, header_says_grey
-from latent_vqa_ros.core.image_formats import finish_rgb, raw_is_grey, raw_to_view
+from latent_vqa_ros.core.image_formats import ImageError, finish_rgb, raw_is_grey, raw_to_view
 from latent_vqa_ros.core.pipeline import GREY, Frame
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
@@ -100,12 +100,18 @@ def test_a_raw_picture_is_told_from_a_grey_one_where_that_is_cheap(encoding, dat
 @pytest.mark.parametrize(('content', 'format_', 'told'), [
     (bytes_of('.jpg', LUMA), 'mono8; jpeg compressed ', True), (bytes_of('.png', LUMA), '', True),
     (bytes_of('.png', DEEP), '', True), (bytes_of('.jpg', stacked(LUMA, LUMA, LUMA)), '', None),
-    (bytes_of('.png', stacked(LUMA, LUMA, 0 * LUMA)), '', None), (b'', '', None),
+    (bytes_of('.png', stacked(LUMA, LUMA, 0 * LUMA)), '', None),
     (bytes_of('.png', LUMA), 'bayer_rggb8; png compressed ', None)])
 def test_a_header_tells_only_what_is_grey_whatever_its_pixels(content, format_, told):
     assert header_says_grey(content, format_) is told
     if told:
         assert is_grey(compressed_to_rgb(content, format_))
+
+
+@pytest.mark.parametrize('content', [b'', b'no image', bytes_of('.jpg', LUMA)[:300]])
+def test_a_picture_without_a_header_or_an_end_is_not_told_from_a_grey_one(content):
+    with pytest.raises(ImageError):
+        header_says_grey(content)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.data())

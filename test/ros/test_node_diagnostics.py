@@ -106,6 +106,7 @@ def test_a_standing_question_about_images_that_cannot_be_read_is_warned_of(robot
     node = robot(diagnostics_period=0.1, max_image_age=0.0, min_confidence=0.0,
                  image_transport='compressed', standing_questions=['what color is the shape?'])
     node.show_compressed(b'no image')
+    until(lambda: 'not a JPEG or PNG' in node.diagnostics['camera'].message, 'the report')
     status = await_level(node, 'standing questions', WARN)
     assert "'what color is the shape?' gets no answer: bad_image: " in status.message
     node.show_compressed(cv2.imencode('.jpg', picture())[1].tobytes())

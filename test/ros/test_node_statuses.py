@@ -14,6 +14,8 @@ from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
+from latent_vqa_ros.core.image_formats import ImageError
+
 SECOND = 10**9
 
 
@@ -145,6 +147,8 @@ def test_a_message_that_cannot_be_read_is_bad_image_until_a_good_one_comes(robot
         assert detail['reason'].startswith(
             'the message cannot be read as sensor_msgs/msg/Image: ')
         assert 'same version of sensor_msgs' in detail['reason']
+    with pytest.raises(ImageError, match='same version of sensor_msgs'):  # for /diagnostics
+        node.vqa.activation.source.newest('').is_grey()
     still_answers(node)
 
 

@@ -36,7 +36,15 @@ def test_a_file_that_is_read_or_names_no_node_is_not_told(tmp_path, document):
 def test_a_file_for_other_nodes_is_told_with_what_to_write(tmp_path, document, names):
     line, = lines(tmp_path, document)
     assert line == (f'{tmp_path / "p.yaml"} has parameters for {names} and none for /left/vqa: '
-                    'they are ignored; write vqa: or /**: above them')
+                    'they are ignored; write /**/vqa: or /**: above them')
+
+
+def test_the_page_misses_only_what_is_meant_for_a_page(tmp_path):
+    for document in ({'vqa': HERE}, {'/**/vqa_web': HERE}, {'/left/vqa_web': HERE}):
+        assert lines(tmp_path, document, '/left/vqa_web') == []
+    line, = lines(tmp_path, {'vqa': HERE, 'vqa_web': HERE}, '/left/vqa_web')
+    assert line.endswith('has parameters for /vqa_web and none for /left/vqa_web: they are '
+                         'ignored; write /**/vqa_web: or /**: above them')
 
 
 def test_a_file_that_is_not_there_is_left_to_ros(tmp_path):

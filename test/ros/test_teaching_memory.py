@@ -38,16 +38,18 @@ def test_frames_are_remembered_by_number_and_by_bytes(monkeypatch):
     assert memory.about('y') == []
 
 
-def test_what_nobody_asked_for_is_forgotten_before_what_somebody_may_correct():
+def test_what_conditions_saw_pushes_out_half_of_what_somebody_may_correct_at_most():
     memory = teaching.Memory()
-    memory.keep(detail('asked'), Frame(None), 3)
+    for number in range(4):
+        memory.keep(detail(number), Frame(None), 4)
     for _ in range(5):
         for name in 'abc':
-            memory.keep(detail(name), Frame(None), 3, asked=False)
-    assert [len(memory.about(each)) for each in ('asked', 'a', 'b', 'c')] == [1, 0, 1, 1]
-    for number in range(3):
-        memory.keep(detail(number), Frame(None), 3)
-    assert [len(memory.about(each)) for each in ('asked', 'c', 0, 2)] == [0, 0, 1, 1]
+            memory.keep(detail(name), Frame(None), 4, asked=False)
+    assert [len(memory.about(each)) for each in (0, 1, 2, 3)] == [0, 0, 1, 1]
+    assert [len(memory.about(each)) for each in 'abc'] == [0, 1, 1]
+    for number in range(4):
+        memory.keep(detail(f'more {number}'), Frame(None), 4)
+    assert [len(memory.about(each)) for each in (3, 'b', 'c', 'more 0')] == [0, 1, 1, 0]
 
 
 def test_the_least_sure_detail_of_each_taught_question_is_offered():

@@ -48,6 +48,7 @@ def test_an_unknown_key_is_named_with_its_section(tmp_path, line, said):
     ('finetune: {dropout: 1}', 'dropout 1: expected a share from 0'),
     ('pretrain: {epochs: 2.5}', r'pretrain\.epochs: expected a whole number'),
     ('augment: {noise: -1}', 'augment: noise'), ('threads: 0', 'threads'), ('seed: -1', 'seed -1'),
+    ('seed: 9223372036854775808', 'seed 9223372036854775808'),
     ('calibration_images: 0', 'calibration_images'), ('false_alarms: 1.5', 'false_alarms 1.5'),
     ('finetune: {count_weight: 0.2}', 'count_weight: the model counts nothing'),
     ('start_share: 0.3', 'start_share 0.3: .* of a start'),

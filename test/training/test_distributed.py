@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='needs torch: pip install torch')
 from helpers import squares  # noqa: E402
 
+from latent_vqa_ros.cli.train import choose  # noqa: E402
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.datasets import folder as adapter  # noqa: E402
@@ -81,6 +82,13 @@ def main(out, data):
                     'weights': stage(out / 'stage'),
                     'first': distributed.first({'score': 0.1, 'of': [rank, 'é' * 9 * rank]})},
                    out / f'{rank}.pt')
+
+
+def test_more_processes_than_there_are_gpus_train_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    assert choose(None).type == 'cpu'
 
 
 @pytest.fixture(scope='module')

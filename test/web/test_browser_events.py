@@ -80,6 +80,22 @@ def test_a_condition_is_as_old_as_the_robots_clock_says(screen):
     assert screen.run(words) == ['yes', 'not known']
 
 
+def test_what_another_server_does_not_tell_disappears(screen):
+    def there():
+        return [screen.run('return all(arguments[0]).map((each) => each.textContent)', where)
+                for where in ('#cameras button', '.lamps .word')]
+    screen.run('[...arguments].forEach(hear)', {
+        'kind': 'reel', 'camera': 'old bag', 'count': 9, 'position': 0.0, 'seconds': 9.0,
+        'playing': False, 'label': '0 s'}, {
+        'kind': 'condition', 'value': True, 'detail': None, 'question': 'is it on?',
+        'expected': ['yes'], 'camera': '', 'rate': 0.001, 'name': 'on', 'at': time.time()})
+    assert there() == [['camera', 'stills', 'old bag'], ['yes']]
+    screen.run('choose("old bag"); wire.close()')
+    screen.until(lambda: there() == [['camera', 'stills'], []], 'the old ones to go')
+    assert screen.run('return document.querySelector("#cameras [aria-pressed=true]").textContent'
+                      ) == 'camera'
+
+
 def test_a_still_picture_stays_though_its_camera_is_chosen_again(screen):
     for cameras in (['stills'], ['stills'], ['camera', 'stills']):
         screen.run('choose(...arguments)', *cameras)
@@ -242,8 +258,8 @@ def test_beside_the_few_answers_that_are_taught_the_models_own_are_offered(scree
         return found
 
     def taught(question, camera, *answers):
-        return {'question': question, 'slug': question + camera, 'camera': camera, 'region': None,
-                'answers': answers, 'shots': {}, 'moments': {}, 'active': None,
+        return {'question': question, 'slug': f'{question[0]}-{camera}', 'camera': camera,
+                'region': None, 'answers': answers, 'shots': {}, 'moments': {}, 'active': None,
                 'forced': False, 'stale': False, 'broken': ''}
     screen.run('hear(arguments[0])', {'kind': 'teach', 'detail': {
         'do': 'list', 'id': None, 'question': '', 'slug': '', 'status': 'ok', 'answers': [],
@@ -251,8 +267,8 @@ def test_beside_the_few_answers_that_are_taught_the_models_own_are_offered(scree
                       taught('b?', 'rear', 'open', 'shut')]}})
     assert offered(id=1, question='a?') == ['no']
     assert offered(id=2, question='b?', answer='no', top=[['no', 0.8], ['yes', 0.2]]) == ['yes']
-    assert offered(id=3, question='b?', answer='open', camera='rear',
-                   model={'name': 'taught/b', 'version': '1', 'sha256': ''}) == ['shut']
+    assert offered(id=3, question='B', answer='open', camera='rear', top=[['open', 0.9]],
+                   model={'name': 'taught/b-rear', 'version': '1', 'sha256': ''}) == ['shut']
 
 
 def test_a_refused_question_says_why_and_another_answer_is_not_corrected_in_its_place(screen):

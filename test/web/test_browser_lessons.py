@@ -143,6 +143,7 @@ def test_each_question_keeps_its_own_region_and_a_box_can_be_taken_away(screen, 
 
     def region_of_a_shot():
         before = len(regions())
+        screen.until(lambda: screen.texts('[data-answer=yes]'), 'its key')
         screen.press('1')
         screen.until(lambda: len(regions()) > before, 'a shot')
         return regions()[-1]
@@ -166,5 +167,6 @@ def test_each_question_keeps_its_own_region_and_a_box_can_be_taken_away(screen, 
     assert region_of_a_shot() is None
     screen.click('.hint button')
     assert region_of_a_shot() == [0, 0, 1, 1]
+    screen.until(lambda: region_of_a_shot() is None, 'the node to have it')
     screen.until(lambda: len(screen.texts('.thumb')) >= 3, 'its shots')
     assert 'the whole picture' in screen.text('.hint')

@@ -71,10 +71,11 @@ export class Ask {
     this.taught = questions;
   }
 
-  // One text may be taught for several cameras.
-  taughtAnswers({question, camera}) {
+  // One text may be taught for several cameras, and be asked in another wording.
+  taughtAnswers({question, camera, model}) {
     const named = this.taught.filter((each) => each.question === question);
-    return (named.find((each) => each.camera === camera) ?? named.find((each) => !each.camera))?.answers ?? [];
+    return (this.taught.find((each) => `taught/${each.slug}` === model.name)
+      ?? named.find((each) => each.camera === camera) ?? named.find((each) => !each.camera))?.answers ?? [];
   }
 
   questions() {
@@ -304,12 +305,12 @@ function remember(ids, id) {
   if (ids.size > MOST_MINE) ids.delete(ids.values().next().value);
 }
 
-// The right answer is among those taught, and, of the model's own answers, those that it weighed, the opposite, any other.
+// Taught answers come first. Where the model answered, its own follow: those it weighed, then others of their kind.
 function choices(detail, taught, all) {
   const near = detail.top.map(([word]) => word);
   const kind = (word) => ['yes', 'no'].includes(word) ? 'yes or no' : /^\d+$/.test(word) ? 'number' : 'word';
   const alike = [...near, ...all].filter((word) => kind(word) === kind(near[0] ?? word));
-  const list = detail.model.name.startsWith('taught/') ? taught : [...taught, ...alike];
+  const list = detail.model.name.startsWith('taught/') ? [...taught, ...near] : [...taught, ...alike];
   return [...new Set(list)].filter((word) => word !== detail.answer || detail.status !== 'ok').slice(0, 9);
 }
 

@@ -78,6 +78,7 @@ function cameBefore({id, camera, question}, at) {
 const TAKE = {
   hello(event) {
     hello = event;
+    if (event.page !== 'node') { nodeThere = null; ask.learn([]); state.conditions.clear(); }
     ahead = event.now - Date.now() / 1000;
     stage.know(event.cameras);
     ask.story.severalCameras = event.cameras.length > 1;

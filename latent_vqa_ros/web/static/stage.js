@@ -171,8 +171,9 @@ export class Stage {
       this.evidence.forEach(({phrase, box}, index) => marks.push(
         frame(box, COLOURS[index % COLOURS.length], unit, phrase)));
     }
-    if (this.region) {
-      const [x, y, w, t] = this.region;
+    const region = this.drag?.box ?? this.region;
+    if (region) {
+      const [x, y, w, t] = region;
       marks.push(frame([x * width, y * height, w * width, t * height], '#4cc2ff', unit, 'region'));
     }
     fill(this.overlay, marks);
@@ -187,22 +188,20 @@ export class Stage {
     const area = find('picture');
     area.onpointerdown = (event) => {
       if (!this.onRegion || !this.head) return;
-      this.drag = place(event);
+      this.drag = {from: place(event)};
       area.setPointerCapture(event.pointerId);
       event.preventDefault();
     };
     area.onpointermove = (event) => {
       if (!this.drag) return;
-      const [x, y] = place(event);
-      this.region = [Math.min(x, this.drag[0]), Math.min(y, this.drag[1]),
-        Math.abs(x - this.drag[0]), Math.abs(y - this.drag[1])];
+      const [[x, y], [left, top]] = [place(event), this.drag.from];
+      this.drag.box = [Math.min(x, left), Math.min(y, top), Math.abs(x - left), Math.abs(y - top)];
       this.draw();
     };
-    area.onpointerup = () => {
-      if (!this.drag) return;
+    area.onpointerup = area.onpointercancel = (event) => {
+      const box = this.drag?.box;
       this.drag = null;
-      if (!this.region || Math.min(this.region[2], this.region[3]) < LEAST_REGION) this.region = null;
-      this.onRegion?.(this.region);
+      if (box && event.type === 'pointerup' && Math.min(box[2], box[3]) >= LEAST_REGION) this.onRegion?.(box);
       this.draw();
     };
   }

@@ -40,7 +40,7 @@ export class State {
 
   drawLamps() {
     fill(this.lampsNode, this.conditions.size ? [...this.conditions.values()].map(lamp)
-      : h('li', {class: 'hint'}, 'No conditions are set.'));
+      : h('li', {class: 'hint'}, 'No condition is set, or none was heard yet.'));
   }
 
   // ``at``: when the node said so, s; it may be told again long after

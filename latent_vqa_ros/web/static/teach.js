@@ -153,8 +153,8 @@ export class Teach {
 
   // The node keeps a question's region until a shot comes with another one.
   drag(region) {
+    this.dragged ||= !sameRegion(region, this.region);
     this.setRegion(region);
-    this.dragged = true;
   }
 
   forget() {
