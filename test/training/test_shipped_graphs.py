@@ -67,7 +67,9 @@ def test_convolutions_and_linear_layers_are_int8_and_products_of_activations_are
         assert all(made_by[n.input[1]].op_type == 'DequantizeLinear' for n in quantized)
         stay = [n for n in left if n.input[1] in weights
                 and not any(kept in n.input[1] for kept in KEEP_FLOAT)]
-        assert stay == ([] if name == IMAGE_ENCODER else heavy[-2:])  # projection, answer bank
+        added = [n for n in left if n.input[2:] and n.input[2] in made_by]  # with an activation
+        assert stay == ([] if name == IMAGE_ENCODER else [
+            *added, *heavy[-2:]])  # projection, answer bank
 
 
 def test_a_convolution_and_its_relu_are_rounded_to_eight_bits_once(shipped):
