@@ -26,7 +26,7 @@ ELSEWHERE = {'latent_vqa bench',  # test/cli/test_bench.py
 def place(tmp_path_factory):
     """Return a folder with the README's photo.png, BAG and pictures of a door."""
     folder = tmp_path_factory.mktemp('readme')
-    picture = np.full((480, 640, 3), (200, 210, 220), np.uint8)
+    picture = np.full((480, 640, 3), (120, 150, 180), np.uint8)  # a nearly white one is refused
     cv2.imwrite(str(folder / 'photo.png'), red_ball(picture))
     for answer in ('open', 'shut'):
         (folder / answer).mkdir()
@@ -38,7 +38,7 @@ def place(tmp_path_factory):
 def red_ball(table):
     """Draw a ball and its shadow on a table, as a camera sees them."""
     y, x = np.mgrid[:480, :640]
-    cv2.ellipse(table, (350, 300), (100, 35), 0, 0, 360, (160, 168, 176), -1)
+    cv2.ellipse(table, (350, 300), (100, 35), 0, 0, 360, (90, 112, 135), -1)
     ball = np.hypot(x - 320, y - 240) < 80
     light = np.clip(1.1 - 0.7 * np.hypot(x - 300, y - 220) / 130, 0.2, 1)
     table[ball] = light[ball, None] * (40, 40, 255)
