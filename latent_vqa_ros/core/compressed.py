@@ -63,9 +63,7 @@ def compressed_to_rgb(data: Any, format_: str = '', upright: bool = False) -> Rg
     JPEG as its EXIF orientation says, as viewers of files do; ROS ignores that. Alpha is dropped;
     a 16-bit PNG is scaled as a 16-bit raw image is. Raises ImageError.
     """
-    if 'compressedDepth' in format_:
-        raise ImageError('compressedDepth is a depth image; a colour image is needed')
-    content = flat(data).tobytes()
+    content = _content(data, format_)
     if content.startswith(b'\xff\xd8'):
         rgb = _jpeg_to_rgb(content)
         if upright and _EXIF in content[:MAX_EXIF_BYTES]:
@@ -83,7 +81,7 @@ def header_says_grey(data: Any, format_: str = '') -> bool | None:
 
     Raises ImageError for another content, and for a JPEG that lacks its header or its end.
     """
-    content = flat(data).tobytes()
+    content = _content(data, format_)
     if content.startswith(b'\xff\xd8'):
         grey = len(_whole_header(content).components) == 1
     elif content.startswith(_PNG):
@@ -293,6 +291,12 @@ def _by_opencv(content: bytes, kind: str, height: int, width: int, deep: bool = 
     if bgr is None or bgr.shape[:2] not in sizes:
         raise ImageError(f'broken {kind}: OpenCV cannot decode it')
     return u8(cv2.cvtColor(to_8_bit(bgr) if bgr.dtype == np.uint16 else bgr, cv2.COLOR_BGR2RGB))
+
+
+def _content(data: Any, format_: str) -> bytes:
+    if 'compressedDepth' in format_:
+        raise ImageError('compressedDepth is a depth image; a colour image is needed')
+    return flat(data).tobytes()
 
 
 def _refusal(content: bytes, format_: str) -> str:

@@ -1,11 +1,12 @@
 """Stage 4: static int8, per channel, calibrated on training images only.
 
 Convolutions and matrix products with constant weights become int8 (quantize and dequantize
-pairs, Jacob et al. 2018, eq. 1); products of two activations, softmax, norms and the familiarity
-distance stay float, and so does what a matrix product gives to them: the integer sum goes to
-float at once. A ReLU after a convolution is the lower end of its output's range and needs no
-node. The camera's uint8 pixels go into the first convolution as they are: the
-normalization is exactly its zero point and scale, where the recipe's mean is a whole grey level.
+pairs, Jacob et al. 2018, eq. 1). Products of two activations, those to which an activation is
+added, softmax, norms and the familiarity distance stay float, and so does what a matrix product
+gives to them: the integer sum goes to float at once. A ReLU after a convolution is the lower end
+of its output's range and needs no node. The camera's uint8 pixels go into the first convolution as
+they are: the normalization is exactly its zero point and scale, where the recipe's mean is a whole
+grey level.
 
 Weights are from -64 to 64: x86 computers without VNNI add two products of 8 bits in 16, where
 those of larger weights saturate, and answer otherwise than other computers.

@@ -110,8 +110,16 @@ def test_a_header_tells_only_what_is_grey_whatever_its_pixels(content, format_, 
 
 @pytest.mark.parametrize('content', [b'', b'no image', bytes_of('.jpg', LUMA)[:300]])
 def test_a_picture_without_a_header_or_an_end_is_not_told_from_a_grey_one(content):
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError) as told:
         header_says_grey(content)
+    with pytest.raises(ImageError) as decoded:
+        compressed_to_rgb(content)
+    assert str(told.value) == str(decoded.value)
+
+
+def test_a_depth_image_is_refused_as_one_before_anything_is_asked():
+    with pytest.raises(ImageError, match='compressedDepth is a depth image'):
+        header_says_grey(bytes_of('.png', DEEP), '16UC1; compressedDepth png')
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.data())
