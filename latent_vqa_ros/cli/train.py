@@ -148,12 +148,15 @@ def load(recipe: Recipe, smoke: bool) -> Data:
 
 def train(link: Link, device: torch.device, smoke: bool) -> dict[str, Any] | None:
     """Run all stages; return the report, None in all processes but the first."""
-    from latent_vqa_ros.training import assemble, distributed, unfamiliar
+    from latent_vqa_ros.training import assemble, distributed, loop, unfamiliar
     from latent_vqa_ros.training import run as stages
 
     distributed.first_alone(partial(unfamiliar.check, link.recipe.unfamiliar,
                                     SMOKE_RECORDS if smoke else None))
     data = load(link.recipe, smoke)
+    if link.recipe.bfloat16 and not loop.has_bfloat16(device) and not distributed.rank():
+        print(f'{link.recipe.file}: this {device.type} has no instructions for bfloat16; training '
+              'computes in float32', file=sys.stderr)
     model = stages.run(link.recipe, data, link.folder, device)
     if distributed.rank():
         return None

@@ -38,6 +38,8 @@ _END = b'\xff\xd9'
 _EXIF = b'Exif\0\0'
 _PADDED = 'extraneous bytes before marker 0xd9'  # libjpeg's words
 _PNG = b'\x89PNG\r\n\x1a\n'
+_PNG_END = b'\0\0\0\0IEND\xaeB`\x82'
+_CUT_PNG = 'truncated PNG: its end marker is missing'
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _GREY_PNG = (b'\0', b'\4')  # colour types: grey, and grey with alpha
 _PIXEL_CHUNKS = frozenset({b'IHDR', b'PLTE', b'IDAT'})  # libpng prints warnings about others
@@ -79,12 +81,15 @@ def compressed_to_rgb(data: Any, format_: str = '', upright: bool = False) -> Rg
 def header_says_grey(data: Any, format_: str = '') -> bool | None:
     """Tell that a JPEG or PNG has one channel, of no mosaic; None where only its pixels tell.
 
-    Raises ImageError for another content, and for a JPEG that lacks its header or its end.
+    Raises ImageError for another content, and for one that lacks its header or its end.
     """
     content = _content(data, format_)
     if content.startswith(b'\xff\xd8'):
         grey = len(_whole_header(content).components) == 1
     elif content.startswith(_PNG):
+        _check_png_header(content)
+        if _PNG_END not in content:
+            raise ImageError(_CUT_PNG)
         grey = content[25:26] in _GREY_PNG
     else:
         raise ImageError(_refusal(content, format_))
@@ -230,8 +235,7 @@ def _length(content: bytes, at: int) -> int:
 
 
 def _png_to_rgb(content: bytes) -> Rgb:
-    if content[12:16] != b'IHDR' or len(content) < 33:
-        raise ImageError('broken or truncated PNG: it has no IHDR chunk')
+    _check_png_header(content)
     width, height = (int.from_bytes(content[i : i + 4], 'big') for i in (16, 20))
     check_size(height, width)
     bits, colour_type, interlaced = content[24], content[25], content[28]
@@ -239,8 +243,12 @@ def _png_to_rgb(content: bytes) -> Rgb:
     chunks = _pixel_chunks(content)
     _check_inflates(b''.join(chunk[8:-4] for chunk in chunks if chunk[4:8] == b'IDAT'),
                     height * (1 + row_bytes), bool(interlaced))
-    end = b'\0\0\0\0IEND\xaeB`\x82'
-    return _by_opencv(b''.join((_PNG, *chunks, end)), 'PNG', height, width, deep=bits == 16)
+    return _by_opencv(b''.join((_PNG, *chunks, _PNG_END)), 'PNG', height, width, deep=bits == 16)
+
+
+def _check_png_header(content: bytes) -> None:
+    if content[12:16] != b'IHDR' or len(content) < 33:
+        raise ImageError('broken or truncated PNG: it has no IHDR chunk')
 
 
 def _pixel_chunks(content: bytes) -> list[bytes]:
@@ -249,7 +257,7 @@ def _pixel_chunks(content: bytes) -> list[bytes]:
     while kind != b'IEND':
         end = at + 12 + int.from_bytes(content[at : at + 4], 'big')
         if end > len(content):
-            raise ImageError('truncated PNG: its end marker is missing')
+            raise ImageError(_CUT_PNG)
         kind, check = content[at + 4 : at + 8], content[end - 4 : end]
         if zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(check, 'big'):
             raise ImageError(f'broken PNG: the checksum of a chunk {kind!r:.12} is wrong')

@@ -242,6 +242,11 @@ def check_cloud(cloud: CloudLike) -> FieldLike:
     return field
 
 
+def cloud_is_grey(cloud: CloudLike) -> None:
+    """Return None, as `raw_is_grey`: only its pixels tell. Raises ImageError as `check_cloud`."""
+    check_cloud(cloud)
+
+
 def check_size(height: int, width: int, least: int = 1) -> None:
     """Raise ImageError for a size that no camera has, before anything is allocated."""
     if min(height, width) < least:

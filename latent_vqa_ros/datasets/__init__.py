@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from latent_vqa_ros.datasets import mixture
-from latent_vqa_ros.datasets.record import Dataset, DatasetError
+from latent_vqa_ros.datasets.record import Dataset, DatasetError, expanded
 
 SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide'}  # -> world of the simulation
 
@@ -56,10 +56,7 @@ def name_of(name_or_path: str) -> str:
 
 
 def _folder(path: str) -> Path:
-    try:
-        folder = Path(path).expanduser()
-    except RuntimeError as error:  # ~nobody
-        raise DatasetError(f'{path}: {error}') from None
+    folder = expanded(path)
     return Path(os.path.abspath(folder)) if folder.name in ('', '..') else folder
 
 
@@ -87,7 +84,7 @@ def sources(name_or_path: str, own: tuple[str, str] = ('', '')) -> list[dict[str
     if SIMULATED.get(name_or_path) == 'wide' or name_or_path == 'rooms':
         from latent_vqa_ros.simulation.world.wide.sources import Sources
         return Sources.of(*own).listed()
-    about = Path(name_or_path).expanduser() / 'dataset.json'
+    about = expanded(name_or_path) / 'dataset.json'
     if not name_or_path or name_or_path in SIMULATED or not about.is_file():
         return []
     from latent_vqa_ros.datasets.trainable import read_json

@@ -15,6 +15,13 @@ class DatasetError(ValueError):
     """Data that cannot be used; the message names the file and the line."""
 
 
+def expanded(path: str) -> Path:
+    """Return a path that may begin with ~; DatasetError where that names nobody's home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise DatasetError(f'{path}: {error}') from None
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:

@@ -34,7 +34,7 @@ from std_msgs.msg import Header
 
 from latent_vqa_ros.core.answer import NANO
 from latent_vqa_ros.core.compressed import compressed_to_rgb, header_says_grey
-from latent_vqa_ros.core.image_formats import ImageError, Pixels, raw_is_grey
+from latent_vqa_ros.core.image_formats import ImageError, Pixels, cloud_is_grey, raw_is_grey
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.ros import absence, rclpy_private
@@ -67,7 +67,7 @@ TRANSPORTS = {
                             lambda msg: (compressed_to_rgb(msg.data, msg.format), None),
                             lambda msg: header_says_grey(msg.data, msg.format)),
     'points': Transport('points', '', PointCloud2, lambda msg: (cloud_to_rgb(msg), None),
-                        lambda msg: None),
+                        cloud_is_grey),
 }
 
 

@@ -109,8 +109,8 @@ class Recipe:
     validation images, on augmented copies, and on all these after a camera's resize and JPEG.
     ``unfamiliar`` says which pictures it must refuse: ``rooms``, drawn ones, or a folder with
     JPEG and PNG files; without, only what is far from the training pictures.
-    ``bfloat16`` computes the towers in that type: faster on GPUs and on some CPUs (AMX), slower on
-    others.
+    ``bfloat16`` computes the towers in that type on GPUs and CPUs that have instructions for it;
+    others compute in float32.
     ``data`` is a data set or several, which are shuffled together; ``limit``, where given, is how
     many records of each split of a data set are used (a list: of each data set). ``start`` is the
     folder of a bundle whose weights training begins with; the contrastive stage is then left out.

@@ -27,6 +27,8 @@ T = TypeVar('T')
 METRICS = 'metrics.jsonl'  # in the run folder
 _CLIP = 1.0  # highest norm of a gradient
 _SAVE_EVERY = 600.0  # seconds, within an epoch
+_CPU = Path('/proc/cpuinfo')
+_BFLOAT16 = {'avx512_bf16', 'amx_bf16', 'bf16'}  # as it names them
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,21 @@ def _tensorboard(folder: Path) -> Any:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """Return the context in which the towers compute in bfloat16 where the recipe says so."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16)
+    """Return the context in which the towers compute in bfloat16 where the recipe says so.
+
+    They stay in float32 on a device without instructions for it.
+    """
+    return torch.autocast(device.type, torch.bfloat16,
+                          enabled=recipe.bfloat16 and has_bfloat16(device))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a GPU or CPU has instructions for bfloat16; without, a step takes ten times
+    as long as in float32. Linux names those of a CPU; on another system it counts as without.
+    """
+    if device.type == 'cuda':
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return _CPU.exists() and bool(_BFLOAT16 & set(_CPU.read_text().split()))
 
 
 @dataclass
@@ -167,6 +182,8 @@ def _train_epoch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer,
             seed = np.random.SeedSequence((*task.seed, at.epoch, at.step, distributed.rank()))
             torch.manual_seed(int(seed.generate_state(1)[0]))
         losses = task.losses(batch)
+        if not losses['loss'].requires_grad:
+            raise ConfigError(f'{task.name}: parts: all that this stage trains is frozen')
         optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()
         trained = (each for each in model.parameters() if each.requires_grad)  # others keep theirs

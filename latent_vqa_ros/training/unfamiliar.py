@@ -20,7 +20,7 @@ from tqdm import tqdm
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.datasets import rooms
 from latent_vqa_ros.datasets.images import read_rgb
-from latent_vqa_ros.datasets.record import Record
+from latent_vqa_ros.datasets.record import Record, expanded
 from latent_vqa_ros.evaluation import evaluate, familiarity
 from latent_vqa_ros.model.vqa import LatentVqa
 from latent_vqa_ros.training import calibrate
@@ -40,13 +40,14 @@ _STEPS, _SMALL = 50, 1e-6
 def paths(name: str, limit: int | None = None) -> list[Path]:
     """Return the pictures that a recipe calls unfamiliar; rooms are drawn where they lack.
 
-    DatasetError for a folder without pictures, RenderError where nothing can be drawn.
+    DatasetError for a folder without pictures or of an unknown user, RenderError where nothing can
+    be drawn.
     """
     if not name:
         return []
     if name == ROOMS:
         return rooms.ready(limit)
-    found = familiarity.pictures(Path(name).expanduser())
+    found = familiarity.pictures(expanded(name))
     return found[::-(-len(found) // min(limit or MOST, MOST))]
 
 

@@ -108,7 +108,9 @@ def test_a_header_tells_only_what_is_grey_whatever_its_pixels(content, format_, 
         assert is_grey(compressed_to_rgb(content, format_))
 
 
-@pytest.mark.parametrize('content', [b'', b'no image', bytes_of('.jpg', LUMA)[:300]])
+@pytest.mark.parametrize('content', [
+    b'', b'no image', bytes_of('.jpg', LUMA)[:300], bytes_of('.png', LUMA)[:20],
+    bytes_of('.png', LUMA)[:len(bytes_of('.png', LUMA)) // 2], bytes_of('.png', LUMA)[:-1]])
 def test_a_picture_without_a_header_or_an_end_is_not_told_from_a_grey_one(content):
     with pytest.raises(ImageError) as told:
         header_says_grey(content)

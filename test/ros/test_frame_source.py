@@ -16,7 +16,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 
-from latent_vqa_ros.core.image_formats import finish_rgb
+from latent_vqa_ros.core.image_formats import ImageError, finish_rgb
 from latent_vqa_ros.ros import absence
 from latent_vqa_ros.ros.frame_source import FrameSource
 
@@ -134,6 +134,11 @@ def test_raw_compressed_and_points_give_the_same_pixels(node, source):
         frame = publish_until_seen(frames, publisher, message)
         assert np.array_equal(finish_rgb(*frame.decode()), rgb), transport
         assert frame.frame_id == 'c'
+        assert not frame.is_grey()
+    cloud.header, cloud.height, cloud.width, cloud.row_step = header(2, 'c'), 1, 48, 192
+    frame = publish_until_seen(frames, publisher, cloud)
+    with pytest.raises(ImageError, match='not organized'):  # for /diagnostics
+        frame.is_grey()
 
 
 @pytest.mark.parametrize(('transport', 'rules', 'topics'), [

@@ -25,7 +25,7 @@ def recipe(tmp_path_factory):
     path = folder / 'squares.yaml'
     path.write_text(yaml.safe_dump({
         **squares.RECIPE, 'data': str(data), 'augment': {'noise': 0, 'gain': 0, 'blur': 0},
-        'finetune': {'epochs': 20, 'batch': 32, 'learning_rate': 0.003, 'warmup': 0.1,
+        'finetune': {'epochs': 20, 'batch': 32, 'learning_rate': 0.002, 'warmup': 0.1,
                      'grounding_weight': 1.0}}))
     return load_recipe(path)
 
@@ -83,10 +83,16 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(recipe, data):
     assert parts['loss'].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize('bfloat16', [True, False])
-def test_the_towers_compute_in_bfloat16_where_the_recipe_says_so_and_losses_never(
-        recipe, data, bfloat16):
-    recipe = replace(recipe, bfloat16=bfloat16, pretrain=replace(
+@pytest.mark.parametrize(('asked', 'flags', 'bfloat16'), [
+    (True, 'avx2 avx512f avx512_bf16', True), (True, 'asimd bf16', True),
+    (True, 'avx2 avx512f avx512_vnni', False), (True, None, False),
+    (False, 'avx2 avx512f avx512_bf16', False)])
+def test_the_towers_compute_in_bfloat16_where_recipe_and_processor_have_it_and_losses_never(
+        recipe, data, asked, flags, bfloat16, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, '_CPU', tmp_path / 'cpuinfo')
+    if flags is not None:
+        loop._CPU.write_text(f'processor\t: 0\nflags\t\t: fpu {flags} sse2\n')
+    recipe = replace(recipe, bfloat16=asked, pretrain=replace(
         recipe.pretrain, region_weight=1.0))
     model = run.build(recipe, data)
     split = Split(data.val, recipe.preprocess, data.tokenizer, data.answers,

@@ -151,6 +151,15 @@ def test_a_part_that_the_model_has_not_is_named_with_those_near_it(tmp_path):
         one_step(tmp_path / '2', Parts(), parts=frozen)
 
 
+def test_a_stage_that_uses_frozen_parts_alone_is_told(tmp_path):
+    model = torch.nn.ModuleDict({name: torch.nn.Linear(3, 2) for name in ('clip', 'fusion')})
+    task = loop.Task('pretrain', 1, lambda epoch, first: iter([torch.ones(4, 3)]),
+                     lambda x: {'loss': model['clip'](x).sum()}, lambda: {'score': 0.0})
+    with pytest.raises(ConfigError, match='pretrain: parts: all that this stage trains is frozen'):
+        loop.run(task, model, replace(STAGE, parts={'clip': PartConfig(frozen=True)}), tmp_path,
+                 loop.Metrics(tmp_path))
+
+
 def test_a_gradient_is_clipped_to_a_norm_of_one(tmp_path, monkeypatch):
     norms = []
     step = torch.optim.AdamW.step

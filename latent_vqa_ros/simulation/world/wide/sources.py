@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_vqa_ros.datasets.record import DatasetError
+from latent_vqa_ros.datasets.record import DatasetError, expanded
 
 Picture = NDArray[np.uint8]
 
@@ -45,8 +45,8 @@ class Sources:
 
     @classmethod
     def of(cls, photos: str, meshes: str) -> Sources:
-        """Return those with folders of these names, '' for none."""
-        return cls(*(Path(name).expanduser() if name else None for name in (photos, meshes)))
+        """Return those with folders of these names, '' for none; DatasetError for ~nobody."""
+        return cls(*(expanded(name) if name else None for name in (photos, meshes)))
 
     def textures(self, held_out: bool) -> list[Picture]:
         """Return pictures of surfaces, RGB; DatasetError where the package is missing."""
