@@ -7,6 +7,7 @@ depend on what another worker does.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from latent_vqa_ros.core.models import find_model
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile('any machine', deadline=None)  # no test asserts a time
 settings.load_profile('any machine')
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started us with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else it is ignored in children, too
 
 
 def pytest_collection_modifyitems(items):

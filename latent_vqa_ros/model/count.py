@@ -62,6 +62,9 @@ def _macs(module: nn.Module, inputs: Any, output: Any) -> int:
         summary, key = inputs
         return int(key.numel() * (module.key.in_features + summary.shape[-2]))
     if isinstance(module, LatentAttention):
-        keys = inputs[0].shape[-2] // (1 if module.pool is None else module.pool.side ** 2)
-        return int(2 * inputs[0].shape[-2] * keys * module.latent)
+        tokens, compress = inputs[0].shape[-2], module.compress
+        if module.pool is None:
+            return int(2 * tokens * tokens * module.latent)
+        compressing = tokens * compress.in_features * compress.out_features  # in two products
+        return int(2 * tokens * tokens // module.pool.side ** 2 * module.latent + compressing)
     return 0

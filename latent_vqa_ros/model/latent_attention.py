@@ -7,8 +7,10 @@ Attention follows Vaswani et al. 2017, eq. 1, carried out in r dimensions split 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_vqa_ros.model.packing import Packing
@@ -28,7 +30,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int,
         split: Tensor = x.unflatten(-1, (heads, -1)).transpose(-3, -2)  # type: ignore[no-untyped-call]
         return split
 
-    scores = split_heads(q / math.sqrt(q.shape[-1] // heads)) @ split_heads(k).transpose(-1, -2)
+    scores = split_heads(q) @ split_heads(k).transpose(-1, -2) / math.sqrt(q.shape[-1] // heads)
     if mask is not None:
         scores = scores.masked_fill(~mask[..., None, None, :], MASKED)
     weights = scores.softmax(dim=-1)
@@ -74,11 +76,17 @@ class LatentAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None,
                 packing: Packing | None = None) -> Tensor:
         """Attend; ``mask`` is True at real tokens. Packed tokens see those of their question."""
-        qkv = self.compress(x)
-        if packing is not None:
-            qkv, mask = packing.pad(qkv), packing.mask_st
-        q, kv = qkv.split((self.latent, 2 * self.latent), dim=-1)
-        k, v = (kv if self.pool is None else self.pool(kv)).chunk(2, dim=-1)
+        if self.pool is None:
+            qkv = self.compress(x)
+            if packing is not None:
+                qkv, mask = packing.pad(qkv), packing.mask_st
+            q, kv = qkv.split((self.latent, 2 * self.latent), dim=-1)
+        else:  # of many tokens: two products are faster than a large one that must be split
+            sizes = self.latent, 2 * self.latent
+            weights, biases = self.compress.weight.split(sizes), self.compress.bias.split(sizes)
+            q, kv = map(partial(F.linear, x), weights, biases)
+            kv = self.pool(kv)
+        k, v = kv.chunk(2, dim=-1)
         attended, _ = attend(q, k, v, self.heads, mask)
         out: Tensor = self.expand(attended if packing is None else packing.pack(attended))
         return out

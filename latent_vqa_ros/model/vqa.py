@@ -73,7 +73,8 @@ class LatentVqa(nn.Module):
         The mean over the blocks that find what the question names.
         """
         fused_d, looked, _ = self.fusion(self.clip.text_encoder(ids_t), features_nc)
-        return self.score(fused_d, self.bank), torch.stack(looked[:NAMING_BLOCKS]).mean(dim=0)
+        first, *others = looked[:NAMING_BLOCKS]
+        return self.score(fused_d, self.bank), sum(others, first) / (1 + len(others))
 
     def distance(self, tokens_nd: Tensor) -> Tensor:
         """Mahalanobis distance of the mean image token (Lee et al. 2018, eq. 2, one class).
@@ -81,7 +82,8 @@ class LatentVqa(nn.Module):
         Divided by the root of the width, so that an image like those of training has about 1. Or
         its score along the direction to a kind of images that must be refused, if that is larger.
         """
-        mean_d = tokens_nd.mean(dim=-2)
+        cells = tokens_nd.shape[-2]
+        mean_d = tokens_nd.new_full((cells,), 1 / cells) @ tokens_nd  # faster than a mean
         whitened = (mean_d - self.feature_mean) @ self.feature_whiten
         scores_k = mean_d @ self.strange_directions + self.strange_biases
         return torch.maximum(whitened.square().mean(dim=-1).sqrt(), scores_k.amax(dim=-1))

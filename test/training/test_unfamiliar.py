@@ -14,6 +14,7 @@ from latent_vqa_ros.datasets.record import DatasetError, Record  # noqa: E402
 from latent_vqa_ros.evaluation import familiarity  # noqa: E402
 from latent_vqa_ros.model.config import ModelConfig  # noqa: E402
 from latent_vqa_ros.model.vqa import NEW_BUFFERS, STRANGE, LatentVqa  # noqa: E402
+from latent_vqa_ros.simulation.world.wide.sources import Sources  # noqa: E402
 from latent_vqa_ros.training import calibrate, unfamiliar  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
 
@@ -72,7 +73,7 @@ def test_weights_of_before_keep_their_distances(model):
     again = LatentVqa(CONFIG, SEEN, 10, 3)
     again.load_state_dict(old)
     whitened = (tokens.mean(dim=1) - model.feature_mean) @ model.feature_whiten
-    assert torch.equal(again.distance(tokens), whitened.square().mean(dim=-1).sqrt())
+    assert torch.allclose(again.distance(tokens), whitened.square().mean(dim=-1).sqrt())
     del old['feature_mean']
     with pytest.raises(RuntimeError, match='feature_mean'):
         again.load_state_dict(old)
@@ -124,6 +125,10 @@ def test_a_picture_that_cannot_be_read_is_named_before_training(tmp_path):
 def test_a_folder_without_pictures_is_named_before_training(tmp_path):
     with pytest.raises(DatasetError, match=f'{tmp_path}: holds no pictures'):
         unfamiliar.paths(str(tmp_path))
+    with pytest.raises(DatasetError, match='~nobody_here/x: '):
+        unfamiliar.paths('~nobody_here/x')
+    with pytest.raises(DatasetError, match='~nobody_here/x: '):
+        Sources.of('~nobody_here/x', '')
 
 
 def test_what_is_unfamiliar_decides_nothing_about_the_weights_that_are_trained():
