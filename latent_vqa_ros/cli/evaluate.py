@@ -8,7 +8,7 @@ examples:
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
 easy_vqa, tabletop, tabletop_wide, a mixture ("tabletop_wide + tabletop"), or a folder with
 questions.jsonl or as DAQUAR, GQA and VQA v2 are published. Questions that the model cannot be
-asked are left out, and a line says how many.
+asked are left out, and a line says how many. With --taught only what was taught is measured.
 --report writes the reliability diagram, the confusion and the document to a folder. --unfamiliar
 measures how well images unlike the training are noticed: noise, black, overexposed, blurred and
 half covered ones, three damages that nothing is fitted to, and your own photographs.
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BACKEND = 'onnxruntime'
 RATE = 5.0  # frames of a bag asked about, per second
 
 
@@ -58,10 +59,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument('--split',
                         help='train, val or test; of tabletop also compositional, shifted or '
                         'wordings (default test)')
-    parser.add_argument('--backend', default='onnxruntime',
-                        choices=('onnxruntime', 'openvino', 'torch'),
-                        help='onnxruntime, openvino (both int8) or torch (float) '
-                        '(default %(default)s)')
+    parser.add_argument('--backend', choices=(BACKEND, 'openvino', 'torch'),
+                        help='onnxruntime, openvino (both int8) or torch (float) of the model '
+                        f'(default {BACKEND})')
     parser.add_argument('--unfamiliar', nargs='?', const='', metavar='PICTURES',
                         help='also measure unfamiliar_image, against a folder of photographs too')
     parser.add_argument('--rate', type=positive, metavar='HZ',
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.camera and (bag or not args.taught):
         args.fail('--camera goes with --taught and a dataset; frames of a bag have theirs')
     if args.taught and not bag:
-        refuse(args, ('report', 'unfamiliar'), 'is about the model; leave --taught out')
+        refuse(args, ('report', 'unfamiliar', 'backend'), 'is about the model; leave --taught out')
     return run_bag(args) if bag else run_data(args)
 
 
@@ -119,7 +119,7 @@ def run_taught(args: argparse.Namespace) -> int:
     from latent_vqa_ros.backends import open_pipeline
     from latent_vqa_ros.evaluation import taught
 
-    pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
+    pipeline = use_taught(open_pipeline(args.model), args.taught)
     dataset = datasets.load(args.data, (args.split,))
     document = taught.measure(
         pipeline, dataset.split(args.split), dataset.name, args.split, args.camera)
@@ -131,9 +131,10 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the report and the reliability curves."""
     from latent_vqa_ros import datasets
     from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.core.asking import Asking
     from latent_vqa_ros.datasets import mixture
     from latent_vqa_ros.datasets.images import read_rgb
-    from latent_vqa_ros.datasets.record import Record
+    from latent_vqa_ros.datasets.record import Record, questions_of
     from latent_vqa_ros.datasets.trainable import askable
     from latent_vqa_ros.evaluation import evaluate, familiarity
 
@@ -141,13 +142,18 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     if photographs is not None:
         for path in familiarity.pictures(photographs):  # said before minutes of work, not after
             read_rgb(Record(path, 'test', ()))
-    pipeline = open_pipeline(args.model, args.backend)
+    pipeline = open_pipeline(args.model, args.backend or BACKEND)
     backend, manifest = pipeline.backend, pipeline.bundle.manifest
-    dataset = mixture.join([askable(datasets.load(name, (args.split,)), manifest.tokenizer)
+    asking = Asking(manifest.questions)
+    dataset = mixture.join([askable(datasets.load(name, (args.split,)), manifest.tokenizer, asking)
                             for name in datasets.parts(args.data)])
     records = dataset.split(args.split)
     blind = dataset.blind_records or records
     found = evaluate.predict(backend, manifest, records)
+    never = [q.answer for (_, q), true in zip(questions_of(records), found.truth, strict=True)
+             if true < 0]
+    if never:
+        log.warning(evaluate.NEVER, dataset.name, len(never), len(found.truth), never[0])
     document = evaluate.report(found, manifest, records, blind, dataset.name, args.split)
     if args.unfamiliar is not None:
         document['familiarity'] = familiarity.measure(backend, manifest, records, photographs)
@@ -197,7 +203,7 @@ def follow(args: argparse.Namespace) -> Timeline:
     from latent_vqa_ros.evaluation import timeline
     from latent_vqa_ros.simulation.language import episode_questions
 
-    pipeline = use_taught(open_pipeline(args.model, args.backend), args.taught)
+    pipeline = use_taught(open_pipeline(args.model, args.backend or BACKEND), args.taught)
     asked = episode_questions.read(args.questions) if args.questions else ()
     taught = pipeline.taught
     found = timeline.follow(pipeline, args.data, args.rate or RATE, asked,

@@ -16,6 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from latent_vqa_ros.core.asking import Asking
 from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, words
 from latent_vqa_ros.datasets.record import (
     SPLITS,
@@ -81,14 +82,15 @@ def trainable(name: str, records: Iterable[Record], least: int, limit: int | Non
                           *_without(name, kept['test'], None, known)), rare_answers=True)
 
 
-def askable(dataset: Dataset, tokenizer: Tokenizer) -> Dataset:
+def askable(dataset: Dataset, tokenizer: Tokenizer, asking: Asking | None = None) -> Dataset:
     """Return the dataset without the questions that a model cannot be asked.
 
     So a bundle that learned from the first pictures is measured on all, and one word in a folder
-    does not hide the rest. One line says how many. DatasetError where nothing is left.
+    does not hide the rest. With ``asking`` it takes what the runtime takes. One line says how many
+    are left out. DatasetError where nothing is left.
     """
     records, left_out, first = [], Counter[str](), ''
-    refusal = cache(partial(why_not, tokenizer))
+    refusal = cache(partial(why_not, tokenizer, asking=asking))
     for record in dataset.records:
         kept = tuple(q for q in record.questions if not refusal(q.text))
         records += [replace(record, questions=kept)] if kept else []
@@ -96,6 +98,8 @@ def askable(dataset: Dataset, tokenizer: Tokenizer) -> Dataset:
             left_out[record.split] += len(record.questions) - len(kept)
             text = next(q.text for q in record.questions if q not in kept)
             first = first or f'{text[:80]!r}: {refusal(text)}'
+    if not left_out and not records:
+        raise DatasetError(f'{dataset.name}: there is no question in it')
     if not records:
         raise DatasetError(f'{dataset.name}: the model can be asked nothing of it, such as '
                            f'{first}')
@@ -108,13 +112,13 @@ def askable(dataset: Dataset, tokenizer: Tokenizer) -> Dataset:
     return replace(dataset, records=tuple(records))
 
 
-def why_not(tokenizer: Tokenizer, text: str) -> str:
+def why_not(tokenizer: Tokenizer, text: str, asking: Asking | None = None) -> str:
     """Return why a model with this tokenizer does not take a text, '' where it does."""
     try:
         tokenizer.encode(text)
     except QuestionError as error:
         return str(error)
-    return ''
+    return '' if asking is None else asking.why_not(text, words(text))
 
 
 def _hold_out(splits: dict[str, list[Record]], split: str) -> None:

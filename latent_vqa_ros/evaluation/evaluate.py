@@ -32,6 +32,8 @@ from latent_vqa_ros.datasets.record import (
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 BINS = 15  # of the calibration error, equal widths
 CONFIDENT = 0.9  # answers above are told apart
+NEVER = ('%s: of %d of %d questions the model cannot give the true answer, such as %r: they count '
+         'as wrong')
 
 
 @dataclass(frozen=True)
@@ -201,9 +203,9 @@ def report(predictions: Predictions, manifest: Manifest, records: Sequence[Recor
         'unfamiliar': (float((predictions.distances > manifest.max_distance).mean())
                        if manifest.max_distance is not None else 0.0),
         'answered': float(sure.mean()),
-        'accuracy_answered': float(right[sure].mean()) if sure.any() else 0.0,
+        'accuracy_answered': float(right[sure].mean()) if sure.any() else None,
         'confident': {'share': float(confident.mean()),
-                      'accuracy': float(right[confident].mean()) if confident.any() else 0.0},
+                      'accuracy': float(right[confident].mean()) if confident.any() else None},
         'accuracy_surest_90': float(right[np.argsort(-p.max(axis=1), kind='stable')
                                           [:max(1, round(0.9 * len(right)))]].mean()),
         **({'pointing': {'n': len(predictions.pointed),
@@ -239,9 +241,10 @@ def table(document: dict[str, Any]) -> str:
                  f'({document["ece_uncalibrated"]:.3%} before temperature scaling)')
     lines.append(f'the surest 90 % of the answers: {document["accuracy_surest_90"]:.2%} right')
     if 'confident' in document:  # cards of before have none
+        confident = document['confident']
+        right = f', {confident["accuracy"]:.2%} of them right' if confident['share'] else ''
         lines.append(f'confidence {CONFIDENT} and above: '
-                     f'{document["confident"]["share"]:.1%} of the answers, '
-                     f'{document["confident"]["accuracy"]:.2%} of them right; '
+                     f'{confident["share"]:.1%} of the answers{right}; '
                      f'{document["unfamiliar"]:.1%} of the pictures unfamiliar')
     if 'pointing' in document:
         lines.append(f'looked at what is named: {document["pointing"]["accuracy"]:.2%} of '

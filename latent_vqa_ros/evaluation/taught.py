@@ -23,6 +23,7 @@ from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.datasets.images import Images, read_rgb
 from latent_vqa_ros.datasets.record import DatasetError, Record
+from latent_vqa_ros.evaluation.evaluate import NEVER
 from latent_vqa_ros.teach.features import jpeg
 from latent_vqa_ros.teach.question import normal
 
@@ -38,7 +39,7 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
     ``camera`` is the one as whose the pictures are asked about.
     """
     rows: dict[str, list[Row]] = defaultdict(list)
-    shots = set[Path]()
+    shots, others, never = set[Path](), 0, list[str]()
     for record in tqdm(records, 'evaluate', leave=False, mininterval=1):
         rgb = read_rgb(record)
         digests = None
@@ -46,6 +47,7 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
         for question in record.questions:
             taught = pipeline.taught and pipeline.taught.find(question.text, camera)
             if not taught:
+                others += 1
                 continue
             if taught.broken:
                 raise DatasetError(f'{question.text[:80]!r} cannot be answered: {taught.broken}')
@@ -54,6 +56,8 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
                 shots.add(record.image)
                 continue
             detail = pipeline.respond(Request(question.text, camera), frame)
+            if normal(question.answer) not in map(normal, taught.answers):
+                never.append(question.answer)
             rows[question.text].append((
                 normal(question.answer), detail.status is Status.OK,
                 normal(detail.answer or '') == normal(question.answer),
@@ -65,6 +69,11 @@ def measure(pipeline: Pipeline, records: Sequence[Record], data: str,
                            'question was taught with; measure on others')
     if not rows:
         raise DatasetError(f'{data}: no question of its split {split} was taught')
+    if others:
+        log.warning('%s: %d questions of %s are left out: they were not taught', data, others,
+                    split)
+    if never:
+        log.warning(NEVER, data, len(never), sum(map(len, rows.values())), never[0])
     return report(rows, data, split)
 
 

@@ -187,7 +187,7 @@ def report(timeline: Timeline) -> dict[str, Any]:
         'frames': len(timeline.times_s), 'ambiguous_frames': timeline.ambiguous, 'n': n,
         'accuracy': sum(good for _, good in told) / n,
         'blind_accuracy': sum(group['blind'] * group['n'] for group in groups.values()) / n,
-        'answered': len(sure) / n, 'accuracy_answered': sum(sure) / len(sure) if sure else 0.0,
+        'answered': len(sure) / n, 'accuracy_answered': sum(sure) / len(sure) if sure else None,
         'groups': groups,
         'statuses': dict(Counter(status.value for status, _ in told)),
         'events': _followed(timeline)}

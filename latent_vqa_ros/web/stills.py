@@ -9,6 +9,7 @@ its end. Questions are answered here, by the pipeline, one at a time. Refuses to
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from bisect import bisect_right
@@ -32,6 +33,7 @@ SUFFIXES = ('.jpg', '.jpeg', '.png')
 MOST_FILES = 2000  # pictures of a folder
 LARGEST_FILE = 100_000_000  # bytes
 LONGEST_QUESTION = 256  # characters
+log = logging.getLogger(__name__)
 STILL_S = 1.0  # s from one picture of a folder to the next
 
 
@@ -191,9 +193,12 @@ def folder_reel(folder: Path) -> Reel:
     """Return the pictures of a folder, sorted by name; OSError where there are none."""
     paths = sorted(path for path in folder.iterdir()
                    if path.suffix.lower() in SUFFIXES and path.is_file()
-                   and not path.name.startswith('.'))[:MOST_FILES]  # not ._a.jpg of a Mac
+                   and not path.name.startswith('.'))  # not ._a.jpg of a Mac
     if not paths:
         raise OSError(f'{folder}: has no .jpg and no .png pictures')
+    if len(paths) > MOST_FILES:
+        log.warning('%s: the first %d of %d pictures are shown', folder, MOST_FILES, len(paths))
+        del paths[MOST_FILES:]
     camera = plain(folder.resolve().name) or 'pictures'  # as a browser says it
     frames = [picture_frame(lambda path=path: read_bounded(path), camera)  # type: ignore[misc]
               for path in paths]

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from latent_vqa_ros.evaluation import evaluate
+
 EASY_VQA = ('--model', 'easy_vqa')
 RED = np.full((64, 64, 3), (0, 0, 255), np.uint8)
 
@@ -46,6 +48,27 @@ def test_a_word_that_the_model_does_not_know_is_one_line(latent_vqa, write):
     assert code == 1
     assert "the model can be asked nothing of it, such as 'is a mug present?': unknown" in err
     assert 'Traceback' not in err
+
+
+def test_what_the_runtime_refuses_is_not_measured_and_what_it_cannot_say_is_told(
+        latent_vqa, write):
+    data = write(('what color is the shape?', 'Red'), ('the red shape', 'red'),
+                 ('what color is the shape?', 'crimson'))
+    code, out, err = latent_vqa('evaluate', *EASY_VQA, '--data', data, '--json')
+    assert (code, json.loads(out)['n']) == (0, 2), err
+    assert "1 of 3 questions of test left out: the model cannot be asked, e.g. 'the red" in err
+    assert "of 1 of 2 questions the model cannot give the true answer, such as 'crimson'" in err
+    code, _, err = latent_vqa('evaluate', *EASY_VQA, '--data', write())
+    assert (code, 'there is no question in it' in err) == (1, True), err
+
+
+def test_a_share_of_no_answers_has_no_accuracy(latent_vqa, write, monkeypatch):
+    monkeypatch.setattr(evaluate, 'CONFIDENT', 1.1)
+    data = write(('what color is the shape?', 'red'))
+    code, out, _ = latent_vqa('evaluate', *EASY_VQA, '--data', data, '--json')
+    assert (code, json.loads(out)['confident']) == (0, {'share': 0.0, 'accuracy': None})
+    code, out, _ = latent_vqa('evaluate', *EASY_VQA, '--data', data)
+    assert (code, 'above: 0.0% of the answers; ' in out) == (0, True), out
 
 
 def test_of_each_part_of_a_mixture_what_cannot_be_asked_is_left_out(latent_vqa, write, tmp_path):

@@ -15,6 +15,7 @@ import pytest
 from helpers.page import EPISODE, ROOT, Page, serving
 
 from latent_vqa_ros.cli import main as cli
+from latent_vqa_ros.web import stills
 from latent_vqa_ros.web.stills import Stills, folder_reel
 
 ODD = os.fsdecode(b'caf\xe9.png')  # a name that is not UTF-8
@@ -99,6 +100,14 @@ def test_a_folder_whose_name_is_not_utf8_is_called_as_a_browser_can_say_it(tmp_p
     folder.mkdir()
     (folder / 'a.png').write_bytes(b'')
     assert folder_reel(folder).camera == 'f\ufffdr'
+
+
+def test_pictures_of_a_folder_that_are_not_shown_are_counted(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(stills, 'MOST_FILES', 2)
+    for name in 'cab':
+        (tmp_path / f'{name}.jpg').write_bytes(b'')
+    assert folder_reel(tmp_path).labels == ['a.jpg', 'b.jpg']
+    assert 'the first 2 of 3 pictures are shown' in caplog.text
 
 
 def test_a_still_picture_comes_again_to_who_looks_away_and_back(link, folder):
