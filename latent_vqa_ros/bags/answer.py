@@ -169,6 +169,10 @@ class TaughtByCamera:
                 return found
         return of_any
 
+    def why_not(self, question: str) -> str:
+        """Return why a text that was taught was not found, empty where it was not taught."""
+        return self._taught.why_not(question)
+
 
 def clean_question(text: str) -> str:
     """Return a question that UTF-8 can carry; BagError where it has several lines."""

@@ -6,12 +6,12 @@ examples:
   latent_vqa teach fit "is the tray empty?"
   latent_vqa ask photo.jpg "is the tray empty?" --taught ~/.ros/latent_vqa_ros/taught
 
-Ten shots of each answer from three moments are needed. Pictures that one command adds are one
-moment, and so are those of the next command where no other answer was added between; unless
---apart (each is its own) or --moment says otherwise. Frames of a bag belong to moments by their
-time. fit prints what the head is worth in moments that were left out, writes a sheet of the shots,
-and switches the question on if that suffices (--force: in any case). A node with the same folder
-answers at once (docs/teaching.md).
+Ten shots of each answer from three moments are needed; 60 of each and 300 in all are taken.
+Pictures that one command adds are one moment, and so are those of the next command where no other
+answer was added between; unless --apart (each is its own) or --moment says otherwise. Frames of a
+bag belong to moments by their time. fit prints what the head is worth in moments that were left
+out, writes a sheet of the shots, and switches the question on if that suffices (--force: in any
+case). A node with the same folder answers at once (docs/teaching.md).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 EVERY = 0.5  # s between frames of a bag
+SUFFIXES = ('.jpg', '.jpeg')
 _UNNAMED = r'\d{19}'  # the name of a moment that nobody named: ns since 1970
 
 
@@ -75,13 +76,12 @@ def _add(what: Any, name: str, summary: str, question: bool = True) -> argparse.
         parser.add_argument('question', metavar='QUESTION', help='its text, wording or folder')
     parser.add_argument('--folder', default=TAUGHT, metavar='DIR', help='default %(default)s')
     add_json(parser, 'the document of teach/detail (docs/teaching.md)')
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, fail=parser.error)
     return parser
 
 
 def _add_add(what: Any) -> None:
     parser = _add(what, 'add', 'add shots of one answer', question=False)
-    parser.set_defaults(fail=parser.error)
     parser.add_argument('images', metavar='IMAGE', nargs='*', type=Path, help='JPEG or PNG files')
     parser.add_argument('--question', required=True, metavar='Q')
     parser.add_argument('--answer', required=True, metavar='A')
@@ -111,6 +111,9 @@ def run(args: argparse.Namespace) -> int:
     from latent_vqa_ros.teach.question import TeachError
     from latent_vqa_ros.teach.teacher import Teacher
 
+    if args.what == 'fit' and args.sheet and not args.sheet.is_dir() and (
+            args.sheet.suffix.lower() not in SUFFIXES):
+        args.fail(f'--sheet {args.sheet}: the picture is a JPEG; name it .jpg')
     teacher = Teacher(Folder(args.folder),
                       RegionEncoder(lambda: backends.open_features(ENCODER)))
     if args.what == 'add':
@@ -127,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
             document['sheet'] = write_sheet(teacher, args, document)
         except TeachError as error:  # the fit itself is done
             document['warnings'].append(f'no sheet of the shots: {error}')
-    print(one_document(document) if args.json else render(document))
+    print(one_document(document) if args.json else render(document, args.folder))
     return 0 if document['status'] == 'ok' else 1
 
 
@@ -172,7 +175,11 @@ def add(teacher: Teacher, args: argparse.Namespace) -> Document:
     vain = known and _in_vain(known, args, there)
     if vain:
         document.update(status='refused', reason=vain)
-    elif document['status'] == 'ok':
+    elif document['status'] != 'ok':
+        added = count - 1 - len(there)
+        document['reason'] = (f'{added} pictures were added before: ' if added else ''
+                              ) + document['reason']
+    else:
         document['reason'] = '; '.join(filter(None, [
             f'{len(there)} of the pictures were shots already' if there else '',
             f'{len(unread)} frames cannot be read and were left out: {unread[0]}' if unread
@@ -292,6 +299,8 @@ def write_sheet(teacher: Teacher, args: argparse.Namespace, document: Document) 
     from latent_vqa_ros.teach.sheet import sheet
 
     known = teacher.folder.find(document['slug'])
-    path = args.sheet or known.path / 'sheet.jpg'
+    path = args.sheet or known.path
+    if path.is_dir():
+        path /= 'sheet.jpg'
     files.write_whole(path, jpeg(sheet(known, [one['shot'] for one in document['doubtful']])))
     return str(path)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 Document = dict[str, Any]
 
 
-def render(document: Document) -> str:
-    """Return the document for people."""
+def render(document: Document, folder: str) -> str:
+    """Return the document for people; ``folder`` is the one of what is taught."""
     lines = []
-    if document['do'] == 'list':
-        lines = [_listed(one) for one in document['questions']] or ['nothing is taught here']
+    if document['do'] == 'list' and document['status'] == 'ok':
+        lines = [_listed(one) for one in document['questions']] or [_nothing(Path(folder))]
     elif document['answers']:
         shown = ', '.join(f'{answer}: {count} shots in {document["moments"][answer]} moments'
                           for answer, count in document['shots'].items())
@@ -37,6 +38,17 @@ def render(document: Document) -> str:
     if document['next']['say']:
         lines.append(f'  next: {document["next"]["say"]}')
     return '\n'.join(lines or [f'{document["do"]}: {document["status"]}'])
+
+
+def _nothing(folder: Path) -> str:
+    from latent_vqa_ros.teach.known import is_question
+
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        return f'nothing is taught in {folder}: there is no such folder'
+    if is_question(folder):
+        return f'{folder} is one question; the folder of all is {folder.resolve().parent}'
+    return f'nothing is taught in {folder}'
 
 
 def _listed(one: Document) -> str:

@@ -175,7 +175,7 @@ class Pipeline:
                 latency.update(decode=encoded.decode_ms, encode=encoded.encode_ms)
             self._answer(request, tokens_t, encoded, found, latency)
         except Refused as refused:
-            found.update(status=refused.status, reason=refused.reason)
+            self._refuse(refused, request, found)
         return self._detail(request, found, latency, start)
 
     def forget(self) -> None:
@@ -213,8 +213,14 @@ class Pipeline:
             tokens_t = self._check(request, encoded.frame, now_ns, '', found)
             self._answer(request, tokens_t, encoded, found, latency)
         except Refused as refused:
-            found.update(status=refused.status, reason=refused.reason)
+            self._refuse(refused, request, found)
         return self._detail(request, found, latency, start)
+
+    def _refuse(self, refused: Refused, request: Request, found: dict[str, Any]) -> None:
+        """Put status and reason into ``found``; of a text that was taught, why that is off."""
+        asked = refused.status in (Status.UNKNOWN_WORDS, Status.BAD_QUESTION) and not request.error
+        why = self.taught.why_not(request.question) if asked and self.taught else ''
+        found.update(status=refused.status, reason='; '.join(filter(None, (why, refused.reason))))
 
     def _detail(self, request: Request, found: dict[str, Any], latency: dict[str, float],
                 start: float) -> Detail:

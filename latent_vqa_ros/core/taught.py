@@ -50,6 +50,10 @@ class TaughtQuestion(Protocol):
         """Whether it was switched on though it was not trusted."""
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """What it can answer; empty where it is broken."""
+
+    @property
     def shown(self) -> frozenset[str]:
         """The sha256 of each picture file that it was taught with."""
 
@@ -62,3 +66,6 @@ class Taught(Protocol):
 
     def find(self, question: str, camera: str) -> TaughtQuestion | None:
         """Return the one that has this text; None leaves the question to the bundle."""
+
+    def why_not(self, question: str) -> str:
+        """Return why a text that was taught was not found, empty where it was not taught."""

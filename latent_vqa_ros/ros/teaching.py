@@ -50,6 +50,7 @@ TAUGHT = 'taught/'  # how the name of what answers a taught question begins
 RECENT, FEW, SHARE = 20, 10, 0.5  # frames looked at; fewer say nothing; share that is unfamiliar
 NEWEST = ('add', 'try')  # take the newest frame
 WITH_FRAME = (*NEWEST, 'correct')
+READS = ('list', 'show', 'try')  # write nothing
 LIGHT = ('list', 'show', 'forget')  # need neither the encoder nor long
 
 
@@ -164,6 +165,7 @@ class Teaching:
         self.taught.refresh()  # broken questions are named before one is asked
         self.memory = Memory()
         self.failure = ''  # why the last message failed
+        self._failed_writing = False
         self._teacher = Teacher(folder, encoder, self._breathe)
         self._publish, self._failed = publish, failed
         # by name and version of a taught question, by frame: whether it was unfamiliar
@@ -219,8 +221,8 @@ class Teaching:
                 and not document.get('shot')):  # which is stored
             document['status'] = Status.INACTIVE.value
         if document['status'] == 'failed':
-            self.failure = document['reason']
-        elif document['status'] == 'ok':
+            self.failure, self._failed_writing = document['reason'], message.do not in READS
+        elif document['status'] == 'ok' and (message.do not in READS or not self._failed_writing):
             self.failure = ''
         name, active = TAUGHT + document['slug'], str(document['active'])
         for gone in [one for one in list(self._recent) if one[0] == name and one[1] != active]:

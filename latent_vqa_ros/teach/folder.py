@@ -100,7 +100,7 @@ class Folder:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise TeachError(f'{self.path}: {error.strerror}') from None
+            raise TeachError(f'{self.path}: {error.strerror}') from error
         return [self.path / name for name in names[:2 * MAX_QUESTIONS]
                 if is_question(self.path / name)]
 
@@ -251,6 +251,8 @@ class Folder:
         for number in range(2, 2 * MAX_QUESTIONS):
             if not is_question(path):
                 break
+            if (other := read(path)).broken:  # perhaps the same one
+                raise TeachError(f'{other.slug}: {other.broken}')
             path = self.path / f'{question.slug}-{number}'
         return Known(path, question)
 

@@ -102,6 +102,8 @@ def read(path: Path) -> Known:
 def _question(path: Path) -> tuple[Question, int]:
     try:
         document = yaml.safe_load(read_bounded(path, MAX_SMALL))
+        if not isinstance(document, dict):
+            raise TeachError('expected a mapping with question, wordings, camera and region')
         region = document['region']
         question = Question(document['question'], document['camera'],
                             None if region is None else check_region(region),
@@ -128,9 +130,15 @@ def _shots(path: Path) -> tuple[Shot, ...]:
         return ()
     try:
         lines = read_bounded(path, MAX_SMALL).decode().split('\n')
-        return tuple(shots.parse(line) for line in lines if line.strip())
     except (TeachError, UnicodeDecodeError) as error:
         raise TeachError(f'{path}: {error}') from None
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found += [shots.parse(line)] if line.strip() else []
+        except TeachError as error:
+            raise TeachError(f'{path}, line {number}: {error}') from None
+    return tuple(found)
 
 
 def _versions(path: Path) -> tuple[int, ...]:

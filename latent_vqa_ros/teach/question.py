@@ -56,8 +56,13 @@ class Question:
     @property
     def slug(self) -> str:
         """The plain name that its folder has, unless another question has it."""
-        text = unicodedata.normalize('NFKD', self.text).encode('ascii', 'ignore').decode()
-        return '-'.join(re.findall('[a-z0-9]+', text.lower()))[:_SLUG].strip('-') or 'question'
+        return slug(self.text)
+
+
+def slug(text: str) -> str:
+    """Return the plain name of a question's folder."""
+    plain = unicodedata.normalize('NFKD', text).encode('ascii', 'ignore').decode()
+    return '-'.join(re.findall('[a-z0-9]+', plain.lower()))[:_SLUG].strip('-') or 'question'
 
 
 def normal(text: str) -> str:

@@ -33,7 +33,7 @@ from latent_vqa_ros.teach.features import RegionEncoder, pixels_of
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import CONFIDENCE
 from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, is_there, read
-from latent_vqa_ros.teach.question import Region, TeachError, normal
+from latent_vqa_ros.teach.question import Region, TeachError, normal, slug
 from latent_vqa_ros.teach.versions import Version
 
 Array = NDArray[Any]
@@ -100,6 +100,11 @@ class Live:
         """Whether it was switched on against the judge."""
         return self.known.active.forced
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What it can answer."""
+        return self.version.answers
+
     @cached_property
     def shown(self) -> frozenset[str]:
         """The sha256 of each picture file that it was taught with."""
@@ -132,6 +137,7 @@ class Broken:
     broken: str
     min_confidence: float = CONFIDENCE
     forced: bool = False
+    answers: tuple[str, ...] = ()
     shown: frozenset[str] = frozenset()
 
     @property
@@ -155,8 +161,9 @@ class Taught:
         self._change: tuple[int, ...] | None = None
         self._again_s = 0.0  # time.monotonic() from which what is broken is tried again
         self._on: Mapping[tuple[str, str], Live | Broken] = {}
-        # by folder: its files when last read, and what was on
-        self._read: dict[Path, tuple[tuple[int, ...], Live | None]] = {}
+        self._off: frozenset[str] = frozenset()  # the texts of questions that are not on
+        # by folder: its files when last read, what was on, and what asks it
+        self._read: dict[Path, tuple[tuple[int, ...], Live | None, frozenset[str]]] = {}
 
     @property
     def count(self) -> int:
@@ -174,7 +181,7 @@ class Taught:
         self._change = change
         live: dict[tuple[str, str], Live] = {}
         broken: dict[tuple[str, str], Broken] = {}
-        problems = []
+        off, problems = set[str](), []
         before, self._read = self._read, {}
         try:
             paths = self.folder.paths()
@@ -186,21 +193,24 @@ class Taught:
             known = None
             try:
                 if path in before and before[path][0] == files:
-                    question = before[path][1]
+                    _, question, keys = before[path]
                 else:
                     known = read(path)
-                    question = load(known, self.eye)
+                    question, keys = load(known, self.eye), frozenset(known.question.keys)
             except (TeachError, BundleError) as error:
                 problems.append(str(error))
                 if known is not None and _is_on(known):
                     one = Broken(known.slug, str(error))
                     broken |= {(known.question.camera, key): one for key in known.question.keys}
+                    broken |= {where: one for where, was in self._on.items()
+                               if was.slug == known.slug}  # its other wordings
                 continue
-            self._read[path] = files, question
-            if question is not None:
-                told = question.known.question
-                live |= {(told.camera, key): question for key in told.keys}
-        self._on, self.problems = {**broken, **live}, tuple(problems)
+            self._read[path] = files, question, keys
+            if question is None:
+                off |= keys
+            else:
+                live |= {(question.known.question.camera, key): question for key in keys}
+        self._on, self._off, self.problems = {**broken, **live}, frozenset(off), tuple(problems)
         self._again_s = time.monotonic() + AGAIN_S
         self.names = frozenset(one.identity[:2] for one in live.values())
 
@@ -217,7 +227,20 @@ class Taught:
             if found is not None and len(several) > 1:
                 return Broken(found.slug, 'it is taught for several cameras: '
                               + ', '.join(several))
-        return found
+        return found or self._by_slug(question)
+
+    def _by_slug(self, question: str) -> Broken | None:
+        """Return a broken question whose folder alone tells what it asks: this text, perhaps."""
+        broken = {one.slug: one for one in self._on.values() if isinstance(one, Broken)}
+        return broken.get(slug(question)) if broken else None
+
+    def why_not(self, question: str) -> str:
+        """Return why ``find`` has no question of this text that was taught, '' where none was."""
+        key = normal(question)
+        cameras = sorted(camera for camera, text in self._on if text == key)
+        if cameras:
+            return f'it is taught for camera {" and ".join(cameras)} alone'
+        return 'it is taught, and not switched on' if key in self._off else ''
 
 
 def _is_on(known: Known) -> bool:

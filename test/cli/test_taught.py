@@ -28,8 +28,9 @@ def test_evaluate_leaves_out_what_a_question_was_taught_with(shown, pictures, tm
     assert main(['evaluate', '--data', own, '--taught', str(shown)]) == 1
     assert 'is a shot that its question was taught with' in caplog.text
     shot = shown / 'is-the-lid-open' / 'shots' / '000001.jpg'
+    given = {shot: 'yes', pictures / 'no_12.png': 'shut'}
     lines = [{'image': str(path), 'question': QUESTION, 'split': 'test',
-              'answer': 'yes' if path == shot else path.name.partition('_')[0].capitalize()}
+              'answer': given.get(path, path.name.partition('_')[0].capitalize())}
              for path in (*sorted(pictures.glob('*_1[0123].png')), pictures / 'no_03.png', shot)
              if 'stripes' not in path.name]
     data = tmp_path / 'new'
@@ -38,9 +39,13 @@ def test_evaluate_leaves_out_what_a_question_was_taught_with(shown, pictures, tm
         copy = data / f'{number}{line["image"][-4:]}'
         shutil.copy(line['image'], copy)
         line['image'] = copy.name
+    lines.append({**lines[0], 'question': 'what shape is the tray?'})
     (data / 'questions.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
     document = call(capsys, 'evaluate', '--data', data, '--taught', shown)
-    assert (document['n'], document['accuracy']) == (8, 1)
+    assert (document['n'], document['accuracy']) == (8, 7 / 8)
+    assert '1 questions of test are left out: they were not taught' in caplog.text
+    assert "of 1 of 8 questions the model cannot give the true answer, such as 'shut'" in (
+        caplog.text)
     assert '2 pictures are left out' in caplog.text  # a shot, and the picture of another
     assert document['groups'][QUESTION]['blind'] == 0.5
     assert document['ece'] is None
@@ -127,6 +132,22 @@ def test_a_broken_question_is_named_and_fails_no_other(shown, pictures, capsys, 
     assert (detail['status'], detail['answer']) == ('ok', 'yes')
     warned, = (one.getMessage() for one in caplog.records if one.levelname == 'WARNING')
     assert 'broken' in warned
+
+
+def test_what_is_taught_and_not_found_is_said(shown, pictures, tmp_path, capsys):
+    def reason(text, *more):
+        detail, = call(capsys, 'ask', pictures / 'yes_13.png', text, '--taught', shown, *more,
+                       code=1)
+        return detail['status'], detail['reason']
+
+    assert reason('is the bin open?')[1].startswith('unknown word')
+    assert reason(QUESTION)[0] == 'unknown_words'
+    assert reason(QUESTION)[1].startswith('it is taught, and not switched on; unknown word')
+    teach(capsys, shown, 'fit', QUESTION)
+    path = shown / 'is-the-lid-open' / 'question.yaml'
+    path.write_text(path.read_text().replace("camera: ''", 'camera: front'))
+    assert reason(QUESTION, '--camera', 'frnt')[1].startswith(
+        'it is taught for camera front alone')
 
 
 def test_a_camera_is_named_only_where_something_is_taught(pictures, tmp_path, capsys):

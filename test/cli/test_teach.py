@@ -11,6 +11,7 @@ from latent_vqa_ros.bags.write import BagWriter
 from latent_vqa_ros.cli.main import main
 from latent_vqa_ros.core.compressed import compressed_to_rgb
 from latent_vqa_ros.core.pipeline import Frame
+from latent_vqa_ros.teach import folder
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.question import Question
 
@@ -149,6 +150,37 @@ def test_a_fit_is_told_though_its_sheet_cannot_be_written(shown, capsys):
     document = teach(capsys, shown, 'fit', QUESTION, '--sheet', shown / 'none' / 'x.jpg')
     assert document['active'] == 1
     assert 'no sheet of the shots' in document['warnings'][-1]
+
+
+def test_a_sheet_may_be_told_by_its_folder_and_is_a_jpeg(shown, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert teach(capsys, shown, 'fit', QUESTION, '--sheet', '.')['sheet'] == 'sheet.jpg'
+    assert (tmp_path / 'sheet.jpg').read_bytes().startswith(b'\xff\xd8')
+    with pytest.raises(SystemExit) as ended:
+        main(['teach', 'fit', QUESTION, '--folder', str(shown), '--sheet', 'sheet.png'])
+    assert ended.value.code == 2
+    assert 'name it .jpg' in capsys.readouterr().err
+
+
+def test_a_list_of_nothing_names_the_folder(shown, tmp_path, capsys):
+    for where, said in ((tmp_path / 'nope', f'taught in {tmp_path}/nope: there is no such folder'),
+                         (shown / 'is-the-lid-open', f'the folder of all is {shown}'),
+                         (tmp_path, f'nothing is taught in {tmp_path}\n')):
+        assert main(['teach', 'list', '--folder', str(where)]) == 0
+        assert said in capsys.readouterr().out
+    (tmp_path / 'file').touch()
+    assert main(['teach', 'list', '--folder', str(tmp_path / 'file')]) == 1
+    assert capsys.readouterr().out == f'failed: {tmp_path}/file: Not a directory\n'
+
+
+def test_pictures_over_the_limit_are_told_with_those_that_were_added(
+        pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(folder, 'MAX_ANSWER_SHOTS', 3)
+    arguments = ['teach', 'add', '--question', QUESTION, '--answer', 'yes', '--folder',
+                 str(tmp_path / 'few'), *map(str, sorted(pictures.glob('yes_0[0-4].png')))]
+    assert main(arguments) == 1
+    assert 'refused: 3 pictures were added before: is-the-lid-open has 3 shots' in (
+        capsys.readouterr().out)
 
 
 def test_a_topic_is_taken_unnamed_only_where_there_is_one(tmp_path, capfd, caplog):

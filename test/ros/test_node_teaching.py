@@ -274,7 +274,10 @@ def test_a_full_disk_is_said_on_the_topic_and_in_the_diagnostics(pupil, monkeypa
     assert document['status'] == 'failed'
     assert 'No space left' in document['reason']
     until(lambda: 'No space left' in pupil.diagnosed(), 'diagnostics')
+    assert pupil.say(do='list')['status'] == 'ok'  # which writes nothing
+    assert 'No space left' in pupil.robot.vqa.activation.teaching.failure
     assert pupil.say(do='add', question=LID, answer='yes')['shots'] == {'yes': 1}
+    assert pupil.robot.vqa.activation.teaching.failure == ''
 
 
 def test_a_camera_that_moved_is_named_in_the_diagnostics(taught):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from helpers.closed import close
 from teach.conftest import QUESTION, draw, show
 
@@ -191,6 +192,34 @@ def test_a_question_that_is_on_and_has_no_file_of_its_own_fails(taught, tmp_path
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
     assert 'question.yaml' in copy.find(QUESTION, '').broken
     assert not copy.find('is it closed?', '').broken
+
+
+def test_a_question_that_nobody_can_read_is_left_to_nobody(taught, tmp_path):
+    wording = 'does it stand open?'
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    path = tmp_path / 'copy' / 'is-the-lid-open' / 'question.yaml'
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), 'wordings': [wording]}))
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert copy.find(wording, '').broken == ''
+    path.write_bytes(b'')
+    (tmp_path / 'copy' / '.changed').write_bytes(b'')
+    for _ in range(2):
+        assert 'expected a mapping' in copy.find(wording, '').broken
+        (tmp_path / 'copy' / '.changed').write_bytes(b'again')
+    (tmp_path / 'copy' / 'is-the-lid-open' / 'questions.jsonl').write_bytes(b'')
+    again = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)  # a node that starts now
+    assert 'expected a mapping' in again.find(QUESTION, '').broken
+    with pytest.raises(TeachError, match='expected a mapping'):
+        again.folder.add(Question(QUESTION), 'yes', b'x', 1)
+
+
+def test_a_line_that_is_no_shot_is_told_by_its_number(taught, tmp_path):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    path = tmp_path / 'copy' / 'is-the-lid-open' / 'questions.jsonl'
+    lines = path.read_text().splitlines()
+    path.write_text('\n'.join([*lines[:4], '{bad', *lines[4:]]))
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert 'questions.jsonl, line 5: not a line of a shot' in copy.find(QUESTION, '').broken
 
 
 def test_a_folder_that_cannot_be_read_any_more_leaves_its_questions_to_nobody(
