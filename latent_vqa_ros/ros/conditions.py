@@ -42,6 +42,8 @@ from latent_vqa_ros.ros.publishers import BURST
 from latent_vqa_ros.ros.report import DISABLED
 from latent_vqa_ros.ros.worker import Worker
 
+CLOCKS = ('images arrive that are not stamped after it: the clocks of camera and node differ, or '
+          '/clock stands')
 CHECK_LIMIT = 5.0  # s that a check waits for a frame stamped after the call
 MAX_CHECKS = 100  # that wait at a time
 POLL = 0.02  # s between two looks for that frame
@@ -209,6 +211,8 @@ class Conditions:
                     continue
                 before = waiting.before
                 lost = self._source.lost(waiting.camera, before.nbytes) if before else ''
+                if self._newest(waiting.camera) is not before:
+                    lost = CLOCKS
                 self.refuse(check, Status.STALE_IMAGE if before else Status.NO_IMAGE,
                             f'no image stamped after the call came within {CHECK_LIMIT:g} s'
                             + (lost and f'; {lost}'))

@@ -263,7 +263,9 @@ class FrameSource:
     def lost(self, camera: str, nbytes: int) -> str:
         """Return why such frames come no more though somebody publishes them, '' where it is open.
         """
-        return absence.lost(nbytes) if self.publishers(camera) else ''
+        if not self.publishers(camera):
+            return ''
+        return self.mismatch(camera) or absence.lost(nbytes)
 
     def why_absent(self, camera: str) -> str:
         """Return why there is no frame: nobody publishes, or which reason keeps frames away."""

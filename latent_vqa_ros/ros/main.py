@@ -120,6 +120,8 @@ def _run(stop: _StopRequest) -> int:
         _spin(executor, node, stop)
     finally:
         node.stop()
+        with suppress(Exception):  # the middleware's own: the context may be gone
+            node.refuse_waiting()
         for _ in range(_LAST_TURNS):  # who waits for a check hears that, too
             if not node.checks_waiting:
                 break

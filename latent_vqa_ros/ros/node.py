@@ -48,6 +48,7 @@ from latent_vqa_ros.ros.publishers import BURST, Publishers
 from latent_vqa_ros.teach import messages
 from latent_vqa_ros.teach.features import RegionEncoder
 
+AT_ONCE = 200  # questions that are taken in one turn of the executor, which is slower
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -57,9 +58,9 @@ class VqaNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         """``options`` are those of rclpy.node.Node; ParameterError where a start value is bad."""
         super().__init__('vqa', **options)
-        question = self.create_subscription(String, 'question', self._on_question, BURST)
-        rclpy_private.check(self, question)
-        self.create_subscription(String, 'teach', self._on_teach, BURST)
+        self._questions = self.create_subscription(String, 'question', self._on_question, BURST)
+        rclpy_private.check(self, self._questions)
+        self._lessons = self.create_subscription(String, 'teach', self._on_teach, BURST)
         self.failure = ''  # why the last configure or activate failed
         self._namesakes = report.Namesakes(self)
         self.enabled = True
@@ -154,6 +155,14 @@ class VqaNode(LifecycleNode):
         if self.state == 'active':
             self.trigger_deactivate()
 
+    def refuse_waiting(self) -> None:
+        """Answer what the middleware still holds once the node is stopped: ``inactive``."""
+        for subscription, handle in ((self._questions, self._on_question),
+                                     (self._lessons, self._on_teach)):
+            for message in rclpy_private.waiting(subscription, String, BURST):
+                handle(message)
+        self.outputs.wait_until_received()
+
     def close(self) -> None:
         """Go down through deactivate and cleanup and destroy the node; nobody may spin it."""
         self.stop()
@@ -191,6 +200,11 @@ class VqaNode(LifecycleNode):
     # callbacks of the executor
 
     def _on_question(self, message: String) -> None:
+        self._ask(message)
+        for more in rclpy_private.waiting(self._questions, String, AT_ONCE):
+            self._ask(more)
+
+    def _ask(self, message: String) -> None:
         settings = self.settings
         requests = questions.parse(
             message.data, settings.camera_names, settings.max_question_length)

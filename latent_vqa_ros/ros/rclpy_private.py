@@ -9,7 +9,7 @@ touches a name that rclpy may change without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -94,6 +94,15 @@ def take(subscription: Subscription, kind: Any, raw: bool) -> tuple[Any, Any] | 
     with handle:
         taken: tuple[Any, Any] | None = handle.take_message(kind, raw)
     return taken
+
+
+def waiting(subscription: Subscription, kind: Any, most: int) -> Iterator[Any]:
+    """Yield the messages that wait, ``most`` at most: an executor takes one in a turn."""
+    for _ in range(most):
+        taken = take(subscription, kind, False)
+        if taken is None:
+            return
+        yield taken[0]
 
 
 def events(subscription: Subscription) -> list[tuple[Callable[[Any], None], Any]]:

@@ -117,8 +117,6 @@ class Cameras:
         values |= {'image_age_ms': round(frame.age_s(now_ns) * 1e3, 1), 'frame_id': frame.frame_id}
         level, message = _judge(frame, now_ns, max_age_s, values['publishers'],
                                 source.mismatch(camera))
-        if level == STALE and (lost := source.lost(camera, frame.nbytes)):
-            message = f'{message}; {lost}'
         if source.clock_is_missing:  # a cause is said first
             level, message = max(level, WARN), f'{NO_CLOCK}; {message}'
         try:
@@ -161,7 +159,9 @@ def _judge(frame: Frame, now_ns: int, max_age_s: float, publishers: int,
     old_s, ahead_s = frame.outdated_s(now_ns), -frame.age_s(now_ns)
     gone = '' if publishers else '; nobody publishes it any more'
     if 0 < max_age_s < old_s:
-        return STALE, f'the newest image is {old_s:.1f} s old{gone}'
+        waited_s = frame.waited_s
+        comes = waited_s is not None and waited_s <= max_age_s  # by a wrong clock's stamp
+        return WARN if comes else STALE, frame.why_outdated(now_ns, max_age_s) + gone
     if mismatch:
         return WARN, mismatch
     if gone:

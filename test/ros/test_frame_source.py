@@ -181,6 +181,16 @@ def test_a_missing_frame_has_its_reason(node, source):
     assert 'fastdds_large_frames.xml' in source().why_absent('')
 
 
+def test_frames_that_stay_away_for_another_quality_of_service_are_told_with_the_last_one(
+        node, source):
+    strict = source(qos='reliable')
+    camera = node.create_publisher(Image, 'image_raw', 1)
+    frame = publish_until_seen(strict, camera, image(stamp_ns=1))
+    node.destroy_publisher(camera)
+    node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+    until(lambda: 'incompatible QoS' in frame.why_outdated(10**12, 0.0), 'the reason')
+
+
 def test_a_topic_of_another_type_is_named(ros, node, source):
     frames = source()
     context = ros.Context()  # one participant cannot hold two types of a topic

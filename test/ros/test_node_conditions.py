@@ -164,6 +164,17 @@ def test_a_check_without_a_frame_says_so(tree, monkeypatch):
     assert outcome.result().message.startswith('no_image: no image stamped after the call')
 
 
+def test_a_check_whose_frames_have_another_clock_says_so(tree, monkeypatch):
+    monkeypatch.setattr(conditions, 'CHECK_LIMIT', 0.5)
+    seeing = tree(max_image_age=0.0)
+    seeing.robot.show_now()
+    outcome = seeing.check()
+    until(lambda: seeing.robot.vqa.activation.conditions._waiting, 'the check to wait')
+    seeing.robot.show(image(stamp_ns=10**9))
+    until(outcome.done, 'the end of the wait')
+    assert outcome.result().message.endswith(conditions.CLOCKS)
+
+
 def test_a_check_of_a_node_that_is_not_active_is_refused(tree):
     seeing = tree(autostart=False)
     outcome = seeing.check()

@@ -62,6 +62,22 @@ def test_a_signal_ends_the_node_cleanly(start, asker, bundle_path, number):
     assert 'rror' not in process.said()
 
 
+def test_a_signal_leaves_no_question_without_a_detail(start, asker, bundle_path):
+    process = start(*arguments(asker, bundle_path))
+    asker.greet()
+    assert answered(asker)['question'] == QUESTION
+    asker.details.clear()
+    process.send_signal(signal.SIGSTOP)  # a busy machine: all wait in the middleware
+    for number in range(500):
+        asker.say(f'{{"id": "{number}", "question": "{QUESTION}"}}')
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(20) == 0
+    until(lambda: len(asker.details) == 500, 'a detail of each')
+    assert {detail['status'] for detail in asker.details} <= {'ok', 'inactive', 'no_image',
+                                                              'overloaded', 'stale_image'}
+
+
 def test_what_a_callback_raises_is_logged_and_does_not_end_the_process():
     class Context:
         def ok(self):
