@@ -169,9 +169,9 @@ class TaughtByCamera:
                 return found
         return of_any
 
-    def why_not(self, question: str) -> str:
+    def why_not(self, question: str, camera: str) -> str:
         """Return why a text that was taught was not found, empty where it was not taught."""
-        return self._taught.why_not(question)
+        return self._taught.why_not(question, camera)
 
 
 def clean_question(text: str) -> str:

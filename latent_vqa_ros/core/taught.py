@@ -67,5 +67,5 @@ class Taught(Protocol):
     def find(self, question: str, camera: str) -> TaughtQuestion | None:
         """Return the one that has this text; None leaves the question to the bundle."""
 
-    def why_not(self, question: str) -> str:
+    def why_not(self, question: str, camera: str) -> str:
         """Return why a text that was taught was not found, empty where it was not taught."""

@@ -99,10 +99,9 @@ class Answerer:
         frame = self._source.newest(camera)
         if frame is None:
             return Absent(Status.NO_IMAGE.value, self._source.why_absent(camera))
-        old_s = frame.outdated_s(self._now_ns())
-        if 0 < settings.max_image_age < old_s:
-            return Absent(Status.STALE_IMAGE.value, f'the newest image is {old_s:.1f} s old, at '
-                          f'most {settings.max_image_age:g} s are taken')
+        if self._is_stale(frame, settings):
+            return Absent(Status.STALE_IMAGE.value,
+                          frame.why_outdated(self._now_ns(), settings.max_image_age))
         return frame
 
     def _is_stale(self, frame: Frame, settings: Settings) -> bool:

@@ -209,18 +209,23 @@ class Conditions:
             elif not self._has_come(waiting):
                 if time.monotonic() < waiting.until_s:
                     continue
-                before = waiting.before
-                lost = self._source.lost(waiting.camera, before.nbytes) if before else ''
-                if self._newest(waiting.camera) is not before:
-                    lost = CLOCKS
-                self.refuse(check, Status.STALE_IMAGE if before else Status.NO_IMAGE,
+                newest = self._newest(waiting.camera) or waiting.before
+                why = (self._why_late(waiting, newest) if newest
+                       else self._source.why_absent(waiting.camera))
+                self.refuse(check, Status.STALE_IMAGE if newest else Status.NO_IMAGE,
                             f'no image stamped after the call came within {CHECK_LIMIT:g} s'
-                            + (lost and f'; {lost}'))
+                            + (why and f'; {why}'))
             elif not self._worker.put([check], MAX_CHECKS):
                 self.refuse(check, Status.OVERLOADED, f'{MAX_CHECKS} checks wait already')
             self._waiting.remove(waiting)
         if not self._waiting:
             self._poll.cancel()
+
+    def _why_late(self, waiting: _Waiting, newest: Frame) -> str:
+        """Return why no frame is stamped after the call, '' where that is open."""
+        if newest is not waiting.before and (newest.waited_s or 0.0) < CHECK_LIMIT / 2:
+            return CLOCKS
+        return self._source.lost(waiting.camera, newest.nbytes)
 
     def _has_come(self, waiting: _Waiting) -> bool:
         frame = self._newest(waiting.camera)

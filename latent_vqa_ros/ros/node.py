@@ -48,7 +48,6 @@ from latent_vqa_ros.ros.publishers import BURST, Publishers
 from latent_vqa_ros.teach import messages
 from latent_vqa_ros.teach.features import RegionEncoder
 
-AT_ONCE = 200  # questions that are taken in one turn of the executor, which is slower
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -200,11 +199,6 @@ class VqaNode(LifecycleNode):
     # callbacks of the executor
 
     def _on_question(self, message: String) -> None:
-        self._ask(message)
-        for more in rclpy_private.waiting(self._questions, String, AT_ONCE):
-            self._ask(more)
-
-    def _ask(self, message: String) -> None:
         settings = self.settings
         requests = questions.parse(
             message.data, settings.camera_names, settings.max_question_length)

@@ -97,7 +97,7 @@ def take(subscription: Subscription, kind: Any, raw: bool) -> tuple[Any, Any] | 
 
 
 def waiting(subscription: Subscription, kind: Any, most: int) -> Iterator[Any]:
-    """Yield the messages that wait, ``most`` at most: an executor takes one in a turn."""
+    """Yield the messages that wait, ``most`` at most."""
     for _ in range(most):
         taken = take(subscription, kind, False)
         if taken is None:

@@ -4,9 +4,9 @@
            longer than a start takes, wrong type, incompatible QoS
     WARN   somebody should look: not active, disabled, another node of the same name, questions
            dropped, images that cannot be used, a camera not there yet, a second publisher whose
-           QoS does not match, stamps in the future, simulated time without a clock
-    STALE  a camera went silent: its newest image is older than max_image_age; questions are not
-           answered because the node is not active or disabled
+           QoS does not match, stamps in the future or too old, simulated time without a clock
+    STALE  a camera went silent: its newest image is older than max_image_age, and came as long
+           ago; questions are not answered because the node is not active or disabled
 
 Whether a camera is alive is seen by taking its newest frame once per report: 0.9 ms for 2.7 MB,
 where receiving 30 of them a second costs a fifth of a core. Refuses to know what the node does.

@@ -221,9 +221,11 @@ class Teaching:
                 and not document.get('shot')):  # which is stored
             document['status'] = Status.INACTIVE.value
         if document['status'] == 'failed':
-            self.failure, self._failed_writing = document['reason'], message.do not in READS
-        elif document['status'] == 'ok' and (message.do not in READS or not self._failed_writing):
-            self.failure = ''
+            self.failure = document['reason']
+            self._failed_writing |= message.do not in READS
+        elif document['status'] in ('ok', 'not_trusted') and (
+                message.do not in READS or not self._failed_writing):
+            self.failure, self._failed_writing = '', False
         name, active = TAUGHT + document['slug'], str(document['active'])
         for gone in [one for one in list(self._recent) if one[0] == name and one[1] != active]:
             self._recent.pop(gone, None)

@@ -251,7 +251,7 @@ class Folder:
         for number in range(2, 2 * MAX_QUESTIONS):
             if not is_question(path):
                 break
-            if (other := read(path)).broken:  # perhaps the same one
+            if (other := read(path)).unread:  # perhaps the same one
                 raise TeachError(f'{other.slug}: {other.broken}')
             path = self.path / f'{question.slug}-{number}'
         return Known(path, question)

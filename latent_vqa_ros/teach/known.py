@@ -19,7 +19,7 @@ import yaml
 from latent_vqa_ros.core.bundle import BundleError, read_bounded
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.teach import shots
-from latent_vqa_ros.teach.question import Question, TeachError, check_region, normal
+from latent_vqa_ros.teach.question import NAMELESS, Question, TeachError, check_region, normal
 from latent_vqa_ros.teach.shots import Shot
 
 QUESTION, LINES, ACTIVE, VERSIONS = 'question.yaml', 'questions.jsonl', 'active', 'versions'
@@ -46,6 +46,7 @@ class Known:
     active: Active = Active()
     broken: str = ''
     last_shot: int = 0  # the highest number that a shot ever had, so that none is used twice
+    unread: bool = False  # the texts that ask it are not known: ``question`` is a guess
 
     @property
     def slug(self) -> str:
@@ -86,10 +87,11 @@ def is_question(path: Path) -> bool:
 def read(path: Path) -> Known:
     """Return a question from its folder; what is wrong stands under ``broken``."""
     name = ''.join(sign for sign in path.name if sign.isprintable()).strip()
-    known = Known(path, _told_by_shots(path / LINES) or Question(name[:60] or 'question'))
+    known = Known(path, _told_by_shots(path / LINES) or Question(name[:60] or NAMELESS),
+                  unread=True)
     try:
         question, last_shot = _question(path / QUESTION)
-        known = replace(known, question=question, last_shot=last_shot)
+        known = Known(path, question, last_shot=last_shot)
         known = replace(known, shots=_shots(path / LINES), versions=_versions(path / VERSIONS))
         active = _active(path / ACTIVE)
         if active.version is not None and active.version not in known.versions:

@@ -21,6 +21,7 @@ MAX_ANSWERS = 10
 MAX_WORDINGS = 20
 MAX_TEXT, MAX_ANSWER, MAX_CAMERA, MAX_MOMENT = 256, 60, 100, 60  # characters
 MIN_SIDE = 0.02  # of a region, as a share of the frame
+NAMELESS = 'question'  # the slug of a text without Latin letters and digits
 _SLUG = 48  # characters
 OTHER = 'other'
 
@@ -62,7 +63,7 @@ class Question:
 def slug(text: str) -> str:
     """Return the plain name of a question's folder."""
     plain = unicodedata.normalize('NFKD', text).encode('ascii', 'ignore').decode()
-    return '-'.join(re.findall('[a-z0-9]+', plain.lower()))[:_SLUG].strip('-') or 'question'
+    return '-'.join(re.findall('[a-z0-9]+', plain.lower()))[:_SLUG].strip('-') or NAMELESS
 
 
 def normal(text: str) -> str:

@@ -33,10 +33,11 @@ from latent_vqa_ros.teach.features import RegionEncoder, pixels_of
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import CONFIDENCE
 from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, is_there, read
-from latent_vqa_ros.teach.question import Region, TeachError, normal, slug
+from latent_vqa_ros.teach.question import NAMELESS, Region, TeachError, normal, slug
 from latent_vqa_ros.teach.versions import Version
 
 Array = NDArray[Any]
+Texts = frozenset[tuple[str, str]]  # (camera, text)
 AGAIN_S = 1.0  # until what is broken is read again
 MAX_REGIONS = 32  # of one frame whose features are kept
 
@@ -135,6 +136,7 @@ class Broken:
 
     slug: str
     broken: str
+    unread: bool = False  # what asks it is not known
     min_confidence: float = CONFIDENCE
     forced: bool = False
     answers: tuple[str, ...] = ()
@@ -161,9 +163,9 @@ class Taught:
         self._change: tuple[int, ...] | None = None
         self._again_s = 0.0  # time.monotonic() from which what is broken is tried again
         self._on: Mapping[tuple[str, str], Live | Broken] = {}
-        self._off: frozenset[str] = frozenset()  # the texts of questions that are not on
+        self._off: Texts = frozenset()  # what asks those that are not on
         # by folder: its files when last read, what was on, and what asks it
-        self._read: dict[Path, tuple[tuple[int, ...], Live | None, frozenset[str]]] = {}
+        self._read: dict[Path, tuple[tuple[int, ...], Live | None, Texts]] = {}
 
     @property
     def count(self) -> int:
@@ -181,7 +183,7 @@ class Taught:
         self._change = change
         live: dict[tuple[str, str], Live] = {}
         broken: dict[tuple[str, str], Broken] = {}
-        off, problems = set[str](), []
+        off, problems = set[tuple[str, str]](), []
         before, self._read = self._read, {}
         try:
             paths = self.folder.paths()
@@ -196,20 +198,21 @@ class Taught:
                     _, question, keys = before[path]
                 else:
                     known = read(path)
-                    question, keys = load(known, self.eye), frozenset(known.question.keys)
+                    question = load(known, self.eye)
+                    keys = frozenset((known.question.camera, key) for key in known.question.keys)
             except (TeachError, BundleError) as error:
                 problems.append(str(error))
                 if known is not None and _is_on(known):
-                    one = Broken(known.slug, str(error))
+                    one = Broken(known.slug, str(error), known.unread)
                     broken |= {(known.question.camera, key): one for key in known.question.keys}
                     broken |= {where: one for where, was in self._on.items()
-                               if was.slug == known.slug}  # its other wordings
+                               if known.unread and was.slug == known.slug}  # what else asks it
                 continue
             self._read[path] = files, question, keys
             if question is None:
                 off |= keys
             else:
-                live |= {(question.known.question.camera, key): question for key in keys}
+                live |= dict.fromkeys(keys, question)
         self._on, self._off, self.problems = {**broken, **live}, frozenset(off), tuple(problems)
         self._again_s = time.monotonic() + AGAIN_S
         self.names = frozenset(one.identity[:2] for one in live.values())
@@ -231,16 +234,17 @@ class Taught:
 
     def _by_slug(self, question: str) -> Broken | None:
         """Return a broken question whose folder alone tells what it asks: this text, perhaps."""
-        broken = {one.slug: one for one in self._on.values() if isinstance(one, Broken)}
-        return broken.get(slug(question)) if broken else None
+        name = slug(question)
+        unread = (one for one in self._on.values() if isinstance(one, Broken) and one.unread)
+        return next((one for one in unread if one.slug == name != NAMELESS), None)
 
-    def why_not(self, question: str) -> str:
+    def why_not(self, question: str, camera: str) -> str:
         """Return why ``find`` has no question of this text that was taught, '' where none was."""
         key = normal(question)
-        cameras = sorted(camera for camera, text in self._on if text == key)
-        if cameras:
-            return f'it is taught for camera {" and ".join(cameras)} alone'
-        return 'it is taught, and not switched on' if key in self._off else ''
+        if {(camera, key), ('', key)} & self._off:
+            return 'it is taught, and not switched on'
+        cameras = sorted(name for name, text in {*self._on, *self._off} if text == key)
+        return f'it is taught for camera {" and ".join(cameras)} alone' if cameras else ''
 
 
 def _is_on(known: Known) -> bool:

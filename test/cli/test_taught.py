@@ -148,6 +148,9 @@ def test_what_is_taught_and_not_found_is_said(shown, pictures, tmp_path, capsys)
     path.write_text(path.read_text().replace("camera: ''", 'camera: front'))
     assert reason(QUESTION, '--camera', 'frnt')[1].startswith(
         'it is taught for camera front alone')
+    teach(capsys, shown, 'off', QUESTION)
+    assert reason(QUESTION, '--camera', 'frnt')[1].startswith('it is taught for camera front')
+    assert reason(QUESTION, '--camera', 'front')[1].startswith('it is taught, and not switched on')
 
 
 def test_a_camera_is_named_only_where_something_is_taught(pictures, tmp_path, capsys):

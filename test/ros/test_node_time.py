@@ -15,7 +15,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from latent_vqa_ros.ros import frame_source
+from latent_vqa_ros.ros import conditions, frame_source
 
 SECOND = 10**9
 CONDITION = {'conditions': ['red'], 'red.question': QUESTION, 'red.expected': 'red'}
@@ -275,3 +275,21 @@ def test_a_clock_with_another_name_is_found(robot):
     message = Clock(clock=Time(sec=1000))
     until(lambda: node.publish(message, '/sim/clock') or node.now_ns() == 1000 * SECOND)
     assert not node.vqa.activation.source.clock_is_missing
+
+
+@pytest.mark.parametrize('stands', [True, False])
+def test_a_check_tells_frames_of_another_clock_from_none(robot, monkeypatch, stands):
+    monkeypatch.setattr(conditions, 'CHECK_LIMIT', 1.0)
+    node = robot(**CONDITION, max_image_age=0.0)
+    node.show_now()
+    client = node.node.create_client(Trigger, 'vqa/check/red')
+    assert client.wait_for_service(timeout_sec=10.0)
+    outcome = client.call_async(Trigger.Request())
+    until(lambda: node.vqa.activation.conditions._waiting, 'the check to wait')
+    if stands:
+        time.sleep(0.7)
+        node.show(image(stamp_ns=SECOND))
+    until(outcome.done, 'the end of the wait')
+    said = outcome.result().message
+    assert said.startswith('stale_image: no image stamped after the call')
+    assert said.endswith(conditions.CLOCKS) == stands

@@ -213,6 +213,23 @@ def test_a_question_that_nobody_can_read_is_left_to_nobody(taught, tmp_path):
         again.folder.add(Question(QUESTION), 'yes', b'x', 1)
 
 
+def test_a_damaged_question_takes_no_text_and_no_camera_that_is_not_its_own(taught, tmp_path):
+    shutil.copytree(taught.folder.path, tmp_path / 'copy')
+    path = tmp_path / 'copy' / 'is-the-lid-open'
+    told = yaml.safe_load((path / 'question.yaml').read_text())
+    (path / 'question.yaml').write_text(yaml.safe_dump({**told, 'camera': 'front'}))
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    assert copy.find(QUESTION, 'front').broken == ''
+    shutil.rmtree(path / 'versions')
+    (path / 'question.yaml').write_text(yaml.safe_dump({**told, 'camera': 'rear'}))
+    (tmp_path / 'copy' / '.changed').write_bytes(b'')
+    assert copy.find(QUESTION, 'rear').broken
+    assert copy.find(QUESTION, 'front') is None
+    assert copy.find('is the lid, open', 'rear') is None  # of the same slug
+    known, _ = copy.folder.add(Question('is the lid, open'), 'yes', b'x', 1)
+    assert known.slug == 'is-the-lid-open-2'
+
+
 def test_a_line_that_is_no_shot_is_told_by_its_number(taught, tmp_path):
     shutil.copytree(taught.folder.path, tmp_path / 'copy')
     path = tmp_path / 'copy' / 'is-the-lid-open' / 'questions.jsonl'
