@@ -156,11 +156,14 @@ class VqaNode(LifecycleNode):
 
     def refuse_waiting(self) -> None:
         """Answer what the middleware still holds once the node is stopped: ``inactive``."""
+        waited = False
         for subscription, handle in ((self._questions, self._on_question),
                                      (self._lessons, self._on_teach)):
             for message in rclpy_private.waiting(subscription, String, BURST):
                 handle(message)
-        self.outputs.wait_until_received()
+                waited = True
+        if waited:
+            self.outputs.wait_until_received()
 
     def close(self) -> None:
         """Go down through deactivate and cleanup and destroy the node; nobody may spin it."""
