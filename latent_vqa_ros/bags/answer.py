@@ -24,7 +24,7 @@ from latent_vqa_ros.core.image_formats import ImageError, Pixels, cloud_to_rgb, 
 from latent_vqa_ros.core.pipeline import Frame, Pipeline
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.core.questions import Request, plain
-from latent_vqa_ros.core.taught import Taught, TaughtQuestion
+from latent_vqa_ros.core.taught import OFF, Taught, TaughtQuestion
 
 IMAGE, COMPRESSED, CLOUD = (
     'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/PointCloud2')
@@ -171,7 +171,10 @@ class TaughtByCamera:
 
     def why_not(self, question: str, camera: str) -> str:
         """Return why a text that was taught was not found, empty where it was not taught."""
-        return self._taught.why_not(question, camera)
+        parts = camera.split('/')
+        found = [self._taught.why_not(question, '/'.join(parts[start:]))
+                 for start in range(len(parts))]
+        return next((why for why in found if why == OFF), found[-1])
 
 
 def clean_question(text: str) -> str:

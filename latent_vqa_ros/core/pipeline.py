@@ -218,7 +218,7 @@ class Pipeline:
 
     def _refuse(self, refused: Refused, request: Request, found: dict[str, Any]) -> None:
         """Put status and reason into ``found``; of a text that was taught, why that is off."""
-        vain = refused.status in (Status.UNKNOWN_WORDS, Status.BAD_QUESTION)
+        vain = not request.error and refused.status in (Status.UNKNOWN_WORDS, Status.BAD_QUESTION)
         why = self.taught.why_not(request.question, request.camera) if vain and self.taught else ''
         found.update(status=refused.status, reason='; '.join(filter(None, (why, refused.reason))))
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+OFF = 'it is taught, and not switched on'  # of Taught.why_not
 
 
 @dataclass(frozen=True, eq=False)

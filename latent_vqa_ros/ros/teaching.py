@@ -221,7 +221,8 @@ class Teaching:
                 and not document.get('shot')):  # which is stored
             document['status'] = Status.INACTIVE.value
         if document['status'] == 'failed':
-            self.failure = document['reason']
+            if message.do not in READS or not self._failed_writing:
+                self.failure = document['reason']
             self._failed_writing |= message.do not in READS
         elif document['status'] in ('ok', 'not_trusted') and (
                 message.do not in READS or not self._failed_writing):

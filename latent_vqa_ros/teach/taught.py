@@ -13,6 +13,7 @@ Refuses to know statuses and details: that is ``core.pipeline``.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from latent_vqa_ros.core.bundle import BundleError
 from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import Pixels
 from latent_vqa_ros.core.pipeline import Frame
-from latent_vqa_ros.core.taught import Seen
+from latent_vqa_ros.core.taught import OFF, Seen
 from latent_vqa_ros.core.tokenizer import words
 from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder, pixels_of
@@ -84,6 +85,7 @@ class Live:
     eye: Eye
     min_confidence: float = CONFIDENCE
     broken: str = ''
+    unread = False  # as Broken has it
 
     @property
     def slug(self) -> str:
@@ -189,7 +191,9 @@ class Taught:
             paths = self.folder.paths()
         except TeachError as error:  # what was on stays ours
             paths, problems, self._change = [], [str(error)], None
-            broken = {key: Broken(one.slug, str(error)) for key, one in self._on.items()}
+            broken = {key: Broken(one.slug, str(error), one.unread)
+                      for key, one in self._on.items()}
+            off |= self._off
         for path in paths:
             files = _files(path)
             known = None
@@ -203,10 +207,11 @@ class Taught:
             except (TeachError, BundleError) as error:
                 problems.append(str(error))
                 if known is not None and _is_on(known):
-                    one = Broken(known.slug, str(error), known.unread)
-                    broken |= {(known.question.camera, key): one for key in known.question.keys}
-                    broken |= {where: one for where, was in self._on.items()
-                               if known.unread and was.slug == known.slug}  # what else asks it
+                    before_it = {where for where, was in self._on.items() if known.unread
+                                 and was.slug == known.slug and not was.unread}
+                    one = Broken(known.slug, str(error), known.unread and not before_it)
+                    broken |= dict.fromkeys(before_it or {
+                        (known.question.camera, key) for key in known.question.keys}, one)
                 continue
             self._read[path] = files, question, keys
             if question is None:
@@ -233,16 +238,17 @@ class Taught:
         return found or self._by_slug(question)
 
     def _by_slug(self, question: str) -> Broken | None:
-        """Return a broken question whose folder alone tells what it asks: this text, perhaps."""
-        name = slug(question)
+        """Return a broken question of which its folder's name tells most: this text, perhaps."""
         unread = (one for one in self._on.values() if isinstance(one, Broken) and one.unread)
-        return next((one for one in unread if one.slug == name != NAMELESS), None)
+        return next((one for one in unread if slug(question) != NAMELESS and slug(question) in (
+            one.slug, re.sub(r'-\d+$', '', one.slug))), None)
 
     def why_not(self, question: str, camera: str) -> str:
         """Return why ``find`` has no question of this text that was taught, '' where none was."""
         key = normal(question)
-        if {(camera, key), ('', key)} & self._off:
-            return 'it is taught, and not switched on'
+        if {(camera, key), ('', key)} & self._off or not camera and any(
+                text == key for _, text in self._off):
+            return OFF
         cameras = sorted(name for name, text in {*self._on, *self._off} if text == key)
         return f'it is taught for camera {" and ".join(cameras)} alone' if cameras else ''
 

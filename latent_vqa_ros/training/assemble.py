@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from latent_vqa_ros import datasets
 from latent_vqa_ros.backends.network import Network
 from latent_vqa_ros.backends.torch_backend import load_model
-from latent_vqa_ros.core.asking import Asking, kinds
+from latent_vqa_ros.core.asking import kinds
 from latent_vqa_ros.core.bundle import MANIFEST, Bundle, load
 from latent_vqa_ros.core.config import ConfigError, to_mapping
 from latent_vqa_ros.core.manifest import (
@@ -113,10 +113,10 @@ def data_of(recipe: Recipe, manifest: Manifest) -> Data:
     """Return the data that a bundle was measured on, and a few training records to calibrate."""
     further = [name for name, found in manifest.metrics.items()
                if name not in ('float', 'int8') and isinstance(found, dict) and 'groups' in found]
-    parts, asking = [], Asking(manifest.questions)
+    parts = []
     for name, most in recipe.sources:
         part = datasets.load(name, ('val', 'test', *_own(name, further)), most)
-        parts.append(askable(mixture.first(part, most), manifest.tokenizer, asking))
+        parts.append(askable(mixture.first(part, most), manifest.tokenizer))
     dataset = mixture.join(parts)
     few = mixture.join([askable(datasets.load(
         name, ('train',), recipe.calibration_images, recipe.own), manifest.tokenizer)

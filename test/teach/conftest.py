@@ -8,6 +8,7 @@ from latent_vqa_ros import backends
 from latent_vqa_ros.teach.features import RegionEncoder
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.messages import Message
+from latent_vqa_ros.teach.taught import Taught
 from latent_vqa_ros.teach.teacher import Taken, Teacher
 
 QUESTION = 'is the lid open?'
@@ -59,3 +60,18 @@ def show(teacher, shots=10, moments=3, seed=0, question=QUESTION, **more):
                 assert document['status'] == 'ok', document['reason']
             at += 5 * SECOND
     return document
+
+
+@pytest.fixture(scope='module')
+def taught_path(encoder, tmp_path_factory):
+    teacher = Teacher(Folder(tmp_path_factory.mktemp('taught')), encoder)
+    show(teacher, region=[0.1, 0.1, 0.8, 0.8])
+    assert teacher.do(Message('fit', question=QUESTION))['status'] == 'ok'
+    show(teacher, question='is it closed?', region=[0.1, 0.1, 0.8, 0.8])
+    assert teacher.do(Message('fit', question='is it closed?'))['status'] == 'ok'
+    return teacher.folder.path
+
+
+@pytest.fixture
+def taught(taught_path, encoder):
+    return Taught(Folder(taught_path), encoder)

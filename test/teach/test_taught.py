@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 from helpers.closed import close
-from teach.conftest import QUESTION, draw, show
+from teach.conftest import QUESTION, draw
 
 from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core.image_formats import ImageError
@@ -28,21 +27,6 @@ KNOWN = ('is there a red cube?', 'how many things are there?', 'is there a unico
 
 def broken_disk(*given):
     raise TeachError('too many open files')
-
-
-@pytest.fixture(scope='module')
-def taught_path(encoder, tmp_path_factory):
-    teacher = Teacher(Folder(tmp_path_factory.mktemp('taught')), encoder)
-    show(teacher, region=[0.1, 0.1, 0.8, 0.8])
-    assert teacher.do(Message('fit', question=QUESTION))['status'] == 'ok'
-    show(teacher, question='is it closed?', region=[0.1, 0.1, 0.8, 0.8])
-    assert teacher.do(Message('fit', question='is it closed?'))['status'] == 'ok'
-    return teacher.folder.path
-
-
-@pytest.fixture
-def taught(taught_path, encoder):
-    return Taught(Folder(taught_path), encoder)
 
 
 @pytest.fixture
@@ -172,88 +156,6 @@ def test_a_question_that_could_not_be_read_once_is_read_again(taught, monkeypatc
         assert 'too many open files' in taught.find(QUESTION, '').broken
     assert taught.find(QUESTION, '').broken == ''
     assert taught.problems == ()
-
-
-@pytest.mark.parametrize('damage', ['versions/1', 'active', 'questions.jsonl', 'question.yaml'])
-def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    lost = tmp_path / 'copy' / 'is-the-lid-open' / damage
-    if lost.is_dir():
-        shutil.rmtree(lost)
-    else:
-        lost.write_text('{')
-    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert copy.find(QUESTION, '').broken
-
-
-def test_a_question_that_is_on_and_has_no_file_of_its_own_fails(taught, tmp_path):
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    (tmp_path / 'copy' / 'is-the-lid-open' / 'question.yaml').unlink()
-    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert 'question.yaml' in copy.find(QUESTION, '').broken
-    assert not copy.find('is it closed?', '').broken
-
-
-def test_a_question_that_nobody_can_read_is_left_to_nobody(taught, tmp_path):
-    wording = 'does it stand open?'
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    path = tmp_path / 'copy' / 'is-the-lid-open' / 'question.yaml'
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), 'wordings': [wording]}))
-    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert copy.find(wording, '').broken == ''
-    path.write_bytes(b'')
-    (tmp_path / 'copy' / '.changed').write_bytes(b'')
-    for _ in range(2):
-        assert 'expected a mapping' in copy.find(wording, '').broken
-        (tmp_path / 'copy' / '.changed').write_bytes(b'again')
-    (tmp_path / 'copy' / 'is-the-lid-open' / 'questions.jsonl').write_bytes(b'')
-    again = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)  # a node that starts now
-    assert 'expected a mapping' in again.find(QUESTION, '').broken
-    with pytest.raises(TeachError, match='expected a mapping'):
-        again.folder.add(Question(QUESTION), 'yes', b'x', 1)
-
-
-def test_a_damaged_question_takes_no_text_and_no_camera_that_is_not_its_own(taught, tmp_path):
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    path = tmp_path / 'copy' / 'is-the-lid-open'
-    told = yaml.safe_load((path / 'question.yaml').read_text())
-    (path / 'question.yaml').write_text(yaml.safe_dump({**told, 'camera': 'front'}))
-    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert copy.find(QUESTION, 'front').broken == ''
-    shutil.rmtree(path / 'versions')
-    (path / 'question.yaml').write_text(yaml.safe_dump({**told, 'camera': 'rear'}))
-    (tmp_path / 'copy' / '.changed').write_bytes(b'')
-    assert copy.find(QUESTION, 'rear').broken
-    assert copy.find(QUESTION, 'front') is None
-    assert copy.find('is the lid, open', 'rear') is None  # of the same slug
-    known, _ = copy.folder.add(Question('is the lid, open'), 'yes', b'x', 1)
-    assert known.slug == 'is-the-lid-open-2'
-
-
-def test_a_line_that_is_no_shot_is_told_by_its_number(taught, tmp_path):
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    path = tmp_path / 'copy' / 'is-the-lid-open' / 'questions.jsonl'
-    lines = path.read_text().splitlines()
-    path.write_text('\n'.join([*lines[:4], '{bad', *lines[4:]]))
-    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert 'questions.jsonl, line 5: not a line of a shot' in copy.find(QUESTION, '').broken
-
-
-def test_a_folder_that_cannot_be_read_any_more_leaves_its_questions_to_nobody(
-        taught, tmp_path, monkeypatch):
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
-    assert not copy.find(QUESTION, '').broken
-
-    def closed():
-        raise TeachError('Permission denied')
-
-    with monkeypatch.context() as now:
-        now.setattr(copy.folder, 'paths', closed)
-        (tmp_path / 'copy' / '.changed').write_bytes(b'')
-        assert copy.find(QUESTION, '').broken == 'Permission denied'
-        assert copy.names == frozenset()
-    assert not copy.find(QUESTION, '').broken
 
 
 def test_a_text_that_is_taught_for_several_cameras_is_answered_for_none_of_them(
