@@ -166,6 +166,7 @@ class Taught:
         self._again_s = 0.0  # time.monotonic() from which what is broken is tried again
         self._on: Mapping[tuple[str, str], Live | Broken] = {}
         self._off: Texts = frozenset()  # what asks those that are not on
+        self._guessed: Mapping[str, Broken] = {}  # what asks it is not known but for this slug
         # by folder: its files when last read, what was on, and what asks it
         self._read: dict[Path, tuple[tuple[int, ...], Live | None, Texts]] = {}
 
@@ -219,6 +220,9 @@ class Taught:
             else:
                 live |= dict.fromkeys(keys, question)
         self._on, self._off, self.problems = {**broken, **live}, frozenset(off), tuple(problems)
+        self._guessed = {name: one for one in broken.values() if one.unread
+                         for name in (one.slug, re.sub(r'-\d+$', '', one.slug))
+                         if name != NAMELESS}
         self._again_s = time.monotonic() + AGAIN_S
         self.names = frozenset(one.identity[:2] for one in live.values())
 
@@ -235,13 +239,9 @@ class Taught:
             if found is not None and len(several) > 1:
                 return Broken(found.slug, 'it is taught for several cameras: '
                               + ', '.join(several))
-        return found or self._by_slug(question)
-
-    def _by_slug(self, question: str) -> Broken | None:
-        """Return a broken question of which its folder's name tells most: this text, perhaps."""
-        unread = (one for one in self._on.values() if isinstance(one, Broken) and one.unread)
-        return next((one for one in unread if slug(question) != NAMELESS and slug(question) in (
-            one.slug, re.sub(r'-\d+$', '', one.slug))), None)
+        if found is None and self._guessed:
+            return self._guessed.get(slug(question))  # this text, perhaps
+        return found
 
     def why_not(self, question: str, camera: str) -> str:
         """Return why ``find`` has no question of this text that was taught, '' where none was."""

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,12 +102,19 @@ def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Return whether a GPU or CPU has instructions for bfloat16; without, a step takes ten times
-    as long as in float32. Linux names those of a CPU; on another system it counts as without.
+    """Return whether a GPU or CPU has instructions for bfloat16.
+
+    Without, a step takes ten times as long as in float32. Linux names those of a CPU; on another
+    system it counts as without.
     """
     if device.type == 'cuda':
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return _CPU.exists() and bool(_BFLOAT16 & set(_CPU.read_text().split()))
+    return bool(_BFLOAT16 & _flags(_CPU))
+
+
+@cache  # asked in each step
+def _flags(path: Path) -> frozenset[str]:
+    return frozenset(path.read_text().split()) if path.exists() else frozenset()
 
 
 @dataclass

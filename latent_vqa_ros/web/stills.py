@@ -26,6 +26,8 @@ from latent_vqa_ros.core.preprocess import source_box
 from latent_vqa_ros.core.questions import parse, plain
 from latent_vqa_ros.web.source import Command, Event, Story, Tell
 
+log = logging.getLogger(__name__)
+
 UPLOADS = 'uploaded pictures'
 MOST_UPLOADS = 20  # pictures kept, the newest
 MOST_BYTES = 300_000_000  # of a bag's pictures that are held
@@ -33,7 +35,6 @@ SUFFIXES = ('.jpg', '.jpeg', '.png')
 MOST_FILES = 2000  # pictures of a folder
 LARGEST_FILE = 100_000_000  # bytes
 LONGEST_QUESTION = 256  # characters
-log = logging.getLogger(__name__)
 STILL_S = 1.0  # s from one picture of a folder to the next
 
 

@@ -21,6 +21,19 @@ def broken_disk(*given):
     raise TeachError('too many open files')
 
 
+def copied(taught, folder, **told):
+    """Copy what is taught, the question told otherwise; return its folder."""
+    shutil.copytree(taught.folder.path, folder)
+    path = folder / 'is-the-lid-open'
+    tell(path, **told)
+    return path
+
+
+def tell(path, **told):
+    before = yaml.safe_load((path / 'question.yaml').read_text())
+    (path / 'question.yaml').write_text(yaml.safe_dump({**before, **told}))
+
+
 @pytest.mark.parametrize('damage', ['versions/1', 'active', 'questions.jsonl', 'question.yaml'])
 def test_a_question_that_is_on_and_lost_a_file_fails(taught, tmp_path, damage):
     shutil.copytree(taught.folder.path, tmp_path / 'copy')
@@ -43,9 +56,7 @@ def test_a_question_that_is_on_and_has_no_file_of_its_own_fails(taught, tmp_path
 
 def test_a_question_that_nobody_can_read_is_left_to_nobody(taught, tmp_path):
     wording = 'does it stand open?'
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    path = tmp_path / 'copy' / 'is-the-lid-open' / 'question.yaml'
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), 'wordings': [wording]}))
+    path = copied(taught, tmp_path / 'copy', wordings=[wording]) / 'question.yaml'
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
     assert copy.find(wording, '').broken == ''
     path.write_bytes(b'')
@@ -61,14 +72,11 @@ def test_a_question_that_nobody_can_read_is_left_to_nobody(taught, tmp_path):
 
 
 def test_a_damaged_question_takes_no_text_and_no_camera_that_is_not_its_own(taught, tmp_path):
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    path = tmp_path / 'copy' / 'is-the-lid-open'
-    told = yaml.safe_load((path / 'question.yaml').read_text())
-    (path / 'question.yaml').write_text(yaml.safe_dump({**told, 'camera': 'front'}))
+    path = copied(taught, tmp_path / 'copy', camera='front')
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
     assert copy.find(QUESTION, 'front').broken == ''
     shutil.rmtree(path / 'versions')
-    (path / 'question.yaml').write_text(yaml.safe_dump({**told, 'camera': 'rear'}))
+    tell(path, camera='rear')
     (tmp_path / 'copy' / '.changed').write_bytes(b'')
     assert copy.find(QUESTION, 'rear').broken
     assert copy.find(QUESTION, 'front') is None
@@ -94,10 +102,7 @@ def test_what_an_unreadable_question_may_be_is_left_to_nobody_while_the_folder_i
 
 
 def test_why_a_taught_question_was_not_found(taught, tmp_path):
-    shutil.copytree(taught.folder.path, tmp_path / 'copy')
-    path = tmp_path / 'copy' / 'is-the-lid-open'
-    told = yaml.safe_load((path / 'question.yaml').read_text())
-    (path / 'question.yaml').write_text(yaml.safe_dump({**told, 'camera': 'front'}))
+    copied(taught, tmp_path / 'copy', camera='front')
     copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
     assert copy.find(QUESTION, 'rear') is None
     assert copy.why_not(QUESTION, 'rear') == 'it is taught for camera front alone'
