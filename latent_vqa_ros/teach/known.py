@@ -93,7 +93,7 @@ def read(path: Path) -> Known:
         question, last_shot = _question(path / QUESTION)
         known = Known(path, question, last_shot=last_shot)
         known = replace(known, shots=_shots(path / LINES), versions=_versions(path / VERSIONS))
-        active = _active(path / ACTIVE)
+        active = active_of(path / ACTIVE)
         if active.version is not None and active.version not in known.versions:
             raise TeachError(f'{path / ACTIVE}: version {active.version} is not there')
         return replace(known, active=active)
@@ -151,7 +151,8 @@ def _versions(path: Path) -> tuple[int, ...]:
                         and len(entry.name) < 10 and entry.is_dir()))
 
 
-def _active(path: Path) -> Active:
+def active_of(path: Path) -> Active:
+    """Return which version answers, as the file says; TeachError, BundleError or OSError."""
     if not path.exists():
         return Active()
     try:

@@ -33,7 +33,15 @@ from latent_vqa_ros.teach import versions
 from latent_vqa_ros.teach.features import RegionEncoder, pixels_of
 from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.judge import CONFIDENCE
-from latent_vqa_ros.teach.known import ACTIVE, LINES, QUESTION, VERSIONS, Known, is_there, read
+from latent_vqa_ros.teach.known import (
+    ACTIVE,
+    LINES,
+    QUESTION,
+    VERSIONS,
+    Known,
+    active_of,
+    read,
+)
 from latent_vqa_ros.teach.question import NAMELESS, Region, TeachError, normal, slug
 from latent_vqa_ros.teach.versions import Version
 
@@ -207,7 +215,9 @@ class Taught:
                     keys = frozenset((known.question.camera, key) for key in known.question.keys)
             except (TeachError, BundleError) as error:
                 problems.append(str(error))
-                if known is not None and _is_on(known):
+                if known is not None and not _is_on(known):
+                    off |= {(known.question.camera, key) for key in known.question.keys}
+                elif known is not None:
                     before_it = {where for where, was in self._on.items() if known.unread
                                  and was.slug == known.slug and not was.unread}
                     one = Broken(known.slug, str(error), known.unread and not before_it)
@@ -255,9 +265,10 @@ class Taught:
 
 def _is_on(known: Known) -> bool:
     """Return whether a question that cannot be used was switched on, or may have been."""
-    if known.active.version is not None:
+    try:
+        return active_of(known.path / ACTIVE).version is not None
+    except (TeachError, BundleError, OSError):
         return True
-    return bool(known.broken) and is_there(known.path / ACTIVE)
 
 
 def _files(path: Path) -> tuple[int, ...]:

@@ -142,3 +142,16 @@ def test_a_folder_that_cannot_be_read_any_more_leaves_its_questions_to_nobody(
         assert copy.find(QUESTION, '').broken == 'Permission denied'
         assert copy.names == frozenset()
     assert not copy.find(QUESTION, '').broken
+
+
+@pytest.mark.parametrize('damage', ['questions.jsonl', 'question.yaml'])
+def test_a_damaged_question_that_is_off_stays_off(taught, tmp_path, damage):
+    path = copied(taught, tmp_path / 'copy')
+    copy = Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)
+    Teacher(copy.folder, taught.eye.encoder).do(Message('switch_off', question=QUESTION))
+    (path / damage).write_text('{')
+    (tmp_path / 'copy' / '.changed').write_bytes(b'')
+    for each in (copy, Taught(Folder(tmp_path / 'copy'), taught.eye.encoder)):
+        assert each.find(QUESTION, '') is None
+        assert each.why_not(QUESTION, '') == OFF
+        assert damage in each.problems[0]
