@@ -69,6 +69,9 @@ def assemble(recipe: Recipe, data: Data, model: LatentVqa, work: Path, out: Path
     images = load_images(familiar, recipe.preprocess)
     means = calibrate.fit_familiarity(model, calibrate.variants(images, recipe, 1))
     if recipe.unfamiliar:
+        white = unfamiliar.white_tables(data.train, recipe.preprocess)
+        means = torch.cat([means, *(calibrate.mean_tokens(model, images)
+                                    for images in calibrate.variants(white, recipe, 1))])
         unfamiliar.fit(model, means, unfamiliar.kinds(recipe, familiar), recipe.false_alarms)
     found = evidence(recipe, data, model)
     draft = Manifest(

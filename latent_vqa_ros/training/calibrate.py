@@ -66,7 +66,7 @@ def fit_familiarity(model: LatentVqa, copies: Iterable[NDArray[np.uint8]]) -> Te
 def mean_tokens(model: LatentVqa, images: NDArray[np.uint8]) -> Tensor:
     """Return the mean image token of images (N, H, W, 3): (N, d) in float64."""
     encoder = model.clip.image_encoder
-    starts = tqdm(range(0, len(images), _BATCH), 'what is familiar', leave=False)
+    starts = tqdm(range(0, max(1, len(images)), _BATCH), 'what is familiar', leave=False)
     return torch.cat([encoder(torch.from_numpy(images[start:start + _BATCH])).mean(dim=1)
                       for start in starts]).double()
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from latent_vqa_ros.core.config import PreprocessConfig
 from latent_vqa_ros.core.preprocess import prepare
 from latent_vqa_ros.datasets import rooms
-from latent_vqa_ros.datasets.images import read_rgb
+from latent_vqa_ros.datasets.images import load_images, read_rgb
 from latent_vqa_ros.datasets.record import Record, expanded
 from latent_vqa_ros.evaluation import evaluate, familiarity
 from latent_vqa_ros.model.vqa import LatentVqa
@@ -33,6 +34,9 @@ FIRST = 0.7  # of the false alarms are those of the pictures, not of a damage
 _PARTS, _PART = 2, (0.3, 0.95)  # of a picture, and how long their sides are by its own
 _EACH = 5  # of so many training pictures one is damaged, in each way
 _SEED = 5  # of parts and damages, beside the recipe's
+_WHITE, _MUCH = 235, 0.05  # above it a pixel is pure white; the share that makes a white table
+_SEARCHED, _TABLES = 20_000, 1250  # pictures in which those are searched, and how many are taken
+_CHUNK = 1000  # of them in memory
 _RIDGE = 0.0005  # for each familiar picture
 _STEPS, _SMALL = 50, 1e-6
 
@@ -73,6 +77,20 @@ def kinds(recipe: Recipe, records: Sequence[Record]) -> Iterator[NDArray[np.uint
     for number, damage in enumerate(familiarity.DAMAGES):
         yield np.stack([evaluate.seen(record, recipe.preprocess, partial(damage, rng=rng))
                         for record in records[number % len(records)::_EACH]])
+
+
+def white_tables(records: Sequence[Record],
+                 preprocess: PreprocessConfig) -> NDArray[np.uint8]:
+    """Return pictures of records that hold much pure white: (n, H, W, 3).
+
+    Too few among all, they are taken for overexposed where they do not count as familiar twice.
+    """
+    searched, found = records[::-(-len(records) // _SEARCHED)], []
+    for start in tqdm(range(0, len(searched), _CHUNK), 'white tables', leave=False):
+        images = load_images(searched[start:start + _CHUNK], preprocess)
+        found.append(images[(images.min(axis=3) > _WHITE).mean(axis=(1, 2)) > _MUCH])
+    tables = np.concatenate(found)
+    return tables[::max(1, -(-len(tables) // _TABLES))]
 
 
 def _part(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -114,6 +114,19 @@ def written(folder, many, shape=(32, 32)):
     return found
 
 
+def test_white_tables_are_found_among_the_others(tmp_path, model):
+    records = written(tmp_path / 'seen', 20)
+    for number in (3, 8, 9):  # a tenth of it white, as a table in the sun
+        image = cv2.imread(str(records[number].image))
+        image[:4] = 250
+        cv2.imwrite(str(records[number].image), image)
+    found = unfamiliar.white_tables(records, SEEN)
+    assert len(found) == 3
+    assert (found[:, :4] == 250).all()
+    none = unfamiliar.white_tables(records[:3], SEEN)
+    assert calibrate.mean_tokens(model, none).shape == (0, CONFIG.width)
+
+
 def test_a_picture_that_cannot_be_read_is_named_before_training(tmp_path):
     written(tmp_path / 'x', 3)
     unfamiliar.check(str(tmp_path / 'x'))
