@@ -29,10 +29,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Export and name the files."""
     from latent_vqa_ros.core.bundle import load
+    from latent_vqa_ros.core.manifest import VQA
     from latent_vqa_ros.core.models import find_model
     from latent_vqa_ros.training.export import export_float
 
     bundle, sizes = load(find_model(args.model)), {}
+    bundle.require(VQA)
     args.out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix='.export-', dir=args.out) as scratch:  # both, whole, or none
         for path in export_float(bundle, Path(scratch)):

@@ -34,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
     """Assemble the bundle from the run folder, or from a bundle, which takes no --device."""
     if args.model and args.device is not None:
         args.fail('--device: with --model the graphs are made on the CPU')
+    if args.model and args.smoke:
+        args.fail('--smoke: goes without --model, whose bundle has the whole recipe')
     document = from_bundle(args) if args.model else from_run(args)
     if document is not None:
         print(json.dumps(document) if args.json else render(document))

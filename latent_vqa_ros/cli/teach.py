@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add(what, 'list', 'name all taught questions', question=False)
     _add(what, 'show', 'name the shots of a question')
     forget = _add(what, 'forget', 'remove a question, or one shot of it')
-    forget.add_argument('--shot', default='', metavar='NAME', help='only this, such as 000012.jpg')
+    forget.add_argument('--shot', metavar='NAME', help='only this, such as 000012.jpg')
     _add(what, 'rollback', 'let the version answer that did before')
     on = _add(what, 'on', 'let a version answer')
     on.add_argument('--version', type=int, metavar='N', help='default: the newest')
@@ -114,6 +114,8 @@ def run(args: argparse.Namespace) -> int:
     if args.what == 'fit' and args.sheet and not args.sheet.is_dir() and (
             args.sheet.suffix.lower() not in SUFFIXES):
         args.fail(f'--sheet {args.sheet}: the picture is a JPEG; name it .jpg')
+    if args.what == 'forget' and args.shot is not None and not args.shot.strip():
+        args.fail('--shot: is empty; leave it out to forget the whole question')
     teacher = Teacher(Folder(args.folder),
                       RegionEncoder(lambda: backends.open_features(ENCODER)))
     if args.what == 'add':
@@ -123,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
         do = {'on': 'switch_on', 'off': 'switch_off'}.get(args.what, args.what)
         document = teacher.do(Message(
             do, question=getattr(args, 'question', ''), force=getattr(args, 'force', False),
-            version=getattr(args, 'version', None), shot=getattr(args, 'shot', '')))
+            version=getattr(args, 'version', None), shot=getattr(args, 'shot', None) or ''))
     if args.what == 'fit' and document['status'] in ('ok', 'not_trusted'):  # there is a version
         document['sheet'] = ''
         try:

@@ -3,7 +3,7 @@
 The rules are lists of English words, all of them here. A rule binds no model whose own examples
 break it: one in another language, or one that answers to single words, is asked in its own way.
 A model reads "are there more than 2 cubes" as "are there more cubes" and is sure of its answer:
-what it was never asked is refused. Knows nothing of vocabularies and of answers.
+what it was never asked is refused. Knows nothing of vocabularies, and of answers yes and no alone.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ _SUBJECTS = _listed("""
     they he she we i your his her its their exactly
 """)  # of a verb that stands before them, in a question
 _BEGINNINGS = frozenset(('what', "what's", 'how', 'count'))  # of a question, without a sign, too
+_OPENING = [[word] for word in (
+    'what', "what's", 'which', 'who', 'where', 'when', 'why', 'how', 'count', 'number')]
 _OPEN = _VERBS | _COURTESY | _listed("""
     a an the to of in on at by for from with than or and not if tell say give show about exactly
     behind near inside beside above below under nearer closer
@@ -53,10 +55,19 @@ _CLAUSE = _RELATIVE | {'if', 'whether', 'than', 'as'}  # whose verb asks nothing
 _INVERTED = _listed('is are was were does did')  # "have the", "do the" go on with "do they"
 _OF_A_CLAUSE = _listed('true right correct likely possible look looks seem')  # "is it true…"
 _TAG = re.compile(r',\s*right\W*$', re.IGNORECASE)
+_PLACES = _listed("""
+    left right to on in inside at near close nearer closer further farther behind beside under
+    now please""")  # after "anything"
+_GOES_ON = {'front': ('of',), 'near': ('the', 'edge'), 'close': ('to',), 'at': ('the', 'edge'),
+            'nearer': ('than',), 'closer': ('than',), 'further': ('away',), 'farther': ('away',)}
+_EDGE = frozenset(('near', 'close', 'at'))  # of the table; nothing else is near anything
+_HOLDERS = _listed('tray gripper hand robot picture image photo frame scene')
 _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
 NEVER = 'the model was never asked {}; a question to it is, for example, {{!r}}'
+
+ANOTHER = 'the model answered {!r}, as if it was asked another question'
 
 
 class _Rule(NamedTuple):
@@ -87,6 +98,11 @@ class Asking:
         return max(self._examples, default='', key=lambda example: (
             len(self._examples[example].intersection(said)), not example.isupper(),
             -len(example)))
+
+
+def answers_another(said: Sequence[str], answer: str) -> bool:
+    """Return whether "what", "which" or "how" is answered as "is it" would be: yes or no."""
+    return answer in ('yes', 'no') and _without_courtesy(list(said))[:1] in _OPENING
 
 
 def kinds(question: str) -> frozenset[int]:
@@ -122,6 +138,52 @@ def _names_a_side(text: str, said: Sequence[str]) -> bool:
     return any(word == 'left' and after != 'of'
                or word == 'right' and after != 'of' and (before == 'the' or not after and not tag)
                for before, word, after in zip(('', *said), said, (*said[1:], ''), strict=False))
+
+
+def _names_a_place(_text: str, said: Sequence[str]) -> bool:
+    """Return whether a place is said as none was: "near the ball", "in front", "closer to"."""
+    return any(word in _GOES_ON and after not in _GOES_ON[word]
+               or word in _EDGE and 'edge' not in said[i + 1:i + 4]
+               for i, (word, after) in enumerate(zip(said, (*said[1:], ''), strict=True)))
+
+
+def _names_the_table(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'table' and tuple(said[max(0, i - 3):i]) != ('edge', 'of', 'the')
+               for i, word in enumerate(said))
+
+
+def _is_in_a_thing(_text: str, said: Sequence[str]) -> bool:
+    return any(word in ('in', 'inside') and after in ('a', 'an', 'the') and thing not in _HOLDERS
+               for word, after, thing in zip(said, said[1:], said[2:], strict=False))
+
+
+def _compares_things(_text: str, said: Sequence[str]) -> bool:
+    """Return whether a size is compared with that of a thing, not numbers with each other."""
+    return any(word in ('larger', 'smaller', 'bigger') and 'number' not in said[:i]
+               for i, word in enumerate(said))
+
+
+def _asks_a_difference(_text: str, said: Sequence[str]) -> bool:
+    return any(word in ('more', 'fewer', 'less') and (
+        'many' in said[:i] or not {'than', 'or'} & {*said[i + 1:]})
+        for i, word in enumerate(said))
+
+
+def _asks_of_the_picture(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "what" or "which" is of the picture, which holds all there is."""
+    return ('picture' in said and 'number' not in said
+            and not {'what', "what's", 'which'}.isdisjoint(said))
+
+
+def _asks_if_anything_is(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "anything" is to be red or a cube: "is anything red", "…anything is red"."""
+    return any(word in ('anything', 'something') and not _PLACES.issuperset(
+        [after for after in said[i + 1:i + 3] if after != 'is'][:1])
+        for i, word in enumerate(said))
+
+
+def _asks_of_several(_text: str, said: Sequence[str]) -> bool:
+    return any(pair == ('are', 'the') for pair in zip(said, said[1:], strict=False))
 
 
 def _states(text: str, said: Sequence[str]) -> bool:
@@ -243,4 +305,15 @@ _RULES = (
     _Rule(_asks_twice, TWICE),
     _Rule(_compares_with_a_number, NEVER.format('to compare with a number ("than 2")')),
     _Rule(_names_a_side, NEVER.format('with "left" or "right" but in "left of", "right of"')),
-    _Rule(_chooses, NEVER.format('to choose between two ("or")')))
+    _Rule(_chooses, NEVER.format('to choose between two ("or")')),
+    _Rule(_names_a_place, NEVER.format(
+        'with "near", "close", "at" but of the edge, with "nearer", "closer", "further" but in '
+        '"closer than", "further away than", with "front" but in "in front of"')),
+    _Rule(_names_the_table, NEVER.format('about the table but for its edge')),
+    _Rule(_is_in_a_thing, NEVER.format('with "in" but in the tray, the gripper or the picture')),
+    _Rule(_compares_things, NEVER.format('to compare things by size ("larger", "smaller")')),
+    _Rule(_asks_a_difference, NEVER.format(
+        'with "more", "fewer", "less" but in "are there more … than …"')),
+    _Rule(_asks_of_the_picture, NEVER.format('with "what" or "which" about the picture')),
+    _Rule(_asks_if_anything_is, NEVER.format('with "anything" or "something" but where it is')),
+    _Rule(_asks_of_several, NEVER.format('about several things at once ("are the …")')))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core import evidence
 from latent_vqa_ros.core.answer import NANO, Detail, Evidence, Latency, softmax
-from latent_vqa_ros.core.asking import Asking
+from latent_vqa_ros.core.asking import ANOTHER, Asking, answers_another
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
@@ -319,10 +319,12 @@ class Pipeline:
         start = time.perf_counter()
         logits, attention_tn = self.backend.answer(encoded.features_nc, tokens_t)
         latency['answer'] = (time.perf_counter() - start) * 1e3
-        config = self.bundle.manifest.evidence
+        manifest, config = self.bundle.manifest, self.bundle.manifest.evidence
         if config is not None and attention_tn is not None:
             found['evidence'] = self._evidence(said, attention_tn, config.grid, encoded.size)
-        self._judge(logits, found)
+        self._choose(manifest.answers, softmax(logits, manifest.temperature), found)
+        if answers_another(said, found['answer']):
+            raise Refused(Status.UNSURE, ANOTHER.format(found['answer']))
         if colourless or encoded.grey and about_colours(words(found['answer'])):
             raise Refused(Status.UNSURE, GREY)
         self._check_confidence(found['confidence'], self.min_confidence)
@@ -333,10 +335,6 @@ class Pipeline:
         return tuple(
             Evidence(phrase, to_source(cells, grid, *size, rule))
             for phrase, cells in evidence.find(said, attention_tn, self._nouns, grid))
-
-    def _judge(self, logits: Array, found: dict[str, Any]) -> None:
-        manifest = self.bundle.manifest
-        self._choose(manifest.answers, softmax(logits, manifest.temperature), found)
 
     def _choose(self, answers: Sequence[str], p: Array, found: dict[str, Any]) -> None:
         """Put the likeliest answers into ``found``."""

@@ -51,7 +51,7 @@ def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Requ
     except (ValueError, RecursionError):
         return [_broken(text, 'broken JSON; write {"id": 1, "question": "…", "camera": "…"}')]
     question, camera, id_ = (plain(value.get(key)) for key in _KEYS)
-    if not (id_ is None or isinstance(id_, (str, int))
+    if not (id_ is None or type(id_) in (str, int)
             or isinstance(id_, float) and math.isfinite(id_)):
         return [_broken(text, 'the id must be a string or a number')]
     if len(str(id_)) > _ID:  # it comes back with the answer, and may be remembered
@@ -64,6 +64,9 @@ def _parse_json(text: str, cameras: Sequence[str], max_length: int) -> list[Requ
                         f'{plain(unknown[0])[:40]!r} in the JSON; known: {", ".join(_KEYS)}')]
     if camera is not None and not isinstance(camera, str):
         return [Request(question[:_SHOWN], id=id_, error='the camera must be a string')]
+    if question.lstrip().startswith('@'):
+        return [Request(question[:_SHOWN], id=id_, error='in JSON the camera stands under '
+                        '"camera", not at the beginning of the question')]
     return _address(Request(question.strip(), id=id_), camera or None, cameras, max_length)
 
 

@@ -288,13 +288,13 @@ class Activation:
     def _take_lesson(self, lesson: Lesson) -> None:
         """Hand a message to the teaching thread, with the frame that it takes, if it takes one."""
         assert self.teaching is not None  # else it was not queued
-        message, settings, question = lesson.message, self._settings, ''
+        message, settings, asked = lesson.message, self._settings, ('', '')
         frame: Frame | Absent = Absent()
         if message.do == 'correct':
             # the second: asked just before, and answered only now
             kept = lesson.kept or self.teaching.memory.about(message.about, message.camera)
             if len(kept) == 1:
-                frame, question = kept[0].frame, kept[0].detail.question
+                frame, asked = kept[0].frame, (kept[0].detail.question, kept[0].slug)
                 self.teaching.memory.label(kept[0])
             else:
                 frame = Absent(REFUSED, not_one(message, kept, settings))
@@ -303,7 +303,7 @@ class Activation:
             frame = lesson.frames.get(camera) or Absent(
                 REFUSED, f'unknown camera {camera[:40]!r}; known: ' + ', '.join(
                     name or '(unnamed)' for name in settings.camera_names))
-        self.teaching.do(message, frame, settings, question)
+        self.teaching.do(message, frame, settings, *asked)
 
     def _own_camera(self, message: Message, settings: Settings) -> str:
         """Return the camera of the question that a message means, or else the first.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rclpy.executors import Executor
     from rclpy.node import Node
 
+    from latent_vqa_ros.core.pipeline import Pipeline
     from latent_vqa_ros.web.safety import Safety
 
 DEFAULTS = {'host': '127.0.0.1', 'port': 8080, 'token': '', 'node': 'vqa'}
@@ -116,13 +117,19 @@ def _serve(node: Node, settings: dict[str, Any], safety: Safety,
     import asyncio
 
     from latent_vqa_ros.backends import open_pipeline
+    from latent_vqa_ros.core.bundle import BundleError
     from latent_vqa_ros.ros.page_client import PageClient
     from latent_vqa_ros.web.beside import Beside
     from latent_vqa_ros.web.server import serve
 
     client = PageClient(node, settings['node'])
     spinning.start()
-    source = Beside(client, lambda: open_pipeline(client.model, **client.settings),
+    def pipeline() -> Pipeline:
+        if not client.model:
+            raise BundleError('the node has not told its model yet; does it run?')
+        return open_pipeline(client.model, **client.settings)
+
+    source = Beside(client, pipeline,
                     lambda: (client.bundle, client.settings))
     asyncio.run(serve(source, safety, settings['port'],
                       lambda address: node.get_logger().info(f'the page: {address}'),

@@ -79,6 +79,8 @@ def _check_conditions(conditions: tuple[str, ...]) -> str:
 
 
 def _check_question(question: str) -> str:
+    if question.strip()[:1] in ('@', '{'):
+        return 'the text alone; the camera stands in the parameter camera of the condition'
     return '' if question.strip() else 'say what the condition asks'
 
 

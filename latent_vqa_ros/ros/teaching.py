@@ -2,7 +2,7 @@
 
     teaching = Teaching(encoder, settings, publish, failed)
     teaching.remember(detail, frame, settings)        # the worker's thread, after each answer
-    teaching.do(message, frame, settings, question)   # the worker's thread, in their order
+    teaching.do(message, frame, settings)   # the worker's thread, in their order
     teaching.close()
 
 Fitting runs in a second thread of low priority, so that no answer waits for it. Refuses to know
@@ -170,7 +170,7 @@ class Teaching:
         self._publish, self._failed = publish, failed
         # by name and version of a taught question, by frame: whether it was unfamiliar
         self._recent: dict[tuple[str, str], dict[Any, bool]] = {}
-        self._worker: Worker[tuple[Message, Frame | Absent, float, str]] = Worker(
+        self._worker: Worker[tuple[Message, Frame | Absent, float, str, str]] = Worker(
             self._handle, failed)
 
     # the answering worker's thread
@@ -194,18 +194,19 @@ class Teaching:
         self.memory.keep(detail, frame, settings.remembered_frames, asked)
 
     def do(self, message: Message, frame: Frame | Absent, settings: Settings,
-           question: str = '') -> None:
+           question: str = '', slug: str = '') -> None:
         """Hand a message on, with the frame that it takes; the document comes in its turn.
 
-        ``question`` is that of the detail which is corrected.
+        ``question`` is that of the detail which is corrected, ``slug`` that of the taught question
+        that answered it.
         """
         if not self.has_room([frame]) or not self._worker.put(
-                [(message, frame, settings.min_confidence, question)], DEPTH):
+                [(message, frame, settings.min_confidence, question, slug)], DEPTH):
             self._publish(blank(message.do, message.id, 'overloaded', FULL))
 
     # the teaching thread
 
-    def _handle(self, item: tuple[Message, Frame | Absent, float, str]) -> None:
+    def _handle(self, item: tuple[Message, Frame | Absent, float, str, str]) -> None:
         message = item[0]
         try:
             if message.do not in LIGHT:
@@ -237,7 +238,7 @@ class Teaching:
             raise TeachError(DEACTIVATED)
 
     def _document(self, message: Message, frame: Frame | Absent, min_confidence: float,
-                  question: str) -> Document:
+                  question: str, slug: str) -> Document:
         taken = None
         if isinstance(frame, Frame):
             try:
@@ -245,7 +246,7 @@ class Teaching:
             except ImageError as error:
                 return blank(message.do, message.id, Status.BAD_IMAGE.value, str(error))
             taken = Taken(np.asarray(rgb_hwc), frame.stamp_ns or frame.received_ns, frame.camera,
-                          question, min_confidence=min_confidence)
+                          question, slug, min_confidence=min_confidence)
         elif message.do in WITH_FRAME:
             return blank(message.do, message.id, frame.status, frame.reason)
         return self._teacher.do(message, taken, self.memory.least_sure())

@@ -109,10 +109,13 @@ def _checked(do: str, fields: dict[str, Any]) -> dict[str, Any]:
     missing = [key for key in needed if fields.get(key) is None]
     if missing:
         raise ValueError(f'{do} needs {", ".join(missing)}')
-    given = {key: plain(value) for key, value in fields.items() if value is not None}
+    given = {key: plain(value) for key, value in fields.items() if value is not None
+             and (key, value) != ('camera', '')}  # a document's, of a question for any camera
     for key in given.keys() & set(_TEXTS):
         if not isinstance(given[key], str):
             raise ValueError(f'{key}: expected a text')
+    if do == 'forget' and 'shot' in fields and not given.get('shot'):
+        raise ValueError('shot: is empty; leave it out to forget the whole question')
     if not is_id(given.get('about')):
         raise ValueError('about: expected the id of an answer/detail')
     if not isinstance(given.get('force', False), bool):

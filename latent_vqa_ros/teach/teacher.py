@@ -51,6 +51,7 @@ class Taken:
     stamp_ns: int
     camera: str = ''
     question: str = ''
+    slug: str = ''  # of the taught question that answered about it, if one did
     moment: str = ''
     source: str = ''  # as a Shot's
     min_confidence: float = 0.0  # that answers about it need where it was taken
@@ -89,7 +90,7 @@ class Teacher:
         question = Question(message.question or taken.question, taken.camera, region,
                             message.wordings)
         if message.camera is None or message.do == 'correct':  # may be one of any camera
-            question = self._told_apart(question)
+            question = self._answered(question, taken.slug) or self._told_apart(question)
         known, shot = self.folder.add(question, message.answer, jpeg(taken.rgb_hwc),
                                       taken.stamp_ns, taken.moment, taken.source)
         document['shot'] = self._shot(known, shot)
@@ -101,6 +102,14 @@ class Teacher:
                 document.update(status=FAILED if _failed(error) else NOT_TRUSTED, reason='the '
                                 f'shot is stored, but not fitted: {one_line(error)}')
         return known
+
+    def _answered(self, question: Question, slug: str) -> Question | None:
+        """Return the question as the one of this slug that answered has it, None where it is gone.
+
+        Another one may be taught for the camera meanwhile, or have the text as a wording.
+        """
+        told = [known.question for known in self.folder.known() if known.slug == slug and slug]
+        return replace(question, text=told[0].text, camera=told[0].camera) if told else None
 
     def _told_apart(self, question: Question) -> Question:
         """Return the question for any camera where that is taught, and none for this one."""

@@ -33,7 +33,7 @@ class Link:
         A start with another version or digest and the same weights is told from now on.
         """
         begun = start.begun_with(self.folder)
-        if (begun and begun != start.identity(bundle.load(Path(self.recipe.start)))
+        if (begun and begun != start.identity(start.begin(self.recipe))
                 and not run.same_start(self.recipe, self.folder)):
             raise ConfigError(f'{self.folder}: holds a training with another start_bundle, '
                               f'{begun}; remove it')
@@ -47,7 +47,7 @@ class Link:
         """Whether the bundle is there that this recipe makes of its data and its start."""
         try:
             found = bundle.load(self.out)
-            begun = (start.identity(bundle.load(Path(self.recipe.start)))
+            begun = (start.identity(start.begin(self.recipe))
                      if self.recipe.start else None)
         except bundle.BundleError:
             return False

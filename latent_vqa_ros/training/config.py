@@ -113,8 +113,8 @@ class Recipe:
     others compute in float32.
     ``data`` is a data set or several, which are shuffled together; ``limit``, where given, is how
     many records of each split of a data set are used (a list: of each data set). ``start`` is the
-    folder of a bundle whose weights training begins with; the contrastive stage is then left out.
-    ``start_share`` of its weights is mixed into the trained ones in the end.
+    name or the folder of a bundle whose weights training begins with; the contrastive stage is
+    then left out. ``start_share`` of its weights is mixed into the trained ones in the end.
     ``photos`` and ``meshes`` are folders of pictures and of things (.obj, with a .png of the same
     name) that training scenes of `tabletop_wide` are made with, beside those of all.
     """
@@ -215,11 +215,22 @@ class Recipe:
                                         stop_at=None, batch=32))
 
 
+class _Loader(yaml.SafeLoader):
+    """Takes a key once; SafeLoader keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f'{str(twice)[:40]!r} is there twice')
+        return dict(super().construct_mapping(node, deep))
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe; ConfigError names the key that is wrong."""
     try:
         text = path.read_bytes()
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _Loader)
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a date that cannot be
         raise ConfigError(f'{path}: {str(error).splitlines()[0]}') from None
     if not isinstance(document, dict):

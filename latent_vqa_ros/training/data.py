@@ -54,6 +54,9 @@ def load_data(recipe: Recipe, limit: int | None = None) -> Data:
     lower limit draws less of that part: what only the rest would teach is then left out of the
     other splits.
     """
+    for name in recipe.names:
+        if len(several := datasets.parts(name)) > 1:
+            raise DatasetError(f'data: {name}: write a list: [{", ".join(several)}]')
     found = [(datasets.load(name, limit=least(limit, most), own=recipe.own), most)
              for name, most in recipe.sources]
     parts = [mixture.first(part, least(limit, most)) for part, most in found]

@@ -7,6 +7,8 @@ reaches the same result. What follows training is assemble.py.
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ import torch
 from torch import Tensor
 
 from latent_vqa_ros import datasets
-from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
 from latent_vqa_ros.core.process import one_line
 from latent_vqa_ros.datasets.images import Pictures
+from latent_vqa_ros.datasets.record import Record
 from latent_vqa_ros.model.config import LITE0
 from latent_vqa_ros.model.towers.efficientnet_lite import SOURCE, Lite0Tower
 from latent_vqa_ros.model.vqa import LatentVqa
@@ -37,6 +39,8 @@ from latent_vqa_ros.training.data import Data, digest
 RUN = 'run.json'  # in the run folder: what decides its weights
 LATER = ('counts',)  # keys of RUN that folders of before have not
 FINETUNED = 'finetune.safetensors'  # in the run folder: the last stage's checkpoint
+
+log = logging.getLogger(__name__)
 
 
 def build(recipe: Recipe, data: Data) -> LatentVqa:
@@ -66,11 +70,13 @@ def run(recipe: Recipe, data: Data, folder: Path, device: torch.device) -> Laten
                'counts': [len(data.train), len(data.val)],
                'answers': list(data.answers), 'vocabulary': list(data.tokenizer.vocabulary)}
     if recipe.start and not finished(folder):  # then its place may hold what came of it
-        trained['start_bundle'] = start.identity(bundle.load(Path(recipe.start)))
+        trained['start_bundle'] = start.identity(start.begin(recipe))
     places = bool(recipe.pretrain.region_weight)
     described = not recipe.start and any(
         record.captions or places and record.regions for record in data.train)
     _require_rows(recipe, len(data.train), described)
+    if distributed.rank() == 0:
+        warn_of_places(recipe, data.train)
     noted = _checked(folder, trained, recipe)
     for records in () if finished(folder) else (data.train, data.val):  # broken ones: told first
         Pictures(records, recipe.preprocess).ready()
@@ -103,6 +109,14 @@ def _require_rows(recipe: Recipe, pictures: int, described: bool) -> None:
     if least < distributed.world():
         raise ConfigError(f'{recipe.file}: {distributed.world()} processes for batches of {least} '
                           'pictures; start fewer, or raise batch')
+
+
+def warn_of_places(recipe: Recipe, train: Sequence[Record]) -> None:
+    """Log a warning where weights of the recipe are for places that no picture tells."""
+    if (max(recipe.finetune.region_weight, recipe.finetune.grounding_weight)
+            and not any(record.regions for record in train)):
+        log.warning('%s: no picture of training says where its things are (truth.jsonl): '
+                    'region_weight and grounding_weight teach nothing', recipe.file)
 
 
 def same_start(recipe: Recipe, folder: Path) -> bool:

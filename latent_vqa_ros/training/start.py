@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from latent_vqa_ros.backends.torch_backend import load_model
 from latent_vqa_ros.core import bundle
 from latent_vqa_ros.core.config import ConfigError
+from latent_vqa_ros.core.models import find_model
 from latent_vqa_ros.core.tokenizer import Tokenizer
 from latent_vqa_ros.model.config import ModelConfig, architecture
 from latent_vqa_ros.model.latent_attention import LatentBlock
@@ -34,6 +35,7 @@ WEIGHTS = 'start.safetensors'  # in the run folder: what training began with
 _WORDS = 'clip.text_encoder.embedding.weight'  # one row per id
 _POSITION = 'clip.image_encoder.position'  # one row per cell of the grid
 _STEM = re.compile(r'(clip\.image_encoder\.stem\.)(\d+)(\..*)')
+_LINKS = 20  # trainings that a bundle tells of, the newest: a manifest is nested so deep at most
 _FITTED = ('bank', 'feature_mean', 'feature_whiten', *NEW_BUFFERS)  # after training, to the data
 
 
@@ -48,6 +50,11 @@ def take_over(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer, folder: Pa
     _silence(model)
     model.load_state_dict(weights, strict=False)
     _keep(folder, recipe, weights, new, begun)
+
+
+def begin(recipe: Recipe) -> bundle.Bundle:
+    """Return the bundle ``recipe.start``, a name or a folder; BundleError where there is none."""
+    return bundle.load(find_model(recipe.start))
 
 
 def identity(found: bundle.Bundle) -> str:
@@ -87,7 +94,11 @@ def same(recipe: Recipe, folder: Path, vocabulary: Sequence[str]) -> bool:
 
 def history(folder: Path) -> dict[str, Any]:
     """Return what the bundle that training began with says of its own training."""
-    return dict(checkpoint.load_tensors(folder / WEIGHTS)[1].get('training', {}))
+    told = last = dict(checkpoint.load_tensors(folder / WEIGHTS)[1].get('training', {}))
+    for _ in range(_LINKS):
+        last = last.get('before', {})
+    last.pop('before', None)
+    return told
 
 
 @torch.no_grad()
@@ -111,7 +122,7 @@ def _keep(folder: Path, recipe: Recipe, weights: dict[str, Tensor], new: list[in
     if distributed.rank() == 0:
         checkpoint.save_tensors(folder / WEIGHTS, weights, {
             'bundle': begun, 'new_words': new, 'training': dict(
-                bundle.load(Path(recipe.start)).manifest.training)})
+                begin(recipe).manifest.training)})
 
 
 def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
@@ -119,7 +130,7 @@ def _taken(model: LatentVqa, recipe: Recipe, tokenizer: Tokenizer) -> tuple[
     """Return the bundle's weights as the model has them, the rows of words that are new to it, and
     its name, version and digest.
     """
-    found = bundle.load(Path(recipe.start))
+    found = begin(recipe)
     theirs, ours = architecture(found.manifest), recipe.model
     if theirs.answer_table:
         raise ConfigError(f'start: {recipe.start} learned a vector for each answer '

@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
@@ -29,8 +30,10 @@ PATIENCE = 20.0  # s that a send may take
 AGAIN = 1.0  # s until a task that goes on is ended again
 RATE, BURST = 20.0, 60.0  # messages per second, and at once; above, the browser is let go
 GONE = (OSError, TimeoutError, asyncio.TimeoutError)  # two classes before Python 3.11
+SLOW = ('set', 'enable')  # that wait for the node; nothing else waits for them
 QUICK = ('drawn',)  # messages that no rate is set for: at most one per picture
 
+_waiting = ThreadPoolExecutor(4, 'page-waits')
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +78,7 @@ class Browser:
         self._drawn.set()
         self._allowance = BURST
         self._counted = time.monotonic()
+        self._turns = {slow: asyncio.Lock() for slow in (False, True)}
         self._jobs: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
@@ -182,8 +186,11 @@ class Browser:
             job.add_done_callback(self._jobs.discard)
 
     async def _have_done(self, command: Command) -> None:
+        slow = command['do'] in SLOW
         try:
-            why = await asyncio.to_thread(self._source.do, command)
+            async with self._turns[slow]:  # in the order in which the browser says it
+                why = await self._loop.run_in_executor(_waiting if slow else None,
+                                                       self._source.do, command)
         except Exception as error:  # a fault of ours: said, and the browser stays
             log.exception('a command failed')
             why = f'That failed: {one_line(error)}'

@@ -182,7 +182,8 @@ async def serve(source: Source, safety: Safety, port: int,
     page = Page(source, safety)
     # No access log: an address may hold the token.
     runner = web.AppRunner(page.app, access_log=None, keepalive_timeout=KEEP_ALIVE,
-                           lingering_time=LINGER, handle_signals=False)
+                           lingering_time=LINGER, handle_signals=False,
+                           auto_decompress=False)  # a body may unpack to a thousand times its size
     await runner.setup()
     assert runner.server is not None
     page.connections = Connections(runner.server)

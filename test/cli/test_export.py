@@ -29,3 +29,9 @@ def test_graphs_that_fail_their_check_replace_none(tmp_path, monkeypatch):
 def test_a_model_that_is_none_leaves_no_folder(tmp_path):
     assert main(['export', '--model', 'nope', '--out', str(tmp_path / 'out')]) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_that_answers_nothing_leaves_no_folder(tmp_path, caplog):
+    assert main(['export', '--model', 'lite0', '--out', str(tmp_path / 'out')]) == 1
+    assert 'of kind features' in caplog.text
+    assert list(tmp_path.iterdir()) == []

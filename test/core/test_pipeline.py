@@ -163,6 +163,18 @@ def test_below_the_threshold_the_answer_is_unsure_and_still_told(red_circle):
     assert '1' in detail.reason
 
 
+@pytest.mark.parametrize(('question', 'status'), [
+    ('what shape is present?', Status.UNSURE), ('what color is the circle', Status.UNSURE),
+    ('is a circle present?', Status.OK)])
+def test_a_yes_is_no_answer_to_what_and_which(pipeline, red_circle, question, status):
+    logits = np.array([9.0 * (answer == 'yes') for answer in pipeline.bundle.manifest.answers])
+    pipeline.backend = SimpleNamespace(encode=pipeline.backend.encode,
+                                       answer=lambda *_: (logits, None))
+    detail = pipeline.respond(Request(question), frame(red_circle))
+    assert (detail.status, detail.top[0][0]) == (status, 'yes')
+    assert status is Status.OK or "answered 'yes'" in detail.reason
+
+
 @pytest.mark.parametrize('value', [np.nan, np.inf])
 def test_logits_that_are_no_numbers_give_no_answer_and_valid_json(pipeline, red_circle, value):
     logits = np.full(len(pipeline.bundle.manifest.answers), value)

@@ -68,6 +68,8 @@ def test_json_carries_id_and_camera():
 
 @pytest.mark.parametrize(('message', 'said'), [
     ('', 'empty'), ('   ', 'empty'), ('@front', 'empty'), ('@left is it red?', "'left'"),
+    ('{"id": true, "question": "x"}', 'the id must be'),
+    ('{"question": " @rear is it red?"}', 'stands under "camera"'),
     ('{"question": "x"', 'broken JSON'), ('{"id": 1}', '"question"'),
     ('{"question": 5}', '"question"'), ('{"question": "x", "camera": 5}', 'camera'),
     ('{"question": "x", "camera": "left"}', "'left'"), ('{"question": "x", "id": []}', 'id'),

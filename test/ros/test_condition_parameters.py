@@ -27,6 +27,7 @@ def test_words_that_yaml_takes_for_true_and_false_are_taken_as_words(robot, name
 
 @pytest.mark.parametrize(('given', 'reason'), [
     ({'red.question': ' '}, 'red.question: say what'),
+    ({'red.question': '@rear is it red?'}, 'red.question: the text alone'),
     ({'red.expected': []}, 'red.expected: name a word'),
     ({'red.expected': 1}, 'quote them'),
     ({'red.camera': 'moon'}, 'red.camera: unknown camera'),

@@ -9,13 +9,18 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: pip ros-jazzy-rclpy')
 from helpers.node_harness import QUESTION, until
 from helpers.pupil import LID, Pupil
+from teach.conftest import show
 
+from latent_vqa_ros import backends
 from latent_vqa_ros.core.answer import Detail
 from latent_vqa_ros.core.pipeline import Frame
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.ros import teaching
 from latent_vqa_ros.ros.parameters import Settings
+from latent_vqa_ros.teach.features import RegionEncoder
+from latent_vqa_ros.teach.folder import Folder
 from latent_vqa_ros.teach.messages import Message
+from latent_vqa_ros.teach.teacher import Teacher
 
 
 def detail(id_, **fields):
@@ -149,3 +154,42 @@ def test_frames_of_messages_that_wait_behind_a_question_take_bounded_memory(pupi
     assert [one['status'] for one in pupil.documents] == 2 * ['overloaded']
     gate.set()
     until(lambda: len(pupil.documents) == 6, 'those that waited')
+
+
+def test_a_correction_is_a_shot_of_the_question_that_answered(robot, tmp_path):
+    teacher = Teacher(Folder(tmp_path / 'taught'),
+                      RegionEncoder(lambda: backends.open_features('lite0')))
+    show(teacher)  # for any camera
+    assert teacher.do(Message('fit', question=LID))['status'] == 'ok'
+    pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
+                        cameras=['front', 'back']))
+    for seed, camera in ((7777, 'front'), (7778, 'back')):
+        pupil.look('yes', seed, 1000, camera)
+    begun = pupil.say(do='add', question=LID, answer='yes', camera='back')
+    assert (begun['slug'], begun['camera']) == ('is-the-lid-open-2', 'back')
+    pupil.say(do='add', question='is it shut?', answer='no', wordings=[LID])
+    assert pupil.documents[-1]['camera'] == 'front'
+    for camera in ('front', 'back'):
+        pupil.robot.say(json.dumps({'id': camera, 'question': LID, 'camera': camera}))
+        until(lambda name=camera: name in [one['id'] for one in pupil.robot.details], camera)
+        said = pupil.say(do='correct', about=camera, answer='yes')
+        assert (said['status'], said['slug'], said['camera']) == ('ok', 'is-the-lid-open', '')
+
+
+def test_a_camera_without_a_name_names_none(robot, tmp_path):
+    pupil = Pupil(robot(taught_folder=str(tmp_path / 'taught'), max_image_age=0.0,
+                        cameras=['front', 'back']))
+    for number, camera in enumerate(({}, {'camera': ''}, {'camera': None})):
+        pupil.look('yes', number, 1 + number, 'front')
+        said = pupil.say(do='add', question=LID, answer='yes', **camera)
+        assert (said['slug'], said['camera'], said['shots']) == (
+            'is-the-lid-open', 'front', {'yes': 1 + number})
+
+
+@pytest.mark.parametrize('shot', ['', None])
+def test_a_shot_without_a_name_forgets_nothing(pupil, shot):
+    pupil.look('yes', 1, 1)
+    pupil.say(do='add', question=LID, answer='yes')
+    said = pupil.say(do='forget', question=LID, shot=shot)
+    assert (said['status'], 'leave it out' in said['reason']) == ('bad_message', True)
+    assert pupil.say(do='show', question=LID)['shots'] == {'yes': 1}

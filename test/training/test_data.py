@@ -96,6 +96,11 @@ def test_two_data_sets_are_asked_and_answered_as_one_each_within_its_limit(tmp_p
     assert (len(smoke.train), smoke.answers) == (2, found.answers)
 
 
+def test_a_mixture_is_written_as_a_list(tmp_path):
+    with pytest.raises(DatasetError, match=r'write a list: \[.*one, .*two\]'):
+        load_data(Recipe('x', f'{tmp_path / "one"} + {tmp_path / "two"}', limit=1))
+
+
 def told(split, number, question, answer, thing):
     return Record(Path(f'{split}{number}.png'), split, (Question(question, answer, 'x'),),
                   (f'a {thing}',), (Region(f'a {thing}', (0.5, 0.5)),))

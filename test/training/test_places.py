@@ -10,6 +10,8 @@ from hypothesis import strategies as st  # noqa: E402
 from latent_vqa_ros.core.config import PreprocessConfig  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.datasets.record import Phrase, Question, Record, Region  # noqa: E402
+from latent_vqa_ros.training import run  # noqa: E402
+from latent_vqa_ros.training.config import Recipe, StageConfig  # noqa: E402
 from latent_vqa_ros.training.places import PlacedRecords  # noqa: E402
 
 TOKENIZER = Tokenizer(('a', 'ball', 'color', 'cube', 'is', 'nothing', 'red', 'the', 'what'), 8)
@@ -127,3 +129,13 @@ def test_nothing_is_said_of_pictures_whose_things_nobody_told():
                            TOKENIZER, GRID)
     batch = placed.batch([0, 1, 2], np.random.default_rng(0), np.zeros(9, bool))
     assert set(batch.region_r3[:, 0].tolist()) == {1, 2}
+
+
+def test_weights_of_places_that_no_picture_tells_are_warned_of(caplog):
+    for weights, regions, warned in (({'region_weight': 1.0}, (), True), ({}, (), False),
+                                     ({'grounding_weight': 1.0}, (), True),
+                                     ({'region_weight': 1.0}, (Region('x', (0.5, 0.5)),), False)):
+        caplog.clear()
+        run.warn_of_places(Recipe('x', 'y', finetune=StageConfig(**weights)),
+                           [record(regions=regions)])
+        assert ('teach nothing' in caplog.text) == warned

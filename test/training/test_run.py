@@ -267,10 +267,12 @@ def test_places_alone_are_aligned_only_where_the_recipe_says_so(tmp_path, monkey
     assert ran == stages
 
 
-def test_a_device_that_would_be_ignored_is_refused():
-    done = latent_vqa('quantize', RECIPE, '--model', 'easy_vqa', '--device', 'cpu')
+@pytest.mark.parametrize(('option', 'said'), [
+    (('--device', 'cpu'), '--device: with --model'), (('--smoke',), '--smoke: goes without')])
+def test_an_option_that_would_be_ignored_is_refused(option, said):
+    done = latent_vqa('quantize', RECIPE, '--model', 'easy_vqa', *option)
     assert done.returncode == 2
-    assert '--device: with --model' in done.stderr.splitlines()[-1]
+    assert said in done.stderr.splitlines()[-1]
 
 
 def test_quantize_refuses_a_training_that_is_not_finished(tmp_path):

@@ -18,17 +18,20 @@ from latent_vqa_ros.core.manifest import WEIGHTS  # noqa: E402
 from latent_vqa_ros.core.tokenizer import Tokenizer  # noqa: E402
 from latent_vqa_ros.model.config import ModelConfig, architecture  # noqa: E402
 from latent_vqa_ros.model.vqa import LatentVqa  # noqa: E402
-from latent_vqa_ros.training import export  # noqa: E402
+from latent_vqa_ros.training import checkpoint, export  # noqa: E402
 from latent_vqa_ros.training.config import Recipe  # noqa: E402
 from latent_vqa_ros.training.start import (  # noqa: E402
     _FITTED,
     _as_deep_as,
+    begin,
     begun_with,
+    history,
     identity,
     mix,
     same,
     take_over,
 )
+from latent_vqa_ros.training.start import WEIGHTS as START  # noqa: E402
 
 
 @pytest.fixture
@@ -255,3 +258,19 @@ def test_a_shallower_model_is_refused(recipe, tmp_path):
     tokenizer = Tokenizer(('a',), 8)
     with pytest.raises(ConfigError, match='may grow'):
         take_over(fresh(other, tokenizer), other, tokenizer, tmp_path)
+
+
+def test_a_start_may_be_the_name_of_a_model():
+    assert begin(Recipe('x', 'y', start='easy_vqa')).manifest.name == 'easy_vqa'
+
+
+def test_a_bundle_tells_of_the_newest_trainings_before_it(tmp_path):
+    told = {'recipe': '0.yaml'}
+    for number in range(1, 40):
+        told = {'recipe': f'{number}.yaml', 'before': told}
+    checkpoint.save_tensors(tmp_path / START, {'x': torch.zeros(1)}, {'training': told})
+    found, recipes = history(tmp_path), []
+    while found:
+        recipes.append(found['recipe'])
+        found = found.get('before')
+    assert recipes == [f'{number}.yaml' for number in range(39, 18, -1)]

@@ -1,5 +1,6 @@
 """What an attacker sends loses nothing, shows nothing, and leaves the page to its people."""
 
+import gzip
 import socket
 import struct
 import time
@@ -92,6 +93,13 @@ def test_the_right_token_is_shown_once_and_stands_in_no_log_and_no_cookie(locked
 def test_the_form_of_the_token_is_short_and_of_one_kind(locked, body, kind, status):
     assert locked.request('POST', '/token', body.encode(), Content_Type=kind,
                           Origin=f'http://{locked.host}')[0] == status
+
+
+def test_a_body_is_not_unpacked(locked):
+    """A few bytes may unpack to gigabytes, before anything asks how long they are."""
+    packed = gzip.compress(f'token={TOKEN}'.encode())
+    assert locked.request('POST', '/token', packed, Content_Type=FORM, Content_Encoding='gzip',
+                          Origin=f'http://{locked.host}')[0] == 401
 
 
 @pytest.mark.parametrize(('head', 'begun'), [

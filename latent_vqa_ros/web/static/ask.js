@@ -196,7 +196,10 @@ export class Ask {
   }
 
   mayCorrect(detail) {
-    return this.canTeach && detail && detail.id !== null && detail.image_age_ms !== null
+    // a whole number above 2^53 was rounded by JSON.parse: it may be another answer's id
+    const {id} = detail || {};
+    return this.canTeach && detail && id !== null && detail.image_age_ms !== null
+      && (typeof id !== 'number' || !Number.isInteger(id) || Number.isSafeInteger(id))
       && !this.stage.isUpload(detail.camera) && this.newest.get(nameOf(detail)) === detail;
   }
 
