@@ -4,8 +4,9 @@ example:
   latent_vqa questions --model easy_vqa
 
 Prints example questions (one for each way to begin; --json has all), the answers it can give and
-the words it knows. A question may use these words only; any other is answered with the status
-unknown_words.
+the words it knows. A question may use these words only, and in the ways that the examples show
+(--json): any other word is answered with the status unknown_words, many another way, such as
+"near the ball" where only "near the edge" was taught, with bad_question.
 """
 
 from __future__ import annotations
