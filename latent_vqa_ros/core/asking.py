@@ -3,7 +3,8 @@
 The rules are lists of English words, all of them here. A rule binds no model whose own examples
 break it: one in another language, or one that answers to single words, is asked in its own way.
 A model reads "are there more than 2 cubes" as "are there more cubes" and is sure of its answer:
-what it was never asked is refused. Knows nothing of vocabularies, and of answers yes and no alone.
+what it was never asked is refused (`untaught` has further ways). Knows nothing of vocabularies,
+and of answers yes, no and numbers alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from latent_vqa_ros.core.tokenizer import words
+from latent_vqa_ros.core.untaught import WAYS
 
 
 def _listed(text: str) -> frozenset[str]:
@@ -36,9 +38,10 @@ _SUBJECTS = _listed("""
     a an the it there any anything something this that these those all some one two more fewer you
     they he she we i your his her its their exactly
 """)  # of a verb that stands before them, in a question
+_OPENING = [['what'], ["what's"], ['which'], ['who'], ['where'], ['how'], ['count'], ['number']]
+_COMPARED = _listed('equal larger smaller more fewer less than as or')
+_NUMBERING = _QUESTION_WORDS | {'count', 'number', 'or'}  # that a number may answer
 _BEGINNINGS = frozenset(('what', "what's", 'how', 'count'))  # of a question, without a sign, too
-_OPENING = [[word] for word in (
-    'what', "what's", 'which', 'who', 'where', 'when', 'why', 'how', 'count', 'number')]
 _OPEN = _VERBS | _COURTESY | _listed("""
     a an the to of in on at by for from with than or and not if tell say give show about exactly
     behind near inside beside above below under nearer closer
@@ -55,13 +58,6 @@ _CLAUSE = _RELATIVE | {'if', 'whether', 'than', 'as'}  # whose verb asks nothing
 _INVERTED = _listed('is are was were does did')  # "have the", "do the" go on with "do they"
 _OF_A_CLAUSE = _listed('true right correct likely possible look looks seem')  # "is it true…"
 _TAG = re.compile(r',\s*right\W*$', re.IGNORECASE)
-_PLACES = _listed("""
-    left right to on in inside at near close nearer closer further farther behind beside under
-    now please""")  # after "anything"
-_GOES_ON = {'front': ('of',), 'near': ('the', 'edge'), 'close': ('to',), 'at': ('the', 'edge'),
-            'nearer': ('than',), 'closer': ('than',), 'further': ('away',), 'farther': ('away',)}
-_EDGE = frozenset(('near', 'close', 'at'))  # of the table; nothing else is near anything
-_HOLDERS = _listed('tray gripper hand robot picture image photo frame scene')
 _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
@@ -75,6 +71,7 @@ class _Rule(NamedTuple):
 
     breaks: Callable[[str, Sequence[str]], bool]
     reason: str
+    taught: frozenset[str] = frozenset()  # words of an example, without which it binds nobody
 
 
 class Asking:
@@ -84,7 +81,8 @@ class Asking:
         self._examples = {example: frozenset(words(example)) for example in examples}
         broken = frozenset[int]().union(*map(kinds, examples))
         self._rules = [rule for number, rule in enumerate(_RULES)
-                       if examples and not broken & {_FIRST, number}]
+                       if examples and not broken & {_FIRST, number}
+                       and any(map(rule.taught.issubset, self._examples.values()))]
 
     def why_not(self, text: str, said: Sequence[str]) -> str:
         """Return why ``text``, of the words ``said``, is not one question; empty where it is."""
@@ -101,8 +99,13 @@ class Asking:
 
 
 def answers_another(said: Sequence[str], answer: str) -> bool:
-    """Return whether "what", "which" or "how" is answered as "is it" would be: yes or no."""
-    return answer in ('yes', 'no') and _without_courtesy(list(said))[:1] in _OPENING
+    """Return whether "what" and "how many" are answered yes or no, or "is it" with a number."""
+    rest = _without_courtesy(list(said))
+    if _COMPARED.isdisjoint(rest) and answer in ('yes', 'no'):
+        attribute = rest[:1] == ['the'] and not _ATTRIBUTES.isdisjoint(rest[1:2])
+        return rest[:1] in _OPENING or attribute and _VERBS.isdisjoint(rest)
+    return (answer.isdecimal() and not _VERBS.isdisjoint(rest[:1])
+            and _NUMBERING.isdisjoint(rest))
 
 
 def kinds(question: str) -> frozenset[int]:
@@ -138,52 +141,6 @@ def _names_a_side(text: str, said: Sequence[str]) -> bool:
     return any(word == 'left' and after != 'of'
                or word == 'right' and after != 'of' and (before == 'the' or not after and not tag)
                for before, word, after in zip(('', *said), said, (*said[1:], ''), strict=False))
-
-
-def _names_a_place(_text: str, said: Sequence[str]) -> bool:
-    """Return whether a place is said as none was: "near the ball", "in front", "closer to"."""
-    return any(word in _GOES_ON and after not in _GOES_ON[word]
-               or word in _EDGE and 'edge' not in said[i + 1:i + 4]
-               for i, (word, after) in enumerate(zip(said, (*said[1:], ''), strict=True)))
-
-
-def _names_the_table(_text: str, said: Sequence[str]) -> bool:
-    return any(word == 'table' and tuple(said[max(0, i - 3):i]) != ('edge', 'of', 'the')
-               for i, word in enumerate(said))
-
-
-def _is_in_a_thing(_text: str, said: Sequence[str]) -> bool:
-    return any(word in ('in', 'inside') and after in ('a', 'an', 'the') and thing not in _HOLDERS
-               for word, after, thing in zip(said, said[1:], said[2:], strict=False))
-
-
-def _compares_things(_text: str, said: Sequence[str]) -> bool:
-    """Return whether a size is compared with that of a thing, not numbers with each other."""
-    return any(word in ('larger', 'smaller', 'bigger') and 'number' not in said[:i]
-               for i, word in enumerate(said))
-
-
-def _asks_a_difference(_text: str, said: Sequence[str]) -> bool:
-    return any(word in ('more', 'fewer', 'less') and (
-        'many' in said[:i] or not {'than', 'or'} & {*said[i + 1:]})
-        for i, word in enumerate(said))
-
-
-def _asks_of_the_picture(_text: str, said: Sequence[str]) -> bool:
-    """Return whether "what" or "which" is of the picture, which holds all there is."""
-    return ('picture' in said and 'number' not in said
-            and not {'what', "what's", 'which'}.isdisjoint(said))
-
-
-def _asks_if_anything_is(_text: str, said: Sequence[str]) -> bool:
-    """Return whether "anything" is to be red or a cube: "is anything red", "…anything is red"."""
-    return any(word in ('anything', 'something') and not _PLACES.issuperset(
-        [after for after in said[i + 1:i + 3] if after != 'is'][:1])
-        for i, word in enumerate(said))
-
-
-def _asks_of_several(_text: str, said: Sequence[str]) -> bool:
-    return any(pair == ('are', 'the') for pair in zip(said, said[1:], strict=False))
 
 
 def _states(text: str, said: Sequence[str]) -> bool:
@@ -306,14 +263,4 @@ _RULES = (
     _Rule(_compares_with_a_number, NEVER.format('to compare with a number ("than 2")')),
     _Rule(_names_a_side, NEVER.format('with "left" or "right" but in "left of", "right of"')),
     _Rule(_chooses, NEVER.format('to choose between two ("or")')),
-    _Rule(_names_a_place, NEVER.format(
-        'with "near", "close", "at" but of the edge, with "nearer", "closer", "further" but in '
-        '"closer than", "further away than", with "front" but in "in front of"')),
-    _Rule(_names_the_table, NEVER.format('about the table but for its edge')),
-    _Rule(_is_in_a_thing, NEVER.format('with "in" but in the tray, the gripper or the picture')),
-    _Rule(_compares_things, NEVER.format('to compare things by size ("larger", "smaller")')),
-    _Rule(_asks_a_difference, NEVER.format(
-        'with "more", "fewer", "less" but in "are there more … than …"')),
-    _Rule(_asks_of_the_picture, NEVER.format('with "what" or "which" about the picture')),
-    _Rule(_asks_if_anything_is, NEVER.format('with "anything" or "something" but where it is')),
-    _Rule(_asks_of_several, NEVER.format('about several things at once ("are the …")')))
+    *(_Rule(way.asks, NEVER.format(way.reason), way.taught) for way in WAYS))

@@ -34,7 +34,7 @@ from latent_vqa_ros.teach.judge import NEEDED, SURER
 from latent_vqa_ros.teach.known import VERSIONS, Known
 from latent_vqa_ros.teach.learn import Learner, picture, warnings
 from latent_vqa_ros.teach.messages import FAILED, NOT_TRUSTED, REFUSED, Message, blank
-from latent_vqa_ros.teach.question import Question, TeachError, check_region
+from latent_vqa_ros.teach.question import Question, TeachError, check_region, normal
 from latent_vqa_ros.teach.shots import Shot
 from latent_vqa_ros.teach.taught import Eye, load
 
@@ -108,7 +108,9 @@ class Teacher:
 
         Another one may be taught for the camera meanwhile, or have the text as a wording.
         """
-        told = [known.question for known in self.folder.known() if known.slug == slug and slug]
+        told = [known.question for known in self.folder.known() if slug and known.slug == slug
+                and known.question.camera in ('', question.camera)
+                and normal(question.text) in known.question.keys]
         return replace(question, text=told[0].text, camera=told[0].camera) if told else None
 
     def _told_apart(self, question: Question) -> Question:

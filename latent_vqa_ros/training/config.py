@@ -219,10 +219,13 @@ class _Loader(yaml.SafeLoader):
     """Takes a key once; SafeLoader keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.YAMLError(f'{str(twice)[:40]!r} is there twice')
+        seen = set[tuple[str, str]]()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            told = key.tag, str(key.value)
+            if told in seen:
+                raise yaml.YAMLError(f'line {key.start_mark.line + 1}: {told[1][:40]!r} is there '
+                                     'twice')
+            seen.add(told)
         return dict(super().construct_mapping(node, deep))
 
 

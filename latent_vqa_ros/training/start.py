@@ -95,7 +95,7 @@ def same(recipe: Recipe, folder: Path, vocabulary: Sequence[str]) -> bool:
 def history(folder: Path) -> dict[str, Any]:
     """Return what the bundle that training began with says of its own training."""
     told = last = dict(checkpoint.load_tensors(folder / WEIGHTS)[1].get('training', {}))
-    for _ in range(_LINKS):
+    for _ in range(_LINKS - 1):
         last = last.get('before', {})
     last.pop('before', None)
     return told

@@ -85,12 +85,12 @@ def white_tables(records: Sequence[Record],
 
     Too few among all, they are taken for overexposed where they do not count as familiar twice.
     """
-    searched, found = records[::-(-len(records) // _SEARCHED)], []
+    searched, found = records[::-(-len(records) // _SEARCHED)], list[Record]()
     for start in tqdm(range(0, len(searched), _CHUNK), 'white tables', leave=False):
-        images = load_images(searched[start:start + _CHUNK], preprocess)
-        found.append(images[(images.min(axis=3) > _WHITE).mean(axis=(1, 2)) > _MUCH])
-    tables = np.concatenate(found)
-    return tables[::max(1, -(-len(tables) // _TABLES))]
+        chunk = searched[start:start + _CHUNK]
+        white = (load_images(chunk, preprocess).min(axis=3) > _WHITE).mean(axis=(1, 2)) > _MUCH
+        found += [record for record, much in zip(chunk, white, strict=True) if much]
+    return load_images(found[::max(1, -(-len(found) // _TABLES))], preprocess)
 
 
 def _part(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
@@ -33,7 +33,6 @@ GONE = (OSError, TimeoutError, asyncio.TimeoutError)  # two classes before Pytho
 SLOW = ('set', 'enable')  # that wait for the node; nothing else waits for them
 QUICK = ('drawn',)  # messages that no rate is set for: at most one per picture
 
-_waiting = ThreadPoolExecutor(4, 'page-waits')
 log = logging.getLogger(__name__)
 
 
@@ -62,8 +61,10 @@ class Browser:
     """Serves one WebSocket until it closes."""
 
     def __init__(self, socket: web.WebSocketResponse, source: Source, pictures: Pictures,
-                 viewers: Viewers) -> None:
+                 viewers: Viewers, waiting: Executor | None = None) -> None:
+        """``waiting`` has the threads in which SLOW commands wait."""
         self._socket = socket
+        self._waiting = waiting
         self._source = source
         self._pictures = pictures
         self._viewers = viewers
@@ -79,7 +80,7 @@ class Browser:
         self._allowance = BURST
         self._counted = time.monotonic()
         self._turns = {slow: asyncio.Lock() for slow in (False, True)}
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._jobs: dict[bool, set[asyncio.Task[None]]] = {slow: set() for slow in (False, True)}
 
     async def serve(self) -> None:
         """Talk until the browser is gone or is let go."""
@@ -90,7 +91,7 @@ class Browser:
         finally:
             end()
             self._look_at(None)
-            for job in self._jobs:
+            for job in self._jobs[True]:  # the others are done: they were said
                 job.cancel()
             left = set(tasks)
             while left:  # before Python 3.12 wait_for may swallow a cancel
@@ -182,14 +183,15 @@ class Browser:
             self._drawn.set()
         elif command['do']:
             job = asyncio.create_task(self._have_done(command))
-            self._jobs.add(job)
-            job.add_done_callback(self._jobs.discard)
+            jobs = self._jobs[command['do'] in SLOW]
+            jobs.add(job)
+            job.add_done_callback(jobs.discard)
 
     async def _have_done(self, command: Command) -> None:
         slow = command['do'] in SLOW
         try:
             async with self._turns[slow]:  # in the order in which the browser says it
-                why = await self._loop.run_in_executor(_waiting if slow else None,
+                why = await self._loop.run_in_executor(self._waiting if slow else None,
                                                        self._source.do, command)
         except Exception as error:  # a fault of ours: said, and the browser stays
             log.exception('a command failed')

@@ -13,6 +13,7 @@ import gzip
 import mimetypes
 import signal
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Page:
     def __init__(self, source: Source, safety: Safety) -> None:
         self._source = source
         self._safety = safety
+        self.waiting = ThreadPoolExecutor(4, 'page-waits')
         self._files = {path.name: _File(path) for path in sorted(STATIC.iterdir())
                        if path.is_file()}
         self._pictures = Pictures(source.seen)
@@ -109,7 +111,8 @@ class Page:
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
-            await Browser(socket, self._source, self._pictures, self._viewers).serve()
+            await Browser(socket, self._source, self._pictures, self._viewers,
+                          self.waiting).serve()
         finally:
             self._sockets.discard(socket)
             if not socket.closed and request.transport:
@@ -199,6 +202,7 @@ async def serve(source: Source, safety: Safety, port: int,
     finally:
         await runner.cleanup()
         source.close()
+        page.waiting.shutdown(cancel_futures=True)  # as asyncio does with its own
 
 
 def _address(host: str, port: int) -> str:

@@ -8,7 +8,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from latent_vqa_ros.backends import open_pipeline
-from latent_vqa_ros.core.asking import _FUNCTION, _VERBS, NOTHING, TWICE, Asking
+from latent_vqa_ros.core.asking import (
+    _FUNCTION,
+    _VERBS,
+    NOTHING,
+    TWICE,
+    Asking,
+    answers_another,
+)
 from latent_vqa_ros.core.questions import Request
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.core.tokenizer import words
@@ -175,12 +182,20 @@ def test_what_asks_without_a_question_word_in_front_is_a_question(text):
     ('is the cube near the ball?', '"near"'), ('what is close to the red cube', '"close"'),
     ('is the cube closer to the gripper than the ball?', '"closer"'),
     ('what is in front?', '"front"'), ('is there a ball in the bowl', '"in"'),
-    ('is the mug larger than the bowl?', '"larger"'), ('what is the smaller cube', '"smaller"'),
+    ('is the mug larger than the bowl?', '"larger"'), ('what is the smaller cube', '"larger"'),
     ('how many more cubes than balls are there?', '"more"'), ('are there more cubes?', '"more"'),
     ('what is in the picture?', 'picture'), ('what color is the cube in the picture', 'picture'),
     ('is anything red?', '"anything"'), ('tell me if anything is red', '"anything"'),
-    ('do you see something blue?', '"something"'),
-    ('are the cubes red?', 'several'), ('what color are the cubes', 'several')])
+    ('do you see something blue?', '"anything"'),
+    ('are the cubes red?', 'several'), ('what color are the cubes', 'several'),
+    ('are balls red?', 'several'), ('is any object red', '"anything"'),
+    ('please tell me the colour of the mug in the picture', 'picture'),
+    ('tell me the number of cubes in the picture', 'picture'),
+    ('how big is the cube in the picture', 'picture'), ('are there 2 bowls?', '"exactly"'),
+    ('do you see two bowls', '"exactly"'), ('is the ball as large as the cube', '"as large'),
+    ('is the color of the ball equal to the color of the cube', '"equal"'),
+    ('how many things are at the edge of the table', 'edge'), ('what is the ball on', '"on"'),
+    ('what is farther away?', '"away"')])
 def test_what_the_model_was_never_asked_gets_no_answer(text, never):
     detail = MODELS['tabletop'].respond(Request(text), None)
     assert detail.status is Status.BAD_QUESTION
@@ -197,9 +212,40 @@ def test_what_the_model_was_never_asked_gets_no_answer(text, never):
     'is there anything in the tray', 'how many things are in the picture',
     'is the ball farther away than the cube', 'tell me whether anything is right of the cup',
     'is the number of cubes larger than the number of balls', 'is there a ball in the gripper',
-    'is anything to the left of the cube'])
+    'is anything to the left of the cube', 'is there anything that is in front of the cone',
+    'does anything stand to the left of the green mug', 'is there something the robot is holding',
+    'is there anything that is red', 'is anything here in the tray', 'are any things red',
+    'is it holding something robot', 'is the mug further than the bowl', 'is it near to the edge',
+    'is the ball near the table edge', 'is the ball close to the table edge',
+    'is the ball in the front of the cube', 'is the ball at the left of the cube',
+    'is the count of cubes larger than the count of balls', 'is the mug in the picture red',
+    'are there many more balls than cubes', 'are there exactly 2 bowls',
+    'is the number of bowls two', 'is the cube right on top of the ball'])
 def test_what_is_like_it_and_was_asked_is_answered(text):
     assert why_not(text) == ''
+
+
+@pytest.mark.parametrize('text', [
+    'is the cup on the table', 'is the cup near the door', 'is there a cup in the box',
+    'is the shelf larger than the desk', 'are the doors open', 'are there two doors'])
+def test_a_model_that_was_asked_nothing_like_it_is_not_bound(text):
+    asking = Asking(['is the cup on the desk?', 'what is on the shelf?', 'is the door open?'])
+    assert why_not(text, asking) == ''
+
+
+@pytest.mark.parametrize(('text', 'answer', 'another'), [
+    ('what is in the tray', 'yes', True), ('please tell me what is in the tray', 'no', True),
+    ('how many cubes are there', 'yes', True), ('count the cubes', 'no', True),
+    ('tell me the colour of the cube', 'yes', True), ('number of cubes', 'no', True),
+    ('is there a cube', '1', True), ('are there red things', '2', True),
+    ('is there a cube', 'no', False), ('what is in the tray', 'nothing', False),
+    ('what is in the tray', 'cube', False), ('how many cubes are there', '2', False),
+    ('can you tell me how many cubes there are', '2', False),
+    ('do you see how many cubes there are', '2', False), ('can you count the cubes', '2', False),
+    ('number of cubes equal to number of balls', 'yes', False),
+    ('the colour of the cube is red', 'yes', False)])
+def test_an_answer_of_another_kind_answers_another_question(text, answer, another):
+    assert answers_another(words(text), answer) == another
 
 
 def test_a_model_that_was_asked_it_is_asked_it():

@@ -1,9 +1,12 @@
 """Which question and which answer a shot is of, where texts differ in what means nothing."""
 
 import pytest
+from teach.conftest import QUESTION, SECOND, draw
 
 from latent_vqa_ros.teach.folder import Folder
+from latent_vqa_ros.teach.messages import Message
 from latent_vqa_ros.teach.question import Question, TeachError
+from latent_vqa_ros.teach.teacher import Taken
 
 LID = Question('is the lid open?')
 
@@ -64,3 +67,12 @@ def test_what_is_linked_is_forgotten_again_and_again_and_what_is_behind_stays(tm
         here.forget(here.find(LID.text))
         assert here.known() == []
         assert (real / 'question.yaml').exists()
+
+
+def test_a_correction_reaches_no_question_that_has_the_folder_of_a_forgotten_one(teacher):
+    added = teacher.do(Message('add', question=QUESTION, answer='yes', camera='side'),
+                       Taken(draw('yes', 1), SECOND, 'side'))
+    assert added['slug'] == 'is-the-lid-open'
+    front = Taken(draw('no', 2), 9 * SECOND, 'front', QUESTION, 'is-the-lid-open')
+    said = teacher.do(Message('correct', about='a', answer='no'), front)
+    assert (said['status'], said['camera'], said['shots']) == ('ok', 'front', {'no': 1})

@@ -273,4 +273,4 @@ def test_a_bundle_tells_of_the_newest_trainings_before_it(tmp_path):
     while found:
         recipes.append(found['recipe'])
         found = found.get('before')
-    assert recipes == [f'{number}.yaml' for number in range(39, 18, -1)]
+    assert recipes == [f'{number}.yaml' for number in range(39, 19, -1)]

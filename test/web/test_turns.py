@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from latent_vqa_ros.web.browser import Browser
 
@@ -23,7 +24,7 @@ class Slow:
 async def obey(browser, *commands):
     for do, number in commands:
         browser._obey({'do': do, 'id': number})
-    await asyncio.gather(*browser._jobs)
+    await asyncio.gather(*browser._jobs[False], *browser._jobs[True])
 
 
 def test_a_browsers_commands_are_done_in_the_order_in_which_they_are_said():
@@ -38,7 +39,7 @@ def test_a_browsers_commands_are_done_in_the_order_in_which_they_are_said():
 
 def test_settings_that_wait_for_the_node_hold_up_no_question_and_no_other_browser():
     async def talk():
-        first, second = (Browser(None, source, None, None) for _ in range(2))
+        first, second = (Browser(None, source, None, None, waiting) for _ in range(2))
         waits = asyncio.create_task(obey(first, *[('set', number) for number in range(20)]))
         await asyncio.wait_for(obey(second, ('ask', 1)), 10)
         first._obey({'do': 'ask', 'id': 2})
@@ -47,6 +48,6 @@ def test_settings_that_wait_for_the_node_hold_up_no_question_and_no_other_browse
         source.go_on.set()
         await waits
 
-    source = Slow()
+    source, waiting = Slow(), ThreadPoolExecutor(1)
     asyncio.run(asyncio.wait_for(talk(), 20))
     assert source.done == [('ask', 1), ('ask', 2), *[('set', number) for number in range(20)]]

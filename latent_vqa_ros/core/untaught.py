@@ -1,0 +1,136 @@
+"""Ways to put words together that a model was never asked, though it knows each word.
+
+It reads "on the table" as "near the edge of the table", and is sure of its answer. What stands
+here was measured wrong on `tabletop`, in questions whose like it answers; what it reads right
+without having been taught is let through. Each way binds the models alone that have an example of
+what it is mistaken for, and none of the way itself. Knows no model; `asking` uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from latent_vqa_ros.core.colours import WORDS as COLOURS
+
+_HOLDERS = frozenset(('tray', 'gripper', 'hand', 'robot', 'picture', 'front'))
+_ATTRIBUTES = frozenset(('color', 'colour', 'shape', 'size', 'number', 'count'))
+_OPEN = frozenset(('what', "what's", 'which')) | _ATTRIBUTES
+_SIZES = frozenset(('large', 'big', 'small', 'little'))
+_NUMBERS = frozenset(('two', 'three', 'four', 'five', '2', '3', '4', '5'))
+_POLITE = frozenset(('please', 'now', 'right'))  # after a question
+_AWAY = {'nearer': ('than',), 'closer': ('than',), 'further': ('away', 'than'),
+         'farther': ('away', 'than'), 'away': ('than',)}
+_ANY = frozenset(('thing', 'object', 'item'))
+
+
+class Way(NamedTuple):
+    """A way of asking, what tells of it, and words that an example has of what it is read as."""
+
+    asks: Callable[[str, Sequence[str]], bool]
+    reason: str
+    taught: frozenset[str]
+
+
+def _is_near(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "near" and its like are of another thing than the edge."""
+    return any(word in ('near', 'close') and 'edge' not in said[i + 1:i + 5]
+               or word == 'at' and {'edge', 'left', 'right', 'top'}.isdisjoint(said[i + 1:i + 4])
+               for i, word in enumerate(said))
+
+
+def _is_away(_text: str, said: Sequence[str]) -> bool:
+    return any(word in _AWAY and after not in _AWAY[word]
+               for word, after in zip(said, (*said[1:], ''), strict=True))
+
+
+def _is_in_front(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'front' and after != 'of'
+               for word, after in zip(said, (*said[1:], ''), strict=True))
+
+
+def _is_on_nothing(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "on" ends a question: "what is the cube on"."""
+    return any(word == 'on' and _POLITE.issuperset(said[i + 1:]) for i, word in enumerate(said))
+
+
+def _names_the_table(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'table' and tuple(said[max(0, i - 3):i]) != ('edge', 'of', 'the')
+               and said[i + 1:i + 2] != ['edge'] for i, word in enumerate(said))
+
+
+def _counts_at_the_edge(_text: str, said: Sequence[str]) -> bool:
+    return 'edge' in said and not {'many', 'count', 'number'}.isdisjoint(said)
+
+
+def _is_in_a_thing(_text: str, said: Sequence[str]) -> bool:
+    return any(word in ('in', 'inside') and after in ('a', 'an', 'the') and thing not in _HOLDERS
+               for word, after, thing in zip(said, said[1:], said[2:], strict=False))
+
+
+def _compares_things(_text: str, said: Sequence[str]) -> bool:
+    """Return whether sizes or colours are compared, not numbers: "as large as", "equal"."""
+    return any(word in ('larger', 'smaller') and {'number', 'count'}.isdisjoint(said[:i])
+               or word == 'equal' and 'number' not in said
+               or word in _SIZES and said[i - 1:i] == ['as'] for i, word in enumerate(said))
+
+
+def _asks_a_difference(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "more" is not in "more … than": "how many more", "are there more cubes"."""
+    return any(word in ('more', 'fewer', 'less') and (
+        said[max(0, i - 2):i] == ['how', 'many'] or {'than', 'or'}.isdisjoint(said[i + 1:]))
+        for i, word in enumerate(said))
+
+
+def _asks_of_the_picture(_text: str, said: Sequence[str]) -> bool:
+    """Return whether something else is asked of the picture than whether and how many."""
+    return 'picture' in said and (not _OPEN.isdisjoint(said)
+                                  or 'how' in said and 'many' not in said)
+
+
+def _asks_if_anything_is(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "anything" is to be red or a cube: "is anything red", "is any thing red"."""
+    return any(said[i + 1 + (said[i + 1:i + 2] == ['is'])] in _KIND
+               for i, word in enumerate(said[:-1])
+               if word in ('anything', 'something') or word in _ANY and said[i - 1:i] == ['any']
+               if said[i + 1:] != ['is'])
+
+
+_KIND = COLOURS | _SIZES | {'a', 'an'}
+
+
+def _asks_of_several(_text: str, said: Sequence[str]) -> bool:
+    """Return whether a kind of things is said to be something: "are the cubes red"."""
+    return (any(pair == ('are', 'the') for pair in zip(said, said[1:], strict=False))
+            or said[:1] == ['are'] and said[1:2] not in (['there'], ['any'], ['you']))
+
+
+def _says_a_number(_text: str, said: Sequence[str]) -> bool:
+    """Return whether a number stands without "exactly": "are there two cubes"."""
+    return 'number' not in said and any(
+        word in _NUMBERS and before != 'exactly'
+        for before, word in zip(('', *said), said, strict=False))
+
+
+def _way(asks: Callable[[str, Sequence[str]], bool], taught: str, reason: str) -> Way:
+    return Way(asks, reason, frozenset(taught.split()))
+
+
+WAYS = (
+    _way(_is_near, 'near edge', 'with "near", "close" and "at" but of the edge'),
+    _way(_is_away, 'away than', 'with "nearer", "closer", "further", "away" but in "closer than", '
+                                '"further away than"'),
+    _way(_is_in_front, 'in front of', 'with "front" but in "in front of"'),
+    _way(_is_on_nothing, 'on', 'where "on" ends the question'),
+    _way(_names_the_table, 'edge of the table', 'about the table but for its edge'),
+    _way(_counts_at_the_edge, 'at edge', 'to count at the edge'),
+    _way(_is_in_a_thing, 'in the tray', 'with "in" but in the tray, the gripper or the picture'),
+    _way(_compares_things, 'more than',
+         'to compare things by size ("larger", "as large as") or colour ("equal")'),
+    _way(_asks_a_difference, 'more than',
+         'with "more", "fewer", "less" but in "are there more … than …"'),
+    _way(_asks_of_the_picture, 'in the tray',
+         'about the picture but "is there …" and "how many …"'),
+    _way(_asks_if_anything_is, 'anything', 'of what kind "anything" is, but where it is'),
+    _way(_asks_of_several, 'are there', 'about several things at once ("are the …")'),
+    _way(_says_a_number, 'exactly', 'for a number but with "exactly"'))
