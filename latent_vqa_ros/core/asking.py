@@ -38,7 +38,7 @@ _SUBJECTS = _listed("""
     a an the it there any anything something this that these those all some one two more fewer you
     they he she we i your his her its their exactly
 """)  # of a verb that stands before them, in a question
-_OPENING = [['what'], ["what's"], ['which'], ['who'], ['where'], ['how'], ['count'], ['number']]
+_OPENING = _listed("what what's which who where how count number")  # yes and no answer no such one
 _COMPARED = _listed('equal larger smaller more fewer less than as or')
 _NUMBERING = _QUESTION_WORDS | {'count', 'number', 'or'}  # that a number may answer
 _BEGINNINGS = frozenset(('what', "what's", 'how', 'count'))  # of a question, without a sign, too
@@ -62,7 +62,6 @@ _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
 NEVER = 'the model was never asked {}; a question to it is, for example, {{!r}}'
-
 ANOTHER = 'the model answered {!r}, as if it was asked another question'
 
 
@@ -101,11 +100,12 @@ class Asking:
 def answers_another(said: Sequence[str], answer: str) -> bool:
     """Return whether "what" and "how many" are answered yes or no, or "is it" with a number."""
     rest = _without_courtesy(list(said))
-    if _COMPARED.isdisjoint(rest) and answer in ('yes', 'no'):
-        attribute = rest[:1] == ['the'] and not _ATTRIBUTES.isdisjoint(rest[1:2])
-        return rest[:1] in _OPENING or attribute and _VERBS.isdisjoint(rest)
-    return (answer.isdecimal() and not _VERBS.isdisjoint(rest[:1])
-            and _NUMBERING.isdisjoint(rest))
+    first, second = (*rest, '', '')[:2]
+    if answer in ('yes', 'no'):
+        wanted = first in _OPENING or (first == 'the' and second in _ATTRIBUTES
+                                       and _VERBS.isdisjoint(rest))
+        return wanted and _COMPARED.isdisjoint(rest)
+    return answer.isdecimal() and first in _VERBS and _NUMBERING.isdisjoint(rest)
 
 
 def kinds(question: str) -> frozenset[int]:

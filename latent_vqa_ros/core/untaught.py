@@ -1,9 +1,10 @@
 """Ways to put words together that a model was never asked, though it knows each word.
 
 It reads "on the table" as "near the edge of the table", and is sure of its answer. What stands
-here was measured wrong on `tabletop`, in questions whose like it answers; what it reads right
-without having been taught is let through. Each way binds the models alone that have an example of
-what it is mistaken for, and none of the way itself. Knows no model; `asking` uses it.
+here was measured wrong on `tabletop`, in questions whose like it answers, or leaves open what it
+compares with ("what is in front"); what it reads right without having been taught is let through.
+Each way binds the models alone that have an example of what it is mistaken for, and
+none of the way itself. Knows no model; `asking` uses it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _POLITE = frozenset(('please', 'now', 'right'))  # after a question
 _AWAY = {'nearer': ('than',), 'closer': ('than',), 'further': ('away', 'than'),
          'farther': ('away', 'than'), 'away': ('than',)}
 _ANY = frozenset(('thing', 'object', 'item'))
+_KIND = COLOURS | _SIZES | {'a', 'an'}  # what begins to say of which kind a thing is
 
 
 class Way(NamedTuple):
@@ -90,13 +92,10 @@ def _asks_of_the_picture(_text: str, said: Sequence[str]) -> bool:
 
 def _asks_if_anything_is(_text: str, said: Sequence[str]) -> bool:
     """Return whether "anything" is to be red or a cube: "is anything red", "is any thing red"."""
-    return any(said[i + 1 + (said[i + 1:i + 2] == ['is'])] in _KIND
-               for i, word in enumerate(said[:-1])
-               if word in ('anything', 'something') or word in _ANY and said[i - 1:i] == ['any']
-               if said[i + 1:] != ['is'])
-
-
-_KIND = COLOURS | _SIZES | {'a', 'an'}
+    said = [word for word in said if word != 'is']
+    return any(after in _KIND and (word in ('anything', 'something')
+                                   or word in _ANY and before == 'any')
+               for before, word, after in zip(('', *said), said, said[1:], strict=False))
 
 
 def _asks_of_several(_text: str, said: Sequence[str]) -> bool:

@@ -1,9 +1,12 @@
 """Commands of browsers are done in turn; one that waits for the node holds nobody else up."""
 
 import asyncio
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import WSMessage, WSMsgType
 
 from latent_vqa_ros.web.browser import Browser
 
@@ -51,3 +54,32 @@ def test_settings_that_wait_for_the_node_hold_up_no_question_and_no_other_browse
     source, waiting = Slow(), ThreadPoolExecutor(1)
     asyncio.run(asyncio.wait_for(talk(), 20))
     assert source.done == [('ask', 1), ('ask', 2), *[('set', number) for number in range(20)]]
+
+
+def test_what_a_browser_said_before_it_left_is_done():
+    class Socket:
+        """A browser that says three things and leaves."""
+
+        async def __aiter__(self):
+            for number in range(3):
+                yield WSMessage(WSMsgType.TEXT, json.dumps(
+                    {'do': 'teach', 'message': {'do': 'list', 'id': number}}), None)
+
+    class Heard(Slow):
+        def do(self, command):
+            super().do({'do': 'teach', 'id': command['message']['id']})
+
+        def listen(self, hear):
+            return lambda: None
+
+        def snapshot(self):
+            return []
+
+    async def talk():
+        browser = Browser(Socket(), source, None, None)
+        await browser.serve()
+        await asyncio.gather(*browser._jobs[False])
+
+    source = Heard()
+    asyncio.run(asyncio.wait_for(talk(), 20))
+    assert source.done == [('teach', number) for number in range(3)]
