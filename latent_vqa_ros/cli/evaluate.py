@@ -6,9 +6,10 @@ examples:
   latent_vqa evaluate --model my_model --data episode/ --rate 5 --report report
 
 Prints accuracy per group of questions, the blind floor and the calibration error. DATA is
-easy_vqa, tabletop, tabletop_wide, a mixture ("tabletop_wide + tabletop"), or a folder with
-questions.jsonl or as DAQUAR, GQA and VQA v2 are published. Questions that the model cannot be
-asked are left out, and a line says how many. With --taught only what was taught is measured.
+easy_vqa, tabletop, tabletop_wide, tabletop_spoken or tabletop_wide_spoken (asked as people speak,
+too), a mixture ("tabletop_wide + tabletop"), or a folder with questions.jsonl or as DAQUAR, GQA
+and VQA v2 are published. Questions that the model cannot be asked are left out, and a line says
+how many. With --taught only what was taught is measured.
 --report writes the reliability diagram, the confusion and the document to a folder. --unfamiliar
 measures how well images unlike the training are noticed: noise, black, overexposed, blurred and
 half covered ones, three damages that nothing is fitted to, and your own photographs.

@@ -58,6 +58,10 @@ _CLAUSE = _RELATIVE | {'if', 'whether', 'than', 'as'}  # whose verb asks nothing
 _INVERTED = _listed('is are was were does did')  # "have the", "do the" go on with "do they"
 _OF_A_CLAUSE = _listed('true right correct likely possible look looks seem')  # "is it true…"
 _TAG = re.compile(r',\s*right\W*$', re.IGNORECASE)
+_AFTERWARDS = frozenset(('please', 'now', 'right'))
+_WHAT_THERE_IS = frozenset((
+    'what is there', "what's there", 'what is it', "what's it", 'what is that', "what's that",
+    'what is this', "what's this", 'what do you see', 'what can you see', 'what is here'))
 _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
@@ -119,8 +123,15 @@ def _does_not_ask(_text: str, said: Sequence[str]) -> bool:
     return len(said) < 2 or _ASKING.isdisjoint(said)
 
 
-def _names_nothing(_text: str, said: Sequence[str]) -> bool:
-    return _FUNCTION.issuperset(said)
+def _names_nothing(text: str, said: Sequence[str]) -> bool:
+    return _FUNCTION.issuperset(said) and not _asks_what_there_is(text, said)
+
+
+def _asks_what_there_is(_text: str, said: Sequence[str]) -> bool:
+    rest = _without_courtesy(list(said))
+    while rest and rest[-1] in _AFTERWARDS:
+        rest = rest[:-1]
+    return ' '.join(rest) in _WHAT_THERE_IS
 
 
 def _chooses(_text: str, said: Sequence[str]) -> bool:
@@ -259,6 +270,7 @@ def _has_asking(part: list[str]) -> bool:
 _FIRST = 0  # whose break by an example lets go of all rules
 _RULES = (
     _Rule(_does_not_ask, NOTHING), _Rule(_names_nothing, NOTHING), _Rule(_states, NOTHING),
+    _Rule(_asks_what_there_is, NOTHING),
     _Rule(_asks_twice, TWICE),
     _Rule(_compares_with_a_number, NEVER.format('to compare with a number ("than 2")')),
     _Rule(_names_a_side, NEVER.format('with "left" or "right" but in "left of", "right of"')),

@@ -14,12 +14,19 @@ from typing import NamedTuple
 
 from latent_vqa_ros.core.colours import WORDS as COLOURS
 
-_HOLDERS = frozenset(('tray', 'gripper', 'hand', 'robot', 'picture', 'front'))
+_PICTURES = frozenset(('picture', 'image', 'photo', 'scene', 'view'))
+_PARTS = frozenset(('middle', 'center', 'centre', 'left', 'right'))  # of a picture
+_HOLDERS = frozenset(('tray', 'gripper', 'hand', 'robot', 'front', 'shape')) | _PICTURES | _PARTS
+_TABLES = frozenset(('table', 'desk'))
+_BARE = frozenset(('empty', 'clear', 'free', 'bare', 'completely', 'have'))  # after a table
+_PLACES = frozenset(('left', 'right', 'front', 'behind', 'on', 'in', 'inside', 'nearer', 'closer',
+                     'further', 'farther', 'edge', 'where'))
 _ATTRIBUTES = frozenset(('color', 'colour', 'shape', 'size', 'number', 'count'))
 _OPEN = frozenset(('what', "what's", 'which')) | _ATTRIBUTES
 _SIZES = frozenset(('large', 'big', 'small', 'little'))
 _NUMBERS = frozenset(('two', 'three', 'four', 'five', '2', '3', '4', '5'))
 _POLITE = frozenset(('please', 'now', 'right'))  # after a question
+_AT = frozenset(('edge', 'left', 'right', 'top', 'least', 'most'))
 _AWAY = {'nearer': ('than',), 'closer': ('than',), 'further': ('away', 'than'),
          'farther': ('away', 'than'), 'away': ('than',)}
 _ANY = frozenset(('thing', 'object', 'item'))
@@ -37,7 +44,7 @@ class Way(NamedTuple):
 def _is_near(_text: str, said: Sequence[str]) -> bool:
     """Return whether "near" and its like are of another thing than the edge."""
     return any(word in ('near', 'close') and 'edge' not in said[i + 1:i + 5]
-               or word == 'at' and {'edge', 'left', 'right', 'top'}.isdisjoint(said[i + 1:i + 4])
+               or word == 'at' and _AT.isdisjoint(said[i + 1:i + 4])
                for i, word in enumerate(said))
 
 
@@ -56,9 +63,18 @@ def _is_on_nothing(_text: str, said: Sequence[str]) -> bool:
     return any(word == 'on' and _POLITE.issuperset(said[i + 1:]) for i, word in enumerate(said))
 
 
-def _names_the_table(_text: str, said: Sequence[str]) -> bool:
-    return any(word == 'table' and tuple(said[max(0, i - 3):i]) != ('edge', 'of', 'the')
-               and said[i + 1:i + 2] != ['edge'] for i, word in enumerate(said))
+def _is_on_the_table(_text: str, said: Sequence[str]) -> bool:
+    """Return whether it is asked what is on the table: "is the table empty", too."""
+    said = [word for word in said if word != 'is']  # "whether the table is empty"
+    return any(word in _TABLES and (said[max(0, i - 2):i - 1] == ['on']
+                                    or not _BARE.isdisjoint(said[i + 1:i + 2]))
+               for i, word in enumerate(said))
+
+
+def _asks_of_the_table(text: str, said: Sequence[str]) -> bool:
+    """Return whether the table is named, but neither its edge nor what is on it."""
+    return any(word in _TABLES and 'edge' not in (*said[max(0, i - 3):i], *said[i + 1:i + 2])
+               for i, word in enumerate(said)) and not _is_on_the_table(text, said)
 
 
 def _counts_at_the_edge(_text: str, said: Sequence[str]) -> bool:
@@ -86,7 +102,7 @@ def _asks_a_difference(_text: str, said: Sequence[str]) -> bool:
 
 def _asks_of_the_picture(_text: str, said: Sequence[str]) -> bool:
     """Return whether something else is asked of the picture than whether and how many."""
-    return 'picture' in said and (not _OPEN.isdisjoint(said)
+    return not _PICTURES.isdisjoint(said) and (not _OPEN.isdisjoint(said)
                                   or 'how' in said and 'many' not in said)
 
 
@@ -102,6 +118,14 @@ def _asks_of_several(_text: str, said: Sequence[str]) -> bool:
     """Return whether a kind of things is said to be something: "are the cubes red"."""
     return (any(pair == ('are', 'the') for pair in zip(said, said[1:], strict=False))
             or said[:1] == ['are'] and said[1:2] not in (['there'], ['any'], ['you']))
+
+
+def _asks_where_several_are(text: str, said: Sequence[str]) -> bool:
+    """Return whether several things are to be at a place: "are the cubes in the tray"."""
+    return _asks_of_several(text, said) and any(
+        word in _PLACES and not (word == 'in' and not _PICTURES.isdisjoint(said[i + 1:i + 3])
+                                 or said[i:i + 2] == ['right', 'now'])
+        for i, word in enumerate(said))
 
 
 def _says_a_number(_text: str, said: Sequence[str]) -> bool:
@@ -121,7 +145,8 @@ WAYS = (
                                 '"further away than"'),
     _way(_is_in_front, 'in front of', 'with "front" but in "in front of"'),
     _way(_is_on_nothing, 'on', 'where "on" ends the question'),
-    _way(_names_the_table, 'edge of the table', 'about the table but for its edge'),
+    _way(_is_on_the_table, 'edge of the table', 'about the table but for its edge'),
+    _way(_asks_of_the_table, 'table', 'about the table but for its edge and what is on it'),
     _way(_counts_at_the_edge, 'at edge', 'to count at the edge'),
     _way(_is_in_a_thing, 'in the tray', 'with "in" but in the tray, the gripper or the picture'),
     _way(_compares_things, 'more than',
@@ -132,4 +157,5 @@ WAYS = (
          'about the picture but "is there …" and "how many …"'),
     _way(_asks_if_anything_is, 'anything', 'of what kind "anything" is, but where it is'),
     _way(_asks_of_several, 'are there', 'about several things at once ("are the …")'),
+    _way(_asks_where_several_are, 'are there', 'where several things are ("are the … in …")'),
     _way(_says_a_number, 'exactly', 'for a number but with "exactly"'))

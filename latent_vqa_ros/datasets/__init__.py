@@ -9,7 +9,8 @@ from pathlib import Path
 from latent_vqa_ros.datasets import mixture
 from latent_vqa_ros.datasets.record import Dataset, DatasetError, expanded
 
-SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide'}  # -> world of the simulation
+SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide',  # -> world of the simulation
+             'tabletop_spoken': 'workcell', 'tabletop_wide_spoken': 'wide'}
 
 
 def load(name_or_path: str, splits: Iterable[str] | None = None,
@@ -28,7 +29,8 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
         return easy_vqa.load()
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
-        return tabletop.load(splits, limit, SIMULATED[name_or_path], own)
+        return tabletop.load(splits, limit, SIMULATED[name_or_path], own,
+                             name_or_path.endswith(tabletop.SPOKEN))
     folder = _folder(name_or_path)
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
@@ -64,16 +66,22 @@ def ready(name_or_path: str, limit: int | None = None, own: tuple[str, str] = ('
     """Draw what a simulated dataset lacks, so that many processes may load it at once."""
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
-        for name in tabletop.splits_of(SIMULATED[name_or_path]):
-            tabletop.ready(name, limit, SIMULATED[name_or_path], own)
+        world, spoken = SIMULATED[name_or_path], name_or_path.endswith(tabletop.SPOKEN)
+        for name in tabletop.splits_of(world, spoken):
+            tabletop.ready(name, limit, world, own, spoken)
 
 
 def version(name_or_path: str) -> int | None:
-    """Return the version of a simulated dataset; None of others, which have none."""
+    """Return the version of a simulated dataset; None of others, which have none.
+
+    Of one that is asked as people speak, 13001 means version 13 of the scenes, 1 of that.
+    """
     if name_or_path not in SIMULATED:
         return None
-    from latent_vqa_ros.simulation.version import VERSIONS
-    return VERSIONS[SIMULATED[name_or_path]]
+    from latent_vqa_ros.datasets import tabletop
+    from latent_vqa_ros.simulation.version import SPOKEN, VERSIONS
+    found = VERSIONS[SIMULATED[name_or_path]]
+    return 1000 * found + SPOKEN if name_or_path.endswith(tabletop.SPOKEN) else found
 
 
 def sources(name_or_path: str, own: tuple[str, str] = ('', '')) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from sys import intern
@@ -35,20 +35,20 @@ _SIGNS = str.maketrans(dict.fromkeys('",`“”', ' '))  # that no question need
 _KEYS = ('image', 'question', 'answer', 'split')
 
 
-def load(folder: Path, limit: int | None = None) -> Dataset:
+def load(folder: Path, limit: int | None = None, more: str = '') -> Dataset:
     """Return the folder's records; DatasetError names file and line of what is wrong.
 
     ``limit``: only the first images that are asked about, where all files list them in one order.
+    ``more``: a further file of questions about the same images.
     """
     wanted = None if limit is None else _first(folder / 'questions.jsonl', limit)
     truth = _truth(folder / 'truth.jsonl', wanted)
     questions: dict[str, list[Question]] = defaultdict(list)
     splits: dict[str, str] = {}
     paths: dict[str, Path] = {}
-    for where, line in _lines(folder / 'questions.jsonl', _KEYS):
+    files = [folder / name for name in ('questions.jsonl', more) if name]
+    for where, line in _asked(files, wanted):
         image, split = line['image'], line['split']
-        if wanted is not None and image not in wanted:
-            break
         if split not in SPLITS:
             raise DatasetError(f'{where}: split {split!r} is none of {", ".join(SPLITS)}')
         if splits.setdefault(image, split) != split:
@@ -68,7 +68,7 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
             intern(line['question']), intern(line['answer'].strip()), intern(group), phrases,
             intern(shortcut) if isinstance(shortcut, str) else shortcut))
     for image, asked in questions.items():
-        _check_opposites(folder / 'questions.jsonl', image, asked)
+        _check_opposites(files, image, asked)
     captions = _captions(folder / 'captions.jsonl', wanted)
     if wanted is None:
         _check_asked(folder / 'truth.jsonl', truth, splits)
@@ -79,6 +79,20 @@ def load(folder: Path, limit: int | None = None) -> Dataset:
                      for thing in truth.get(image, _UNTOLD).things),
                truth.get(image, _UNTOLD).aspect, image in truth)
         for image, asked in questions.items()))
+
+
+def _asked(files: Iterable[Path],
+           wanted: Collection[str] | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the questions about wanted images; those of the first file are all there are."""
+    for path in files:
+        found = set()
+        for where, line in _lines(path, _KEYS):
+            if wanted is None or line['image'] in wanted:
+                found.add(line['image'])
+                yield where, line
+            elif len(found) == len(wanted):
+                break
+        wanted = found
 
 
 def _check_asked(path: Path, told: Collection[str], asked: Collection[str]) -> None:
@@ -239,19 +253,19 @@ def _check_says(line: dict[str, Any], keys: tuple[str, ...], where: str) -> None
             raise DatasetError(f'{where}: the {key} is empty')
 
 
-def _check_opposites(path: Path, image: str, asked: list[Question]) -> None:
+def _check_opposites(files: Iterable[Path], image: str, asked: list[Question]) -> None:
     """Refuse a question that is answered in two ways about one picture."""
     told: dict[str, str] = {}
     for question in asked:
         answer = _plain(question.answer)
         if told.setdefault(_plain(question.text), answer) == answer:
             continue
-        places = [(where.rpartition(':')[2], line['answer']) for where, line in _lines(path, _KEYS)
+        places = [(where, line['answer']) for path in files for where, line in _lines(path, _KEYS)
                   if line['image'] == image and _plain(line['question']) == _plain(question.text)]
         (first, one), (second, other) = places[0], next(
             place for place in places if _plain(place[1]) == answer)
-        raise DatasetError(f'{path}:{second}: {question.text!r} about {image} is answered '
-                           f'{other!r} here and {one!r} in line {first}')
+        raise DatasetError(f'{second}: {question.text!r} about {image} is answered '
+                           f'{other!r} here and {one!r} in line {first.rpartition(":")[2]}')
 
 
 def _plain(text: str) -> str:

@@ -19,7 +19,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from latent_vqa_ros.datasets import folder, images
+from latent_vqa_ros.datasets.record import SPLITS as RECORD_SPLITS
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
+from latent_vqa_ros.simulation.version import SPOKEN as SPOKEN_VERSION
 from latent_vqa_ros.simulation.version import VERSIONS
 from latent_vqa_ros.simulation.world.wide.sources import Sources
 
@@ -32,32 +34,39 @@ WIDE_SIZE = 160  # pixels of the shorter side
 WIDE_SPLITS = {'train': ('train', 31, 60_000), 'val': ('val', 32, 2_000),
                'test': ('test', 33, 2_000)}
 NAMES = {'workcell': 'tabletop', 'wide': 'tabletop_wide'}
+SPOKEN = '_spoken'  # after a name: the same pictures, asked as people speak, too
+SPOKEN_FILE, SPOKEN_QUESTIONS = f'spoken-{SPOKEN_VERSION}.jsonl', 8  # of each picture, at most
 Own = tuple[str, str]  # folders of a user's photographs and meshes, '' where there is none
 NO_OWN = ('', '')
 
 
 def load(splits: Iterable[str] | None = None, limit: int | None = None,
-         world: str = 'workcell', own: Own = NO_OWN) -> Dataset:
+         world: str = 'workcell', own: Own = NO_OWN, spoken: bool = False) -> Dataset:
     """Return these splits (all) and val, after drawing what the cache lacks.
+
+    ``spoken``: also ask what simulation/language/spoken.py asks, in train, val and test alone.
 
     A blind model learns from val, so that a test needs no training scenes. DatasetError for an
     unknown split, RenderError where MuJoCo is missing.
     """
-    have = splits_of(world)
+    have = splits_of(world, spoken)
+    name_of = NAMES[world] + SPOKEN * spoken
     wanted = set(have if splits is None else splits)
     if wanted - set(have):
-        raise DatasetError(f'{NAMES[world]} has no split {sorted(wanted - set(have))[0]!r}; it '
+        raise DatasetError(f'{name_of} has no split {sorted(wanted - set(have))[0]!r}; it '
                            f'has: {", ".join(have)}')
     names = [name for name in have if name in {*wanted, 'val'}]
-    return Dataset(NAMES[world], tuple(
+    return Dataset(name_of, tuple(
         replace(record, split=name) for name in names
-        for record in folder.load(ready(name, limit, world, own), limit).records
+        for record in folder.load(ready(name, limit, world, own, spoken), limit,
+                                  SPOKEN_FILE if spoken else '').records
         if limit is None or int(record.image.stem) < limit), 'val')  # of some nothing is asked
 
 
-def splits_of(world: str) -> dict[str, tuple[str, int, int]]:
+def splits_of(world: str, spoken: bool = False) -> dict[str, tuple[str, int, int]]:
     """Return name -> split of the simulation, seed, scenes."""
-    return WIDE_SPLITS if world == 'wide' else SPLITS
+    found = WIDE_SPLITS if world == 'wide' else SPLITS
+    return {name: found[name] for name in RECORD_SPLITS} if spoken else found
 
 
 def cache(world: str = 'workcell') -> Path:
@@ -65,11 +74,12 @@ def cache(world: str = 'workcell') -> Path:
     return images.cache() / f'{NAMES[world]}-{VERSIONS[world]}'
 
 
-def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own = NO_OWN) -> Path:
+def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own = NO_OWN,
+          spoken: bool = False) -> Path:
     """Return the folder of a split, or of at least its first scenes, drawn where there is none.
 
     DatasetError for a folder of ``own`` that is none; only ``train`` of the wide world is made
-    with them.
+    with them. ``spoken``: with the further questions.
     """
     split, seed, scenes = splits_of(world)[name]
     own = own if (world, name) == ('wide', 'train') else NO_OWN
@@ -88,6 +98,9 @@ def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own
             except DatasetError:
                 if not path.exists():  # else another process drew it meanwhile
                     raise
+    if spoken and not (path / SPOKEN_FILE).exists():
+        from latent_vqa_ros.simulation import dataset
+        dataset.ask_spoken(path, path / SPOKEN_FILE, SPOKEN_QUESTIONS)
     return path
 
 

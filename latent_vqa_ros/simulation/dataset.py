@@ -24,7 +24,7 @@ import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -42,7 +42,9 @@ from latent_vqa_ros.datasets.record import SPLITS as RECORD_SPLITS
 from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation.language.balance import Tally
 from latent_vqa_ros.simulation.language.captions import captions
-from latent_vqa_ros.simulation.language.questions import ask, shortcut_answers
+from latent_vqa_ros.simulation.language.questions import Question, ask, shortcut_answers
+from latent_vqa_ros.simulation.language.spoken_wording import SPOKEN
+from latent_vqa_ros.simulation.language.wording import HELD_OUT, TRAIN
 from latent_vqa_ros.simulation.truth import Scene
 from latent_vqa_ros.simulation.version import VERSIONS
 from latent_vqa_ros.simulation.world import render
@@ -247,18 +249,42 @@ def _save(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def ask_spoken(folder: Path, path: Path, questions: int) -> None:
+    """Ask further questions (language/spoken.py) about the scenes of a drawn folder.
+
+    Writes at most so many of each to ``path``, in the form of questions.jsonl.
+    """
+    tally, fresh = Tally(), path.with_suffix(f'.{os.getpid()}')
+    with (folder / 'truth.jsonl').open(encoding='utf-8') as truth, \
+            fresh.open('w', encoding='utf-8') as out:
+        for line in truth:
+            scene = Scene.from_json(line)
+            rng = np.random.default_rng([SPLITS.index(scene.split), scene.seed, 2])
+            found = ask(scene, rng, questions, SPOKEN, tally)
+            out.writelines(json.dumps(each) + '\n'
+                           for each in _lines(scene, found, [None] * len(found)))
+    fresh.rename(path)
+
+
 def _write(scene: Scene, job: Job, tally: Tally, files: Mapping[str, TextIO]) -> dict[str, int]:
     """Write the lines about a scene; return how many."""
     rng = np.random.default_rng([SPLITS.index(scene.split), scene.seed, 1])
-    split = scene.split if scene.split in RECORD_SPLITS else 'test'
-    found = ask(scene, rng, job.questions, job.held_out_wordings, tally)
-    asked = [{'image': scene.image, 'question': question.text, 'answer': question.answer,
-              'split': split, 'group': question.group,
-              'phrases': [vars(phrase) for phrase in question.phrases],
-              **({} if shortcut is None else {'shortcut': shortcut})}
-             for question, shortcut in zip(found, shortcut_answers(scene, found), strict=True)]
+    wordings = HELD_OUT if job.held_out_wordings else TRAIN
+    found = ask(scene, rng, job.questions, wordings, tally)
+    asked = _lines(scene, found, shortcut_answers(scene, found))
     told = [{'image': scene.image, 'caption': caption} for caption in captions(scene)]
     files['truth'].write(scene.to_json() + '\n')
     for name, lines in (('questions', asked), ('captions', told)):
         files[name].writelines(json.dumps(line) + '\n' for line in lines)
     return {'scenes': 1, 'questions': len(asked), 'captions': len(told)}
+
+
+def _lines(scene: Scene, found: Sequence[Question],
+           shortcuts: Sequence[str | None]) -> list[dict[str, object]]:
+    """Return the lines of questions.jsonl."""
+    split = scene.split if scene.split in RECORD_SPLITS else 'test'
+    return [{'image': scene.image, 'question': question.text, 'answer': question.answer,
+             'split': split, 'group': question.group,
+             'phrases': [vars(phrase) for phrase in question.phrases],
+             **({} if shortcut is None else {'shortcut': shortcut})}
+            for question, shortcut in zip(found, shortcuts, strict=True)]

@@ -161,8 +161,8 @@ class Recipe:
         if self.start and self.model.answer_table:
             raise ConfigError('start: model.answer_table is learned from the first step on; leave '
                               'one of them out')
-        if self.own != ('', '') and WIDE not in self.names:
-            raise ConfigError(f'photos, meshes: only for data: {WIDE}')
+        if self.own != ('', '') and not any(name.startswith(WIDE) for name in self.names):
+            raise ConfigError(f'photos, meshes: only for data: {WIDE}, {WIDE}_spoken')
         for key in ('contrastive_weight', 'grounding_weight', 'count_weight'):
             if getattr(self.pretrain, key):
                 raise ConfigError(f'pretrain.{key}: that stage has no such loss; write it under '

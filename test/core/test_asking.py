@@ -126,8 +126,8 @@ def test_one_question_may_have_commas_and_conjunctions(text):
 
 def test_every_question_that_the_shipped_models_were_trained_with_asks_once():
     simple = {*easy_vqa.get_train_questions()[0], *easy_vqa.get_test_questions()[0]}
-    texts = {question.text for seed in range(400) for held_out in (False, True) for question in
-             ask(random_scene(seed), np.random.default_rng(seed), 20, held_out)}
+    texts = {question.text for seed in range(400) for wordings in (wording.TRAIN, wording.HELD_OUT)
+             for question in ask(random_scene(seed), np.random.default_rng(seed), 20, wordings)}
     texts |= {' '.join((prefix, question, suffix)) for prefix in ('', *wording.PREFIXES)
               for question in QUESTIONS for suffix in ('', *wording.SUFFIXES)}
     assert len(texts) > 5000

@@ -32,7 +32,12 @@ SLACK = 1.5  # questions by which an answer may exceed its share
 SHARES = {'color': 0.16, 'related_color': 0.16, 'shape': 0.22, 'related_shape': 0.22,
           'count': 0.2, 'count_color': 0.28, 'count_shape': 0.28, 'count_color_shape': 0.34,
           'gripper_what': 0.16, 'gripper_color': 0.14, 'tray_what': 0.16, 'tray_count': 0.25,
-          'edge_what': 0.16}
+          'edge_what': 0.16,
+          'table_what': 0.24, 'table_count': 0.2, 'table_color': 0.18, 'seen_what': 0.26,
+          'seen_color': 0.22, 'seen_is': 0.35, 'what_is': 0.2, 'all_are': 0.45, 'colors': 0.2,
+          'where': 0.28, 'side_the': 0.45, 'side_what': 0.2, 'side_color': 0.2,
+          'side_count': 0.34, 'related_a': 0.45, 'related_count': 0.3, 'tray_number': 0.3,
+          'side_the_color': 0.18, 'related_number': 0.34, 'beside_color': 0.18}
 _CATEGORIES = (YES, NO, NONE, NOTHING, SEVERAL)
 
 

@@ -7,12 +7,12 @@ Knows nothing of what is true.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from latent_vqa_ros.core.tokenizer import words
-from latent_vqa_ros.simulation.language import wording
+from latent_vqa_ros.simulation.language import spoken_wording, wording
 from latent_vqa_ros.simulation.language.meaning import ANSWERS, RELATIONS, Description, Meaning
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, SIZES
 
@@ -21,7 +21,13 @@ TARGET = 'target'
 _SLOT = re.compile(r"\{([a-z']+)(\d?)\}")
 _LOOKED_FOR = {'what': ('what',), "what's": ("what's",), 'any': ('anything', 'something'),
                'thing': wording.NOUNS['']}
-_CHOICES = {'grip': wording.GRIPPERS, 'in': wording.INSIDE, 'edge': wording.EDGES}
+_CHOICES = {'grip': wording.GRIPPERS, 'in': wording.INSIDE, 'edge': wording.EDGES,
+            'desk': spoken_wording.DESKS, 'on': spoken_wording.ONS, 'tray': spoken_wording.TRAYS,
+            'picture': spoken_wording.PICTURES, 'one': spoken_wording.ONES,
+            'kind': spoken_wording.KINDS_OF}
+
+
+Wordings = Mapping[str, Sequence[str]]  # of each kind of question
 
 
 @dataclass(frozen=True)
@@ -37,15 +43,40 @@ class Span:
     of: str
 
 
-def say(meaning: Meaning, chooser: Random, held_out: bool = False) -> tuple[str, tuple[Span, ...]]:
-    """Return a question and its noun phrases (articles left out), at most MAX_WORDS words."""
-    templates = (wording.HELD_OUT if held_out else wording.TRAIN)[meaning.kind]
+def say(meaning: Meaning, chooser: Random, wordings: Wordings = wording.TRAIN,
+        ) -> tuple[str, tuple[Span, ...]]:
+    """Return a question and its noun phrases (articles left out), at most MAX_WORDS words.
+
+    ``wordings`` has those of each kind.
+    """
+    templates = [each for each in wordings[meaning.kind] if _can_say(each, meaning)]
     while True:
         template = chooser.choice(templates)
         prefix, suffix = _courtesy(template, chooser)
         text, spans = _fill(prefix, template, meaning, chooser)
-        if len(words(text + suffix)) <= MAX_WORDS:
+        if len(words(text + suffix)) > MAX_WORDS:
+            continue
+        if wordings is not spoken_wording.SPOKEN or not _HELD_OUT.search(text):
             return _dress(text + suffix, chooser), tuple(spans)
+
+
+def _can_say(template: str, meaning: Meaning) -> bool:
+    """Return whether what is said of a thing can be said with "is": "is red", "is a cube"."""
+    if '{is0}' not in template and '{adj0}' not in template:
+        return True
+    size, color, shape = meaning.about[0]
+    return '{is0}' in template if shape else bool(size) != bool(color)
+
+
+def _pattern(wordings: Wordings) -> re.Pattern[str]:
+    """Return what finds one of these wordings in a text, whatever its slots say."""
+    found = {template.replace('colour', 'colou?r') for group in wordings.values()
+             for template in group}
+    return re.compile('|'.join(r'\b' + _SLOT.sub('.+', each) + r'(?: |$)'
+                               for each in sorted(found)))
+
+
+_HELD_OUT = _pattern(wording.HELD_OUT)  # which training never sees
 
 
 def _fill(prefix: str, template: str, meaning: Meaning,
@@ -66,14 +97,23 @@ def _fill(prefix: str, template: str, meaning: Meaning,
 def _say_slot(name: str, index: str, meaning: Meaning, chooser: Random) -> tuple[str, str]:
     """Return what stands before the noun phrase, and the phrase."""
     if index:
-        phrase = noun_phrase(meaning.about[int(index)], chooser, plural=name == 'many')
-        return {'the': 'the ', 'a': article(phrase), 'many': ''}[name], phrase
+        said = meaning.about[int(index)]
+        if name in ('is', 'adj') and not said.shape:
+            return '', _synonym(said.size or said.color, chooser)
+        phrase = noun_phrase(said, chooser, plural=name == 'many')
+        return {'the': 'the ', 'many': '', 'n': ''}.get(name, article(phrase)), phrase
     if name == 'rel':
         return '', chooser.choice(wording.RELATION_WORDS[meaning.relation])
     if name == 'things':
         return '', noun_phrase(Description(), chooser, plural=True)
-    if name == 'value':
-        return '', _claim(meaning, chooser)
+    if name in ('value', 'other'):  # "red or blue" claims two
+        claims = meaning.value.split(' ')
+        return '', _claim(claims[name == 'other'], chooser)
+    if name == 'flank':
+        return '', meaning.value
+    if name == 'side':
+        where = chooser.choice(spoken_wording.SIDES[meaning.value])
+        return '', where.replace('{picture}', chooser.choice(spoken_wording.PICTURES))
     return '', chooser.choice(_LOOKED_FOR.get(name) or _CHOICES[name])
 
 
@@ -89,13 +129,13 @@ def article(phrase: str) -> str:
     return 'an ' if phrase[0] in 'aeiou' else 'a '
 
 
-def _claim(meaning: Meaning, chooser: Random) -> str:
-    if meaning.kind == 'count_is':
-        return chooser.choice(wording.NUMBERS[meaning.value])
-    if meaning.kind == 'is_shape':
-        noun = chooser.choice(wording.NOUNS[meaning.value])
+def _claim(value: str, chooser: Random) -> str:
+    if value in wording.NUMBERS:
+        return chooser.choice(wording.NUMBERS[value])
+    if value in SHAPES:
+        noun = chooser.choice(wording.NOUNS[value])
         return article(noun) + noun
-    return _synonym(meaning.value, chooser)
+    return _synonym(value, chooser)
 
 
 def _synonym(word: str, chooser: Random) -> str:
@@ -114,7 +154,7 @@ def _courtesy(template: str, chooser: Random) -> tuple[str, str]:
     """Return what stands before and after a question; mostly nothing."""
     dice = chooser.random()
     if dice < 0.15:
-        asks = template.startswith(('what', 'which', 'how', '{what'))
+        asks = template.startswith(('what', 'which', 'where', 'how', '{what'))
         prefixes = wording.PREFIXES if asks else wording.GREETINGS
         return chooser.choice(prefixes) + ' ', ''
     return '', ' ' + chooser.choice(wording.SUFFIXES) if dice < 0.25 else ''

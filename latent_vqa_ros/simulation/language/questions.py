@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 
-from latent_vqa_ros.simulation.language import grammar
+from latent_vqa_ros.simulation.language import grammar, spoken
 from latent_vqa_ros.simulation.language.answering import (
     DEFINITE,
     PRESUPPOSITION,
@@ -31,9 +31,19 @@ from latent_vqa_ros.simulation.language.answering import (
 )
 from latent_vqa_ros.simulation.language.balance import SLACK, Candidate, Tally
 from latent_vqa_ros.simulation.language.captions import caption_words
-from latent_vqa_ros.simulation.language.grammar import TARGET, Span, say
-from latent_vqa_ros.simulation.language.meaning import NO, NONE, NOTHING, YES, Meaning, matches
+from latent_vqa_ros.simulation.language.grammar import TARGET, Span, Wordings, say
+from latent_vqa_ros.simulation.language.meaning import (
+    NO,
+    NONE,
+    NOTHING,
+    SEVERAL,
+    YES,
+    Meaning,
+    matches,
+)
 from latent_vqa_ros.simulation.language.proposals import propose
+from latent_vqa_ros.simulation.language.spoken_wording import SPOKEN
+from latent_vqa_ros.simulation.language.wording import TRAIN
 from latent_vqa_ros.simulation.truth import Scene, Thing
 
 # How early a kind is tried, and how often a wrong presupposition is wanted.
@@ -75,35 +85,37 @@ class Question:
     meaning: Meaning
 
 
-def ask(scene: Scene, rng: np.random.Generator, limit: int = 10, held_out: bool = False,
+def ask(scene: Scene, rng: np.random.Generator, limit: int = 10, wordings: Wordings = TRAIN,
         tally: Tally | None = None) -> list[Question]:
     """Return at most ``limit`` questions, no two of one meaning; a function of its arguments.
 
-    ``held_out`` selects the wordings that training never sees. ``tally`` is read and filled.
+    ``wordings``: TRAIN, HELD_OUT, which training never sees, or SPOKEN, whose kinds are those of
+    spoken.py. ``tally`` is read and filled.
     """
     chooser = Random(int(rng.integers(2**63)))
     asked: dict[Meaning, Question] = {}
-    for kind in _order(chooser):
-        candidates = _candidates(scene, kind, chooser, asked)
+    for kind in _order(chooser, spoken.WEIGHTS if wordings is SPOKEN else WEIGHTS):
+        candidates = (_spoken if wordings is SPOKEN else _candidates)(scene, kind, chooser, asked)
         found = (_any_of(candidates, chooser) if tally is None
                  else _rarest(candidates, chooser, tally))
         if found is None:
             continue
         if tally is not None:
             tally.add(found)
-        asked[found.meaning] = word(scene, found.meaning, found.told, chooser, held_out)
+        asked[found.meaning] = word(scene, found.meaning, found.told, chooser, wordings)
         if len(asked) == limit:
             break
     return list(asked.values())
 
 
 def word(scene: Scene, meaning: Meaning, told: Outcome, chooser: Random,
-         held_out: bool = False) -> Question:
+         wordings: Wordings = TRAIN) -> Question:
     """Return a meaning as a question; its phrases are those that mean exactly one thing."""
-    text, spans = say(meaning, chooser, held_out)
+    text, spans = say(meaning, chooser, wordings)
     phrases = [Phrase(span.text, span.start, span.stop, thing, span.of != TARGET)
                for span in spans if (thing := _meant(scene, meaning, told, span)) is not None]
-    return Question(text, told.answer, told.group, tuple(phrases), meaning)
+    group = spoken.group_of(meaning.kind) if wordings is SPOKEN else told.group
+    return Question(text, told.answer, group, tuple(phrases), meaning)
 
 
 def _meant(scene: Scene, meaning: Meaning, told: Outcome, span: Span) -> int | None:
@@ -114,10 +126,10 @@ def _meant(scene: Scene, meaning: Meaning, told: Outcome, span: Span) -> int | N
     return sure[0] if len(sure) == 1 and not maybe else None
 
 
-def _order(chooser: Random) -> list[str]:
+def _order(chooser: Random, weights: Mapping[str, float]) -> list[str]:
     """Return the kinds to try, the heavier ones earlier (Efraimidis and Spirakis 2006)."""
     keys = [(chooser.random() ** (1 / weight), kind)
-            for _ in range(ROUNDS) for kind, weight in WEIGHTS.items()]
+            for _ in range(ROUNDS) for kind, weight in weights.items()]
     return [kind for _, kind in sorted(keys, reverse=True)]
 
 
@@ -139,6 +151,17 @@ def _candidates(scene: Scene, kind: str, chooser: Random,
         if failed or not easy or chooser.random() < EASY:
             found.append(Candidate(meaning, told, len(others)))
     return found
+
+
+def _spoken(scene: Scene, kind: str, chooser: Random,
+            asked: dict[Meaning, Question]) -> list[Candidate]:
+    """Return meanings of a kind of spoken.py that have an answer, as ``_candidates`` does."""
+    failed = chooser.random() < FAILED[PRESUPPOSITION]
+    found = [Candidate(meaning, told, 0) for meaning in spoken.propose(scene, kind, chooser)
+             if meaning not in asked and (told := spoken.outcome(scene, meaning))]
+    return [one for one in found if kind not in spoken.DEFINITE
+            or failed == (one.told.answer in (NONE, SEVERAL)
+                          and (kind, one.told.group) != ('related_shape', 'related_shape'))]
 
 
 def _others(scene: Scene, meaning: Meaning) -> list[Thing]:

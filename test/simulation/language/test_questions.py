@@ -82,8 +82,8 @@ def shares(right, groups):
 @settings(max_examples=150, deadline=None)
 @given(seeds, st.booleans(), made)
 def test_every_answer_is_the_only_one_in_all_worlds_that_look_alike(seed, held_out, make):
-    one = make(seed)
-    for question in ask(one, rng(seed), limit=30, held_out=held_out):
+    one, wordings = make(seed), wording.HELD_OUT if held_out else wording.TRAIN
+    for question in ask(one, rng(seed), limit=30, wordings=wordings):
         assert possible_answers(one, question.meaning) == {question.answer}, question
 
 
@@ -150,7 +150,7 @@ def test_all_words_are_known_and_questions_fit_24_tokens(data):
     tokenizer = Tokenizer(vocabulary(), 24)
     for question in (q for questions in data[1] for q in questions):
         tokenizer.encode(question.text)
-    held = [q for one in data[0][:300] for q in ask(one, rng(1), held_out=True)]
+    held = [q for one in data[0][:300] for q in ask(one, rng(1), wordings=wording.HELD_OUT)]
     for question in held:
         tokenizer.encode(question.text)
     assert {word for text in ANSWERS for word in words(text)} <= set(vocabulary())
@@ -168,7 +168,8 @@ def test_every_kind_has_five_wordings_and_others_held_out_of_known_words():
 
 def test_held_out_texts_are_never_training_texts(data):
     train = {' '.join(words(q.text)) for questions in data[1] for q in questions}
-    held = [q for one in data[0][:800] for q in ask(one, rng(7), held_out=True)]
+    held = [q for one in data[0][:800]
+            for q in ask(one, rng(7), wordings=wording.HELD_OUT)]
     assert [q.text for q in held if ' '.join(words(q.text)) in train] == []
 
 
