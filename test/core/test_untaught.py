@@ -54,5 +54,5 @@ def test_what_nobody_was_asked_is_refused_beside_questions_that_look_like_it(nam
 
 @pytest.mark.parametrize('name', ASKING)
 def test_no_question_of_training_is_refused(name):
-    assert len(ASKED[name]) > 4000
+    assert len(ASKED[name]) > 2000
     assert {text: why for text in ASKED[name] if (why := why_not(name, text))} == {}
