@@ -58,10 +58,11 @@ _CLAUSE = _RELATIVE | {'if', 'whether', 'than', 'as'}  # whose verb asks nothing
 _INVERTED = _listed('is are was were does did')  # "have the", "do the" go on with "do they"
 _OF_A_CLAUSE = _listed('true right correct likely possible look looks seem')  # "is it true…"
 _TAG = re.compile(r',\s*right\W*$', re.IGNORECASE)
-_AFTERWARDS = frozenset(('please', 'now', 'right'))
+_AFTERWARDS = frozenset(('please', 'now', 'right', 'there'))
 _WHAT_THERE_IS = frozenset((
-    'what is there', "what's there", 'what is it', "what's it", 'what is that', "what's that",
-    'what is this', "what's this", 'what do you see', 'what can you see', 'what is here'))
+    'what is there', "what's there", 'what is it', 'what it is', 'what is that', "what's that",
+    'what that is', 'what is this', "what's this", 'what do you see', 'what you see',
+    'what can you see', 'what you can see', 'what is here'))
 _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
@@ -129,7 +130,7 @@ def _names_nothing(text: str, said: Sequence[str]) -> bool:
 
 def _asks_what_there_is(_text: str, said: Sequence[str]) -> bool:
     rest = _without_courtesy(list(said))
-    while rest and rest[-1] in _AFTERWARDS:
+    while ' '.join(rest) not in _WHAT_THERE_IS and rest and rest[-1] in _AFTERWARDS:
         rest = rest[:-1]
     return ' '.join(rest) in _WHAT_THERE_IS
 

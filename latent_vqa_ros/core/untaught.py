@@ -1,8 +1,9 @@
 """Ways to put words together that a model was never asked, though it knows each word.
 
 It reads "on the table" as "near the edge of the table", and is sure of its answer. What stands
-here was measured wrong on `tabletop`, in questions whose like it answers, or leaves open what it
-compares with ("what is in front"); what it reads right without having been taught is let through.
+here was measured wrong on `tabletop`, in questions whose like it answers, is like that (places of
+several things, attributes of a tray), or leaves open what it compares with ("what is in front").
+What it reads right without having been taught is let through.
 Each way binds the models alone that have an example of what it is mistaken for, and
 none of the way itself. Knows no model; `asking` uses it.
 """
@@ -15,10 +16,13 @@ from typing import NamedTuple
 from latent_vqa_ros.core.colours import WORDS as COLOURS
 
 _PICTURES = frozenset(('picture', 'image', 'photo', 'scene', 'view'))
-_PARTS = frozenset(('middle', 'center', 'centre', 'left', 'right'))  # of a picture
-_HOLDERS = frozenset(('tray', 'gripper', 'hand', 'robot', 'front', 'shape')) | _PICTURES | _PARTS
+_AREAS = frozenset(('middle', 'center', 'centre', 'left', 'right'))  # of a picture
+_HOLDERS = frozenset(('tray', 'gripper', 'hand', 'robot', 'front', 'shape')) | _PICTURES | _AREAS
 _TABLES = frozenset(('table', 'desk'))
-_BARE = frozenset(('empty', 'clear', 'free', 'bare', 'completely', 'have'))  # after a table
+_BARE = frozenset(('empty', 'clear', 'free', 'bare'))
+_STILL = frozenset(('is', 'still', 'really', 'now', 'completely'))  # before it
+_DEVICES = frozenset(('tray', 'gripper', 'robot', 'hand', 'camera'))
+_EACH = frozenset(('every', 'each'))
 _PLACES = frozenset(('left', 'right', 'front', 'behind', 'on', 'in', 'inside', 'nearer', 'closer',
                      'further', 'farther', 'edge', 'where'))
 _ATTRIBUTES = frozenset(('color', 'colour', 'shape', 'size', 'number', 'count'))
@@ -65,10 +69,11 @@ def _is_on_nothing(_text: str, said: Sequence[str]) -> bool:
 
 def _is_on_the_table(_text: str, said: Sequence[str]) -> bool:
     """Return whether it is asked what is on the table: "is the table empty", too."""
-    said = [word for word in said if word != 'is']  # "whether the table is empty"
-    return any(word in _TABLES and (said[max(0, i - 2):i - 1] == ['on']
-                                    or not _BARE.isdisjoint(said[i + 1:i + 2]))
-               for i, word in enumerate(said))
+    said = [word for word in said if word not in _STILL]  # "whether the table is empty"
+    return any(word in _TABLES and (
+        said[max(0, i - 2):i - 1] == ['on'] or said[max(0, i - 4):i - 1] == ['on', 'top', 'of']
+        or said[i + 1:i + 2] == ['have'] or not _BARE.isdisjoint(said[i + 1:i + 2]))
+        for i, word in enumerate(said))
 
 
 def _asks_of_the_table(text: str, said: Sequence[str]) -> bool:
@@ -122,10 +127,52 @@ def _asks_of_several(_text: str, said: Sequence[str]) -> bool:
 
 def _asks_where_several_are(text: str, said: Sequence[str]) -> bool:
     """Return whether several things are to be at a place: "are the cubes in the tray"."""
-    return _asks_of_several(text, said) and any(
-        word in _PLACES and not (word == 'in' and not _PICTURES.isdisjoint(said[i + 1:i + 3])
-                                 or said[i:i + 2] == ['right', 'now'])
+    return ((_asks_of_several(text, said) or not _EACH.isdisjoint(said))
+            and _names_a_place(said))
+
+
+def _names_a_place(said: Sequence[str]) -> bool:
+    """Return whether it is said where; "in the picture" and "right?" do not."""
+    return any(word in _PLACES and not (
+        word == 'in' and not _PICTURES.isdisjoint(said[i + 1:i + 3])
+        or word == 'right' and said[i - 1:i] != ['the'] and said[i + 1:i + 2] != ['of'])
         for i, word in enumerate(said))
+
+
+def _says_a_number_at_a_place(_text: str, said: Sequence[str]) -> bool:
+    """Return whether a number of things is to be at a place: "are there two cubes in the tray"."""
+    return not _NUMBERS.isdisjoint(said) and 'number' not in said and _names_a_place(said)
+
+
+def _asks_what_remains(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'left' and after != 'of' and before != 'the' for before, word, after in zip(
+        ('', *said), said, (*said[1:], ''), strict=False))
+
+
+def _asks_of_a_device(_text: str, said: Sequence[str]) -> bool:
+    """Return whether it is asked of a tray or gripper how it is or where, not what it holds."""
+    return any(word in _DEVICES and (
+        said[max(0, i - 2):i] == ['of', 'the']
+        or said[max(0, i - 2):i] == ['is', 'the'] and (
+            not (_ATTRIBUTES | {'where'}).isdisjoint(said[:i])
+            or said[i + 1:i + 2] and said[i + 1] in COLOURS | _SIZES | (_PLACES - {'in'})))
+        for i, word in enumerate(said))
+
+
+def _says_a_thing_is_empty(_text: str, said: Sequence[str]) -> bool:
+    said = [word for word in said if word not in _STILL]
+    return any(word in _BARE and before not in _DEVICES | _TABLES | _PICTURES
+               for before, word in zip(said, said[1:], strict=False))
+
+
+def _denies(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'not' and before != 'or'
+               for before, word in zip(('', *said), said, strict=False))
+
+
+def _compares_other_than_colours(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'same' and after not in ('color', 'colour')
+               for word, after in zip(said, (*said[1:], ''), strict=True))
 
 
 def _says_a_number(_text: str, said: Sequence[str]) -> bool:
@@ -146,7 +193,12 @@ WAYS = (
     _way(_is_in_front, 'in front of', 'with "front" but in "in front of"'),
     _way(_is_on_nothing, 'on', 'where "on" ends the question'),
     _way(_is_on_the_table, 'edge of the table', 'about the table but for its edge'),
-    _way(_asks_of_the_table, 'table', 'about the table but for its edge and what is on it'),
+    _way(_asks_of_the_table, 'table', 'about the table itself, but for what is at its edge'),
+    _way(_asks_of_a_device, 'the tray', 'about a tray, a gripper or a hand but what is in it'),
+    _way(_says_a_thing_is_empty, 'empty', 'whether another thing is empty than tray and gripper'),
+    _way(_asks_what_remains, 'left of', 'what remains ("left")'),
+    _way(_denies, 'or not', 'with "not"'),
+    _way(_compares_other_than_colours, 'same', 'what is the same, but for colours'),
     _way(_counts_at_the_edge, 'at edge', 'to count at the edge'),
     _way(_is_in_a_thing, 'in the tray', 'with "in" but in the tray, the gripper or the picture'),
     _way(_compares_things, 'more than',
@@ -158,4 +210,5 @@ WAYS = (
     _way(_asks_if_anything_is, 'anything', 'of what kind "anything" is, but where it is'),
     _way(_asks_of_several, 'are there', 'about several things at once ("are the …")'),
     _way(_asks_where_several_are, 'are there', 'where several things are ("are the … in …")'),
+    _way(_says_a_number_at_a_place, 'exactly', 'for a number of things at a place'),
     _way(_says_a_number, 'exactly', 'for a number but with "exactly"'))

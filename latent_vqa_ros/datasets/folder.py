@@ -39,7 +39,7 @@ def load(folder: Path, limit: int | None = None, more: str = '') -> Dataset:
     """Return the folder's records; DatasetError names file and line of what is wrong.
 
     ``limit``: only the first images that are asked about, where all files list them in one order.
-    ``more``: a further file of questions about the same images.
+    ``more``: a further file of questions; those about other images are left out.
     """
     wanted = None if limit is None else _first(folder / 'questions.jsonl', limit)
     truth = _truth(folder / 'truth.jsonl', wanted)
@@ -83,16 +83,17 @@ def load(folder: Path, limit: int | None = None, more: str = '') -> Dataset:
 
 def _asked(files: Iterable[Path],
            wanted: Collection[str] | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the questions about wanted images; those of the first file are all there are."""
+    """Yield the questions about wanted images, of further files about those of the first alone."""
+    images = wanted
     for path in files:
         found = set()
         for where, line in _lines(path, _KEYS):
-            if wanted is None or line['image'] in wanted:
+            if images is None or line['image'] in images:
                 found.add(line['image'])
                 yield where, line
-            elif len(found) == len(wanted):
+            elif len(found) == len(images):
                 break
-        wanted = found
+        images = found
 
 
 def _check_asked(path: Path, told: Collection[str], asked: Collection[str]) -> None:
@@ -264,8 +265,10 @@ def _check_opposites(files: Iterable[Path], image: str, asked: list[Question]) -
                   if line['image'] == image and _plain(line['question']) == _plain(question.text)]
         (first, one), (second, other) = places[0], next(
             place for place in places if _plain(place[1]) == answer)
+        file, _, line_number = first.rpartition(':')
+        there = f'line {line_number}' if second.startswith(f'{file}:') else first
         raise DatasetError(f'{second}: {question.text!r} about {image} is answered '
-                           f'{other!r} here and {one!r} in line {first.rpartition(":")[2]}')
+                           f'{other!r} here and {one!r} in {there}')
 
 
 def _plain(text: str) -> str:

@@ -100,7 +100,8 @@ def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own
                     raise
     if spoken and not (path / SPOKEN_FILE).exists():
         from latent_vqa_ros.simulation import dataset
-        dataset.ask_spoken(path, path / SPOKEN_FILE, SPOKEN_QUESTIONS)
+        with tqdm(total=scenes, desc=f'asking about {name}', unit='scene', leave=False) as bar:
+            dataset.ask_spoken(path, path / SPOKEN_FILE, SPOKEN_QUESTIONS, bar.update)
     return path
 
 

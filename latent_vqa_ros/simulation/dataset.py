@@ -152,6 +152,28 @@ def make(out: Path, job: Job, workers: int, on_scenes: Callable[[int], object]) 
     return dict(counts)
 
 
+def ask_spoken(folder: Path, path: Path, questions: int,
+               on_scenes: Callable[[int], object]) -> None:
+    """Ask further questions (language/spoken.py) about the scenes of a drawn folder.
+
+    Writes at most ``questions`` about each to ``path``, in the form of questions.jsonl.
+    """
+    tally, fresh = Tally(), path.with_suffix(f'.{os.getpid()}')
+    try:
+        with (folder / 'truth.jsonl').open(encoding='utf-8') as truth, \
+                fresh.open('w', encoding='utf-8') as out:
+            for line in truth:
+                scene = Scene.from_json(line)
+                rng = np.random.default_rng([SPLITS.index(scene.split), scene.seed, 2])
+                found = ask(scene, rng, questions, SPOKEN, tally)
+                out.writelines(json.dumps(each) + '\n'
+                               for each in _lines(scene, found, [None] * len(found)))
+                on_scenes(1)
+        fresh.rename(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
 @contextmanager
 def _part(out: Path, job: Job) -> Iterator[Path]:
     """Give the folder to work in, made anew or left by the same job, to this process alone."""
@@ -247,23 +269,6 @@ def _draw(part: Path, job: Job, index: int) -> Scene:
 def _save(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-def ask_spoken(folder: Path, path: Path, questions: int) -> None:
-    """Ask further questions (language/spoken.py) about the scenes of a drawn folder.
-
-    Writes at most so many of each to ``path``, in the form of questions.jsonl.
-    """
-    tally, fresh = Tally(), path.with_suffix(f'.{os.getpid()}')
-    with (folder / 'truth.jsonl').open(encoding='utf-8') as truth, \
-            fresh.open('w', encoding='utf-8') as out:
-        for line in truth:
-            scene = Scene.from_json(line)
-            rng = np.random.default_rng([SPLITS.index(scene.split), scene.seed, 2])
-            found = ask(scene, rng, questions, SPOKEN, tally)
-            out.writelines(json.dumps(each) + '\n'
-                           for each in _lines(scene, found, [None] * len(found)))
-    fresh.rename(path)
 
 
 def _write(scene: Scene, job: Job, tally: Tally, files: Mapping[str, TextIO]) -> dict[str, int]:

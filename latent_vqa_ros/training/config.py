@@ -161,7 +161,7 @@ class Recipe:
         if self.start and self.model.answer_table:
             raise ConfigError('start: model.answer_table is learned from the first step on; leave '
                               'one of them out')
-        if self.own != ('', '') and not any(name.startswith(WIDE) for name in self.names):
+        if self.own != ('', '') and not {WIDE, f'{WIDE}_spoken'}.intersection(self.names):
             raise ConfigError(f'photos, meshes: only for data: {WIDE}, {WIDE}_spoken')
         for key in ('contrastive_weight', 'grounding_weight', 'count_weight'):
             if getattr(self.pretrain, key):

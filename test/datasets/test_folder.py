@@ -144,7 +144,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_picture_with_its_line(folder):
 
 
 def test_no_data_is_said_in_one_line(tmp_path):
-    with pytest.raises(DatasetError, match='none of easy_vqa, tabletop, tabletop_wide, .*, and no'):
+    with pytest.raises(DatasetError, match='none of easy_vqa, tabletop, .*, and no'):
         datasets.load(str(tmp_path))
 
 

@@ -75,11 +75,11 @@ def test_the_first_scenes_of_more_are_asked_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setattr('os.cpu_count', lambda: 1)
     more = tabletop.ready('val', LIMIT + 2)
-    dataset.ask_spoken(more, more / 'more', 3)
+    dataset.ask_spoken(more, more / 'more', 3, lambda _: None)
     truth = more / 'truth.jsonl'
     lines = truth.read_text().splitlines(keepends=True)
     truth.write_text(''.join(lines[:LIMIT]))
-    dataset.ask_spoken(more, more / 'few', 3)
+    dataset.ask_spoken(more, more / 'few', 3, lambda _: None)
     few, all_ = (more / 'few').read_text(), (more / 'more').read_text()
     assert all_.startswith(few)
     assert len(few.splitlines()) == 3 * LIMIT < len(all_.splitlines())

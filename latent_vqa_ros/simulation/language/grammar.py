@@ -47,7 +47,8 @@ def say(meaning: Meaning, chooser: Random, wordings: Wordings = wording.TRAIN,
         ) -> tuple[str, tuple[Span, ...]]:
     """Return a question and its noun phrases (articles left out), at most MAX_WORDS words.
 
-    ``wordings`` has those of each kind.
+    ``wordings`` has those of each kind. Of SPOKEN, what looks like HELD_OUT is never said, so that
+    `wordings` stays a split of wordings that training never sees.
     """
     templates = [each for each in wordings[meaning.kind] if _can_say(each, meaning)]
     while True:

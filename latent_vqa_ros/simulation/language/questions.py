@@ -159,9 +159,14 @@ def _spoken(scene: Scene, kind: str, chooser: Random,
     failed = chooser.random() < FAILED[PRESUPPOSITION]
     found = [Candidate(meaning, told, 0) for meaning in spoken.propose(scene, kind, chooser)
              if meaning not in asked and (told := spoken.outcome(scene, meaning))]
-    return [one for one in found if kind not in spoken.DEFINITE
-            or failed == (one.told.answer in (NONE, SEVERAL)
-                          and (kind, one.told.group) != ('related_shape', 'related_shape'))]
+    return [one for one in found
+            if kind not in spoken.DEFINITE or failed == _presupposes_wrongly(kind, one.told)]
+
+
+def _presupposes_wrongly(kind: str, told: Outcome) -> bool:
+    """Return whether "the …" is none or several things; several left of the ball are no error."""
+    return (told.answer in (NONE, SEVERAL)
+            and not (kind == 'related_shape' and told.group == 'related_shape'))
 
 
 def _others(scene: Scene, meaning: Meaning) -> list[Thing]:

@@ -3,7 +3,7 @@
 What questions.py asks is asked in other words, too (`RESTATED`); the other kinds are new, with
 their truth: what is on the table, on which side of the picture something is, how many there are
 beside a number, what several things have in common. Where the truth is not certain, nothing is
-asked (None). Knows neither wording (spoken_wording.py) nor chance but that of the proposals.
+asked (None). Knows no wording (spoken_wording.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from latent_vqa_ros.simulation.language.spoken_truth import LEFT, MIDDLE, RIGHT,
 from latent_vqa_ros.simulation.truth import COLORS, SHAPES, Scene
 
 _NUMBERS = '2345'
+_COUNTED = ('count_of', 'count_more', 'count_fewer', 'count_least', 'count_most', 'count_only')
 
 RESTATED = MappingProxyType({  # kinds of questions.py -> how early each is tried
     'exists': 2.0, 'count': 2.0, 'color': 1.5, 'shape': 0.6, 'is_color': 0.4, 'is_shape': 0.3,
@@ -26,7 +27,7 @@ RESTATED = MappingProxyType({  # kinds of questions.py -> how early each is trie
     'gripper_what': 0.5, 'gripper_a': 0.3, 'tray_any': 0.3, 'tray_a': 0.4, 'tray_the': 0.3,
     'tray_what': 0.5, 'tray_count': 0.5, 'tray_empty': 0.2, 'tray_seen': 0.15,
     'gripper_seen': 0.15})
-DEFINITE = frozenset((  # which presuppose that there is exactly one
+DEFINITE = frozenset((  # which presuppose that there is exactly one, or (all_are) any
     'color', 'shape', 'is_color', 'is_shape', 'is_size', 'relation', 'related_any',
     'related_shape', 'tray_the', 'table_color', 'where', 'side_the', 'same_color', 'related_a',
     'related_count', 'choose_color', 'choose_shape', 'all_are', 'table_the', 'side_the_color',
@@ -42,13 +43,11 @@ WEIGHTS = MappingProxyType({
     'side_a': 0.8, 'side_what': 1.0, 'side_color': 0.6, 'side_count': 0.6, 'related_a': 1.0,
     'related_count': 0.6, 'tray_number': 0.4, 'table_the': 0.6, 'seen_any': 0.4, 'seen_empty': 0.3,
     'side_the_color': 0.8, 'related_number': 0.6, 'beside_color': 0.8, 'gripper_the': 0.3})
-_GROUPS = MappingProxyType({  # for reports, by the beginning of a kind's name
+_GROUPS = MappingProxyType({  # for reports; the first beginning of a kind's name that fits
     'table': 'table', 'side': 'side', 'where': 'side', 'seen': 'seen', 'what_is': 'what',
     'count_': 'number', 'more_than_one': 'number', 'only_one': 'number', 'both': 'two',
     'either': 'two', 'all_are': 'several', 'colors': 'several', 'one_color': 'several',
-    'same_color': 'two', 'choose': 'two', 'related_a': 'beside',
-    'related_count': 'beside', 'related_number': 'beside', 'beside': 'beside',
-    'tray_number': 'tray', 'tray': 'tray', 'gripper': 'gripper',
+    'same_color': 'two', 'choose': 'two', 'beside': 'beside', 'tray': 'tray', 'gripper': 'gripper',
     'exists': 'existence', 'count': 'count', 'color': 'attribute', 'shape': 'attribute',
     'is_': 'verify', 'relat': 'beside'})
 
@@ -59,8 +58,7 @@ def propose(scene: Scene, kind: str, chooser: Random) -> list[Meaning]:
         return proposals.propose(scene, kind, chooser)
     if kind in ('table_a', 'side_a', 'tray_number'):
         found = proposals.propose(scene, 'tray_a', chooser)
-    elif kind in ('table_count', 'side_count', 'count_of', 'count_more', 'count_fewer',
-                  'count_least', 'count_most', 'count_only', 'more_than_one', 'only_one'):
+    elif kind in (*_COUNTED, 'table_count', 'side_count', 'more_than_one', 'only_one'):
         found = proposals.propose(scene, 'count', chooser)
     elif kind in ('table_color', 'side_the_color'):
         found = proposals.propose(scene, 'color', chooser)
@@ -91,8 +89,7 @@ def _values(scene: Scene, kind: str, chooser: Random) -> Sequence[str]:
     """Return what a kind may claim of each meaning."""
     if kind.startswith('side_'):
         return (LEFT, RIGHT, MIDDLE)
-    if kind in ('count_of', 'count_more', 'count_fewer', 'count_least', 'count_most',
-                'count_only'):
+    if kind in _COUNTED:
         return _NUMBERS
     if kind.startswith('choose_'):
         wanted = chooser.sample(COLORS if kind == 'choose_color' else SHAPES, 4)
