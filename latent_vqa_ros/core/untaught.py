@@ -22,6 +22,7 @@ _TABLES = frozenset(('table', 'desk'))
 _BARE = frozenset(('empty', 'clear', 'free', 'bare'))
 _STILL = frozenset(('is', 'still', 'really', 'now', 'completely'))  # before it
 _DEVICES = frozenset(('tray', 'gripper', 'robot', 'hand', 'camera'))
+_AMOUNTS = frozenset(('than', 'only', 'just', 'exactly', 'least', 'most'))
 _EACH = frozenset(('every', 'each'))
 _PLACES = frozenset(('left', 'right', 'front', 'behind', 'on', 'in', 'inside', 'nearer', 'closer',
                      'further', 'farther', 'edge', 'where'))
@@ -170,6 +171,26 @@ def _denies(_text: str, said: Sequence[str]) -> bool:
                for before, word in zip(('', *said), said, strict=False))
 
 
+def _says_one_or_both(_text: str, said: Sequence[str]) -> bool:
+    """Return whether "one", "both" or "the two" stands for things: "are both cubes red"."""
+    return 'both' in said and 'and' not in said or any(
+        word == 'one' and before not in _AMOUNTS and after != 'of' or word in _NUMBERS
+        and before == 'the' for before, word, after in zip(
+            ('', *said), said, (*said[1:], ''), strict=False))
+
+
+def _is_on_top(_text: str, said: Sequence[str]) -> bool:
+    return any(word == 'top' and after != 'of'
+               for word, after in zip(said, (*said[1:], ''), strict=True))
+
+
+def _counts_what_is_held(_text: str, said: Sequence[str]) -> bool:
+    return not {'many', 'count', 'number'}.isdisjoint(said) and any(
+        pair in (('the', 'gripper'), ('the', 'hand'), ('the', 'robot'))
+        for pair in zip(said, said[1:], strict=False)) or ('a', 'hand') in zip(
+            said, said[1:], strict=False)
+
+
 def _compares_other_than_colours(_text: str, said: Sequence[str]) -> bool:
     return any(word == 'same' and after not in ('color', 'colour')
                for word, after in zip(said, (*said[1:], ''), strict=True))
@@ -195,10 +216,13 @@ WAYS = (
     _way(_is_on_the_table, 'edge of the table', 'about the table but for its edge'),
     _way(_asks_of_the_table, 'table', 'about the table itself, but for what is at its edge'),
     _way(_asks_of_a_device, 'the tray', 'about a tray, a gripper or a hand but what is in it'),
-    _way(_says_a_thing_is_empty, 'empty', 'whether another thing is empty than tray and gripper'),
+    _way(_says_a_thing_is_empty, 'the tray', 'whether another thing is empty than a tray'),
     _way(_asks_what_remains, 'left of', 'what remains ("left")'),
-    _way(_denies, 'or not', 'with "not"'),
-    _way(_compares_other_than_colours, 'same', 'what is the same, but for colours'),
+    _way(_is_on_top, 'on top of', 'with "top" but in "on top of"'),
+    _way(_counts_what_is_held, 'the gripper', 'how many things are held, or about "a hand"'),
+    _way(_says_one_or_both, 'are the', 'with "one", "both", "the two" for things'),
+    _way(_denies, 'are the', 'with "not"'),
+    _way(_compares_other_than_colours, 'are the', 'what is the same, but for colours'),
     _way(_counts_at_the_edge, 'at edge', 'to count at the edge'),
     _way(_is_in_a_thing, 'in the tray', 'with "in" but in the tray, the gripper or the picture'),
     _way(_compares_things, 'more than',
