@@ -61,8 +61,8 @@ _TAG = re.compile(r',\s*right\W*$', re.IGNORECASE)
 _AFTERWARDS = frozenset(('please', 'now', 'right', 'there'))
 _WHAT_THERE_IS = frozenset((
     'what is there', "what's there", 'what is it', 'what it is', 'what is that', "what's that",
-    'what that is', 'what is this', "what's this", 'what do you see', 'what you see',
-    'what can you see', 'what you can see', 'what is here'))
+    'what that is', 'what do you see', 'what you see',
+    'what can you see', 'what you can see'))
 _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'

@@ -141,7 +141,8 @@ def test_each_colour_that_the_shipped_models_know_is_a_word_for_a_colour():
     for pipeline in PIPELINES.values():
         manifest = pipeline.bundle.manifest
         named = {word for word in (*manifest.vocabulary, *manifest.answers) if word in WORDS}
-        assert named <= spoken | set(easy_vqa.COLORS) | {'color', 'colour'}
+        assert named <= spoken | set(easy_vqa.COLORS) | {
+            'color', 'colour', 'colors', 'colours'}
 
 
 @pytest.mark.parametrize(('text', 'about'), [

@@ -196,7 +196,7 @@ def test_top_k_bounds_the_list_of_answers(red_circle):
     assert [p for _, p in top] == sorted((p for _, p in top), reverse=True)
 
 
-@pytest.mark.parametrize('question', ['is the tray not empty?', 'is noone there?',
+@pytest.mark.parametrize('question', ['is the tray non-empty?', 'is noone there?',
                                       'is nothin in the tray?'])
 def test_the_words_that_a_refusal_offers_can_be_asked_with(question):
     pipeline = open_pipeline('tabletop')
