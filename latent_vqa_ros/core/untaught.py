@@ -108,8 +108,8 @@ def _asks_a_difference(_text: str, said: Sequence[str]) -> bool:
 
 def _asks_of_the_picture(_text: str, said: Sequence[str]) -> bool:
     """Return whether something else is asked of the picture than whether and how many."""
-    return not _PICTURES.isdisjoint(said) and (not _OPEN.isdisjoint(said)
-                                  or 'how' in said and 'many' not in said)
+    return not _PICTURES.isdisjoint(said) and (
+        not _OPEN.isdisjoint(said) or 'how' in said and 'many' not in said)
 
 
 def _asks_if_anything_is(_text: str, said: Sequence[str]) -> bool:
@@ -151,9 +151,13 @@ def _asks_what_remains(_text: str, said: Sequence[str]) -> bool:
 
 
 def _asks_of_a_device(_text: str, said: Sequence[str]) -> bool:
-    """Return whether it is asked of a tray or gripper how it is or where, not what it holds."""
+    """Return whether it is asked of a tray or gripper how it is or where, not what it holds.
+
+    "A hand" is somebody's, not the gripper.
+    """
     return any(word in _DEVICES and (
-        said[max(0, i - 2):i] == ['of', 'the']
+        word == 'hand' and said[max(0, i - 1):i] == ['a']
+        or said[max(0, i - 2):i] == ['of', 'the']
         or said[max(0, i - 2):i] == ['is', 'the'] and (
             not (_ATTRIBUTES | {'where'}).isdisjoint(said[:i])
             or said[i + 1:i + 2] and said[i + 1] in COLOURS | _SIZES | (_PLACES - {'in'})))
@@ -186,9 +190,8 @@ def _is_on_top(_text: str, said: Sequence[str]) -> bool:
 
 def _counts_what_is_held(_text: str, said: Sequence[str]) -> bool:
     return not {'many', 'count', 'number'}.isdisjoint(said) and any(
-        pair in (('the', 'gripper'), ('the', 'hand'), ('the', 'robot'))
-        for pair in zip(said, said[1:], strict=False)) or ('a', 'hand') in zip(
-            said, said[1:], strict=False)
+        before == 'the' and word in _DEVICES - {'tray', 'camera'}
+        for before, word in zip(said, said[1:], strict=False))
 
 
 def _compares_other_than_colours(_text: str, said: Sequence[str]) -> bool:
@@ -219,7 +222,7 @@ WAYS = (
     _way(_says_a_thing_is_empty, 'the tray', 'whether another thing is empty than a tray'),
     _way(_asks_what_remains, 'left of', 'what remains ("left")'),
     _way(_is_on_top, 'on top of', 'with "top" but in "on top of"'),
-    _way(_counts_what_is_held, 'the gripper', 'how many things are held, or about "a hand"'),
+    _way(_counts_what_is_held, 'the gripper', 'how many things are held'),
     _way(_says_one_or_both, 'are the', 'with "one", "both", "the two" for things'),
     _way(_denies, 'are the', 'with "not"'),
     _way(_compares_other_than_colours, 'are the', 'what is the same, but for colours'),

@@ -9,8 +9,9 @@ from pathlib import Path
 from latent_vqa_ros.datasets import mixture
 from latent_vqa_ros.datasets.record import Dataset, DatasetError, expanded
 
-SIMULATED = {'tabletop': 'workcell', 'tabletop_wide': 'wide',  # -> world of the simulation
-             'tabletop_spoken': 'workcell', 'tabletop_wide_spoken': 'wide'}
+SIMULATED = {  # -> world of the simulation, and whether it is asked as people speak, too
+    'tabletop': ('workcell', False), 'tabletop_wide': ('wide', False),
+    'tabletop_spoken': ('workcell', True), 'tabletop_wide_spoken': ('wide', True)}
 
 
 def load(name_or_path: str, splits: Iterable[str] | None = None,
@@ -29,8 +30,8 @@ def load(name_or_path: str, splits: Iterable[str] | None = None,
         return easy_vqa.load()
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
-        return tabletop.load(splits, limit, SIMULATED[name_or_path], own,
-                             name_or_path.endswith(tabletop.SPOKEN))
+        world, spoken = SIMULATED[name_or_path]
+        return tabletop.load(splits, limit, world, own, spoken)
     folder = _folder(name_or_path)
     if (folder / 'questions.jsonl').is_file():
         from latent_vqa_ros.datasets import folder as adapter
@@ -66,7 +67,7 @@ def ready(name_or_path: str, limit: int | None = None, own: tuple[str, str] = ('
     """Draw what a simulated dataset lacks, so that many processes may load it at once."""
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
-        world, spoken = SIMULATED[name_or_path], name_or_path.endswith(tabletop.SPOKEN)
+        world, spoken = SIMULATED[name_or_path]
         for name in tabletop.splits_of(world, spoken):
             tabletop.ready(name, limit, world, own, spoken)
 
@@ -78,10 +79,9 @@ def version(name_or_path: str) -> int | None:
     """
     if name_or_path not in SIMULATED:
         return None
-    from latent_vqa_ros.datasets import tabletop
-    from latent_vqa_ros.simulation.version import SPOKEN, VERSIONS
-    found = VERSIONS[SIMULATED[name_or_path]]
-    return 1000 * found + SPOKEN if name_or_path.endswith(tabletop.SPOKEN) else found
+    from latent_vqa_ros.simulation.version import SPOKEN_VERSION, VERSIONS
+    world, spoken = SIMULATED[name_or_path]
+    return 1000 * VERSIONS[world] + SPOKEN_VERSION if spoken else VERSIONS[world]
 
 
 def sources(name_or_path: str, own: tuple[str, str] = ('', '')) -> list[dict[str, str]]:
@@ -89,7 +89,7 @@ def sources(name_or_path: str, own: tuple[str, str] = ('', '')) -> list[dict[str
 
     A folder that ``simulate dataset`` made says so itself; nothing is known of other folders.
     """
-    if SIMULATED.get(name_or_path) == 'wide' or name_or_path == 'rooms':
+    if SIMULATED.get(name_or_path, ('',))[0] == 'wide' or name_or_path == 'rooms':
         from latent_vqa_ros.simulation.world.wide.sources import Sources
         return Sources.of(*own).listed()
     about = expanded(name_or_path) / 'dataset.json'

@@ -21,8 +21,7 @@ from tqdm import tqdm
 from latent_vqa_ros.datasets import folder, images
 from latent_vqa_ros.datasets.record import SPLITS as RECORD_SPLITS
 from latent_vqa_ros.datasets.record import Dataset, DatasetError
-from latent_vqa_ros.simulation.version import SPOKEN as SPOKEN_VERSION
-from latent_vqa_ros.simulation.version import VERSIONS
+from latent_vqa_ros.simulation.version import SPOKEN_VERSION, VERSIONS
 from latent_vqa_ros.simulation.world.wide.sources import Sources
 
 SIZE = 128  # pixels
@@ -34,7 +33,7 @@ WIDE_SIZE = 160  # pixels of the shorter side
 WIDE_SPLITS = {'train': ('train', 31, 60_000), 'val': ('val', 32, 2_000),
                'test': ('test', 33, 2_000)}
 NAMES = {'workcell': 'tabletop', 'wide': 'tabletop_wide'}
-SPOKEN = '_spoken'  # after a name: the same pictures, asked as people speak, too
+SPOKEN_SUFFIX = '_spoken'  # after a name: the same pictures, asked as people speak, too
 SPOKEN_FILE, SPOKEN_QUESTIONS = f'spoken-{SPOKEN_VERSION}.jsonl', 8  # of each picture, at most
 Own = tuple[str, str]  # folders of a user's photographs and meshes, '' where there is none
 NO_OWN = ('', '')
@@ -50,13 +49,13 @@ def load(splits: Iterable[str] | None = None, limit: int | None = None,
     unknown split, RenderError where MuJoCo is missing.
     """
     have = splits_of(world, spoken)
-    name_of = NAMES[world] + SPOKEN * spoken
+    title = NAMES[world] + SPOKEN_SUFFIX * spoken
     wanted = set(have if splits is None else splits)
     if wanted - set(have):
-        raise DatasetError(f'{name_of} has no split {sorted(wanted - set(have))[0]!r}; it '
+        raise DatasetError(f'{title} has no split {sorted(wanted - set(have))[0]!r}; it '
                            f'has: {", ".join(have)}')
     names = [name for name in have if name in {*wanted, 'val'}]
-    return Dataset(name_of, tuple(
+    return Dataset(title, tuple(
         replace(record, split=name) for name in names
         for record in folder.load(ready(name, limit, world, own, spoken), limit,
                                   SPOKEN_FILE if spoken else '').records

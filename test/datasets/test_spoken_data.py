@@ -1,17 +1,15 @@
 import json
-from importlib.util import find_spec
 
 import pytest
+from helpers import needs
 
 from latent_vqa_ros import datasets
 from latent_vqa_ros.datasets import folder, tabletop
 from latent_vqa_ros.datasets.record import SPLITS, DatasetError
 from latent_vqa_ros.simulation import dataset
-from latent_vqa_ros.simulation.version import SPOKEN, VERSIONS
+from latent_vqa_ros.simulation.version import SPOKEN_VERSION, VERSIONS
 
 LIMIT = 2
-needs_mujoco = pytest.mark.skipif(  # not importorskip: the renderer is chosen before the import
-    find_spec('mujoco') is None, reason='needs MuJoCo: pip install mujoco')
 CUBE = {'image': 'a.png', 'question': 'is there a cube', 'answer': 'yes', 'split': 'val'}
 
 
@@ -32,7 +30,7 @@ def drawn(tmp_path_factory):
         yield plain, found, files, asked, before
 
 
-@needs_mujoco
+@needs.mujoco
 def test_the_same_pictures_are_asked_as_people_speak_too(drawn):
     plain, (spoken, _), _, _, before = drawn
     assert spoken.name == 'tabletop_spoken'
@@ -50,7 +48,7 @@ def test_the_same_pictures_are_asked_as_people_speak_too(drawn):
             other.image, other.split, other.captions, other.regions, other.told)
 
 
-@needs_mujoco
+@needs.mujoco
 def test_it_has_train_val_and_test_and_no_other_split(drawn):
     spoken = drawn[1][0]
     assert {record.split for record in spoken.records} == set(SPLITS)
@@ -61,7 +59,7 @@ def test_it_has_train_val_and_test_and_no_other_split(drawn):
         datasets.load('tabletop_spoken', ('wordings',), LIMIT)
 
 
-@needs_mujoco
+@needs.mujoco
 def test_it_is_asked_once(drawn):
     _, (first, second), files, asked, _ = drawn
     assert asked == [f'{split}-{LIMIT}' for split in SPLITS]
@@ -70,7 +68,7 @@ def test_it_is_asked_once(drawn):
     assert len(set(files.values())) == len(SPLITS)
 
 
-@needs_mujoco
+@needs.mujoco
 def test_the_first_scenes_of_more_are_asked_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setattr('os.cpu_count', lambda: 1)
@@ -89,10 +87,10 @@ def test_the_first_scenes_of_more_are_asked_the_same(tmp_path, monkeypatch):
 
 
 def test_its_version_is_that_of_the_scenes_and_that_of_the_questions():
-    assert datasets.version('tabletop_spoken') == 1000 * VERSIONS['workcell'] + SPOKEN == 9001
-    assert datasets.version('tabletop_wide_spoken') == 1000 * VERSIONS['wide'] + SPOKEN == 13001
+    for name, world in (('tabletop_spoken', 'workcell'), ('tabletop_wide_spoken', 'wide')):
+        assert datasets.version(name) == 1000 * VERSIONS[world] + SPOKEN_VERSION
     assert datasets.version('tabletop') == VERSIONS['workcell']
-    assert f'spoken-{SPOKEN}.jsonl' == tabletop.SPOKEN_FILE
+    assert f'spoken-{SPOKEN_VERSION}.jsonl' == tabletop.SPOKEN_FILE
 
 
 def written(path, **files):

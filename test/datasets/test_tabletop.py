@@ -1,11 +1,11 @@
 import json
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers import needs
 
 from latent_vqa_ros import datasets
 from latent_vqa_ros.datasets import tabletop
@@ -13,8 +13,7 @@ from latent_vqa_ros.datasets.record import DatasetError
 from latent_vqa_ros.simulation import dataset
 from latent_vqa_ros.simulation.world.wide.sources import Sources
 
-pytestmark = pytest.mark.skipif(  # not importorskip: the renderer is chosen before the import
-    find_spec('mujoco') is None, reason='needs MuJoCo: pip install mujoco')
+pytestmark = needs.mujoco
 LIMIT = 3
 
 

@@ -21,10 +21,10 @@ TARGET = 'target'
 _SLOT = re.compile(r"\{([a-z']+)(\d?)\}")
 _LOOKED_FOR = {'what': ('what',), "what's": ("what's",), 'any': ('anything', 'something'),
                'thing': wording.NOUNS['']}
-_CHOICES = {'grip': wording.GRIPPERS, 'in': wording.INSIDE, 'edge': wording.EDGES,
-            'desk': spoken_wording.DESKS, 'on': spoken_wording.ONS, 'tray': spoken_wording.TRAYS,
-            'picture': spoken_wording.PICTURES, 'one': spoken_wording.ONES,
-            'kind': spoken_wording.KINDS_OF}
+_CHOICES = {'grip': wording.GRIPPERS, 'in': wording.INSIDE, 'edge': wording.EDGES}
+_SPOKEN_CHOICES = {'desk': spoken_wording.DESKS, 'on': spoken_wording.ONS,
+                   'tray': spoken_wording.TRAYS, 'picture': spoken_wording.PICTURES,
+                   'one': spoken_wording.ONES, 'kind': spoken_wording.KINDS_OF}
 
 
 Wordings = Mapping[str, Sequence[str]]  # of each kind of question
@@ -44,11 +44,11 @@ class Span:
 
 
 def say(meaning: Meaning, chooser: Random, wordings: Wordings = wording.TRAIN,
-        ) -> tuple[str, tuple[Span, ...]]:
+        unsaid: re.Pattern[str] | None = None) -> tuple[str, tuple[Span, ...]]:
     """Return a question and its noun phrases (articles left out), at most MAX_WORDS words.
 
-    ``wordings`` has those of each kind. Of SPOKEN, what looks like HELD_OUT is never said, so that
-    `wordings` stays a split of wordings that training never sees.
+    ``wordings`` has those of each kind. What ``unsaid`` finds in a question is not said, but put
+    in other words: each kind needs some.
     """
     templates = [each for each in wordings[meaning.kind] if _can_say(each, meaning)]
     while True:
@@ -57,7 +57,7 @@ def say(meaning: Meaning, chooser: Random, wordings: Wordings = wording.TRAIN,
         text, spans = _fill(prefix, template, meaning, chooser)
         if len(words(text + suffix)) > MAX_WORDS:
             continue
-        if wordings is not spoken_wording.SPOKEN or not _HELD_OUT.search(text):
+        if unsaid is None or not unsaid.search(text):
             return _dress(text + suffix, chooser), tuple(spans)
 
 
@@ -77,7 +77,7 @@ def _pattern(wordings: Wordings) -> re.Pattern[str]:
                                for each in sorted(found)))
 
 
-_HELD_OUT = _pattern(wording.HELD_OUT)  # which training never sees
+LIKE_HELD_OUT = _pattern(wording.HELD_OUT)  # which training never sees
 
 
 def _fill(prefix: str, template: str, meaning: Meaning,
@@ -115,7 +115,8 @@ def _say_slot(name: str, index: str, meaning: Meaning, chooser: Random) -> tuple
     if name == 'side':
         where = chooser.choice(spoken_wording.SIDES[meaning.value])
         return '', where.replace('{picture}', chooser.choice(spoken_wording.PICTURES))
-    return '', chooser.choice(_LOOKED_FOR.get(name) or _CHOICES[name])
+    return '', chooser.choice(_LOOKED_FOR.get(name) or _CHOICES.get(name)
+                              or _SPOKEN_CHOICES[name])
 
 
 def noun_phrase(said: Description, chooser: Random, plural: bool = False) -> str:
@@ -169,7 +170,7 @@ def _dress(text: str, chooser: Random) -> str:
 
 
 def vocabulary(captions: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return all words of training questions and answers, and of ``captions``, sorted."""
+    """Return all words of questions in TRAIN and their answers, and of ``captions``, sorted."""
     texts = [_SLOT.sub(' ', template) for group in wording.TRAIN.values() for template in group]
     texts += [word for choice in (*_LOOKED_FOR.values(), *_CHOICES.values(), wording.PREFIXES,
                                   wording.SUFFIXES, wording.SPELLINGS) for word in choice]

@@ -31,7 +31,13 @@ from latent_vqa_ros.simulation.language.answering import (
 )
 from latent_vqa_ros.simulation.language.balance import SLACK, Candidate, Tally
 from latent_vqa_ros.simulation.language.captions import caption_words
-from latent_vqa_ros.simulation.language.grammar import TARGET, Span, Wordings, say
+from latent_vqa_ros.simulation.language.grammar import (
+    LIKE_HELD_OUT,
+    TARGET,
+    Span,
+    Wordings,
+    say,
+)
 from latent_vqa_ros.simulation.language.meaning import (
     NO,
     NONE,
@@ -111,10 +117,11 @@ def ask(scene: Scene, rng: np.random.Generator, limit: int = 10, wordings: Wordi
 def word(scene: Scene, meaning: Meaning, told: Outcome, chooser: Random,
          wordings: Wordings = TRAIN) -> Question:
     """Return a meaning as a question; its phrases are those that mean exactly one thing."""
-    text, spans = say(meaning, chooser, wordings)
+    spoken_so = wordings is SPOKEN  # what looks held out is not said, so that it stays unseen
+    text, spans = say(meaning, chooser, wordings, LIKE_HELD_OUT if spoken_so else None)
     phrases = [Phrase(span.text, span.start, span.stop, thing, span.of != TARGET)
                for span in spans if (thing := _meant(scene, meaning, told, span)) is not None]
-    group = spoken.group_of(meaning.kind) if wordings is SPOKEN else told.group
+    group = spoken.group_of(meaning.kind) if spoken_so else told.group
     return Question(text, told.answer, group, tuple(phrases), meaning)
 
 

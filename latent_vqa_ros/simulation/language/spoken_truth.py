@@ -61,17 +61,10 @@ def _of_the(holds: Callable[[Scene, Meaning, int], str | bool | None]) -> Truth:
 
 def _stands(scene: Scene, index: int) -> bool | None:
     """Whether a thing is on the table, directly or on another; in the tray it might be said to."""
-    below: int | None = index
-    for _ in scene.things:
-        thing = scene.things[index if below is None else below]
-        if thing.in_air:
-            return False
-        if thing.in_tray:
-            return None
-        if thing.on_top_of is None:
-            return True
-        below = thing.on_top_of
-    return None
+    thing = scene.things[index]
+    while not (thing.in_air or thing.in_tray) and thing.on_top_of is not None:
+        thing = scene.things[thing.on_top_of]
+    return False if thing.in_air else None if thing.in_tray else True
 
 
 def _on_table(scene: Scene) -> tuple[list[int], list[int]]:
@@ -273,38 +266,33 @@ def _side_count(scene: Scene, meaning: Meaning) -> str | None:
 
 # Beside another thing, and in the tray.
 
-def _related_a(scene: Scene, meaning: Meaning) -> Outcome | None:
-    to = refer(scene, meaning.about[1])
+def _neighbours(scene: Scene, meaning: Meaning) -> tuple[list[int], bool] | Outcome | None:
+    """Return the things beside another one, those of a kind where one is said, and whether further
+    ones might be; `none` or `several` where the other is that, None where nobody knows.
+    """
+    to = refer(scene, meaning.about[-1])
     if not isinstance(to, int):
         return Outcome(to, meaning.kind) if to else None
     beside, maybe = related_things(scene, meaning.relation, to)
+    if len(meaning.about) == 1:
+        return beside, maybe
     fitting, others = matches(scene, meaning.about[0])
-    if found := [i for i in fitting if i in beside]:
+    return [i for i in fitting if i in beside], maybe or others
+
+
+def _beside(scene: Scene, meaning: Meaning) -> Outcome | str | None:
+    """Answer whether one is beside a thing, how many are, or of which colour the only one is."""
+    told = _neighbours(scene, meaning)
+    if told is None or isinstance(told, Outcome):
+        return told
+    found, unsure = told
+    if meaning.kind == 'related_a' and found:
         return Outcome(YES, meaning.kind, tuple(found))
-    return None if maybe or others else Outcome(NO, meaning.kind)
-
-
-def _related_count(scene: Scene, meaning: Meaning) -> str | None:
-    to = refer(scene, meaning.about[0])
-    if not isinstance(to, int):
-        return to
-    beside, maybe = related_things(scene, meaning.relation, to)
-    return None if maybe else str(len(beside))
-
-
-def _beside(scene: Scene, meaning: Meaning) -> Outcome | None:
-    """Answer how many of a kind are beside a thing, or of which colour the only one is."""
-    to = refer(scene, meaning.about[1])
-    if not isinstance(to, int):
-        return Outcome(to, meaning.kind) if to else None
-    beside, maybe = related_things(scene, meaning.relation, to)
-    fitting, others = matches(scene, meaning.about[0])
-    found = [i for i in fitting if i in beside]
-    color = meaning.kind == 'beside_color'
-    if (maybe or others) and not (color and len(found) > 1):
+    if unsure and not (meaning.kind == 'beside_color' and len(found) > 1):
         return None
-    return (_one(scene, meaning, found, 'color', NONE) if color
-            else Outcome(str(len(found)), meaning.kind))
+    if meaning.kind == 'beside_color':
+        return _one(scene, meaning, found, 'color', NONE)
+    return NO if meaning.kind == 'related_a' else str(len(found))
 
 
 def _held(scene: Scene, _: Meaning, index: int) -> bool | None:
@@ -341,7 +329,7 @@ TRUTHS: Mapping[str, Truth] = MappingProxyType({
     'both': _both, 'either': _both, 'where': _of_the(_where),
     'side_the': _of_the(lambda scene, meaning, i: _place(scene, i, meaning.value)),
     'side_any': _side_any, 'side_a': _side_a, 'side_what': _side_what, 'side_color': _side_what,
-    'side_count': _side_count, 'related_a': _related_a, 'related_count': _related_count,
+    'side_count': _side_count, 'related_a': _beside, 'related_count': _beside,
     'tray_number': _tray_number, 'table_the': _of_the(lambda scene, _, i: _stands(scene, i)),
     'seen_any': _seen_any,
     'seen_empty': _seen_any, 'side_the_color': _side_the_color, 'related_number': _beside,
