@@ -68,7 +68,7 @@ def ready(name_or_path: str, limit: int | None = None, own: tuple[str, str] = ('
     if name_or_path in SIMULATED:
         from latent_vqa_ros.datasets import tabletop
         world, spoken = SIMULATED[name_or_path]
-        for name in tabletop.splits_of(world, spoken):
+        for name in tabletop.splits_of(world):
             tabletop.ready(name, limit, world, own, spoken)
 
 

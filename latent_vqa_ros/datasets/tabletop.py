@@ -43,12 +43,13 @@ def load(splits: Iterable[str] | None = None, limit: int | None = None,
          world: str = 'workcell', own: Own = NO_OWN, spoken: bool = False) -> Dataset:
     """Return these splits (all) and val, after drawing what the cache lacks.
 
-    ``spoken``: also ask what simulation/language/spoken.py asks, in train, val and test alone.
+    ``spoken``: also ask what simulation/language/spoken.py asks, in train, val and test alone;
+    the further splits are those of the plain world.
 
     A blind model learns from val, so that a test needs no training scenes. DatasetError for an
     unknown split, RenderError where MuJoCo is missing.
     """
-    have = splits_of(world, spoken)
+    have = splits_of(world)
     title = NAMES[world] + SPOKEN_SUFFIX * spoken
     wanted = set(have if splits is None else splits)
     if wanted - set(have):
@@ -58,14 +59,13 @@ def load(splits: Iterable[str] | None = None, limit: int | None = None,
     return Dataset(title, tuple(
         replace(record, split=name) for name in names
         for record in folder.load(ready(name, limit, world, own, spoken), limit,
-                                  SPOKEN_FILE if spoken else '').records
+                                  SPOKEN_FILE if spoken and name in RECORD_SPLITS else '').records
         if limit is None or int(record.image.stem) < limit), 'val')  # of some nothing is asked
 
 
-def splits_of(world: str, spoken: bool = False) -> dict[str, tuple[str, int, int]]:
+def splits_of(world: str) -> dict[str, tuple[str, int, int]]:
     """Return name -> split of the simulation, seed, scenes."""
-    found = WIDE_SPLITS if world == 'wide' else SPLITS
-    return {name: found[name] for name in RECORD_SPLITS} if spoken else found
+    return WIDE_SPLITS if world == 'wide' else SPLITS
 
 
 def cache(world: str = 'workcell') -> Path:
@@ -78,7 +78,7 @@ def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own
     """Return the folder of a split, or of at least its first scenes, drawn where there is none.
 
     DatasetError for a folder of ``own`` that is none; only ``train`` of the wide world is made
-    with them. ``spoken``: with the further questions.
+    with them. ``spoken``: with the further questions of train, val and test.
     """
     split, seed, scenes = splits_of(world)[name]
     own = own if (world, name) == ('wide', 'train') else NO_OWN
@@ -97,7 +97,7 @@ def ready(name: str, limit: int | None = None, world: str = 'workcell', own: Own
             except DatasetError:
                 if not path.exists():  # else another process drew it meanwhile
                     raise
-    if spoken and not (path / SPOKEN_FILE).exists():
+    if spoken and name in RECORD_SPLITS and not (path / SPOKEN_FILE).exists():
         from latent_vqa_ros.simulation import dataset
         with tqdm(total=scenes, desc=f'asking about {name}', unit='scene', leave=False) as bar:
             dataset.ask_spoken(path, path / SPOKEN_FILE, SPOKEN_QUESTIONS, bar.update)

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latent_vqa_ros.core.config import PreprocessConfig
-from latent_vqa_ros.core.tokenizer import Tokenizer
+from latent_vqa_ros.core.tokenizer import Tokenizer, words
 from latent_vqa_ros.datasets.images import Pictures
 from latent_vqa_ros.datasets.record import Record
 from latent_vqa_ros.training import distributed
 from latent_vqa_ros.training.config import AugmentConfig
 from latent_vqa_ros.training.losses import IGNORED
 from latent_vqa_ros.training.places import PlacedRecords, Places
-from latent_vqa_ros.training.sides import answer_tells_side, mirrored
+from latent_vqa_ros.training.sides import answer_tells_side, mirrored, mirrored_answer
 
 _KNOTS = 9  # of a smooth field, on a side, at most one less
 
@@ -62,14 +62,14 @@ class Split:
         mirrored_ut, can_u = mirrored(texts, ids_ut, tokenizer)
         self._question_ids = np.concatenate([ids_ut, mirrored_ut])
         sided = {text for text, can in zip(texts, can_u, strict=True) if not can}
-        told = {answer for answer in answers if answer_tells_side(answer)}
-        self._mirrors = [np.array([q.text not in sided and q.answer not in told
+        self._answer_at = {answer: i for i, answer in enumerate(answers)}
+        self._mirrored_answer_at = _mirrored_answers(answers)
+        self._mirrors = [np.array([q.text not in sided and q.answer in self._mirrored_answer_at
                                    for q in record.questions], np.bool_) for record in records]
         self.caption_ids_ut = (tokenizer.encode_batch(captions) if captions
                                else np.zeros((0, 1), np.int64))
         self._text_at = {text: i for i, text in enumerate(texts)}
         self._caption_at = {text: i for i, text in enumerate(captions)}
-        self._answer_at = {answer: i for i, answer in enumerate(answers)}
         self.placed = PlacedRecords(records, preprocess, tokenizer, grid)
 
     def __len__(self) -> int:
@@ -97,7 +97,8 @@ class Split:
         for i, row in enumerate(rows):
             asked = self.records[row].questions
             question[i, :len(asked)] = [self._text_at[q.text] for q in asked]
-            answer[i, :len(asked)] = [self._answer_at[q.answer] for q in asked]
+            answer_at = self._mirrored_answer_at if flipped[i] else self._answer_at
+            answer[i, :len(asked)] = [answer_at.get(q.answer, IGNORED) for q in asked]
             if flipped[i]:
                 question[i] += len(self._text_at)
                 answer[i, :len(asked)][~self._mirrors[row]] = IGNORED
@@ -138,6 +139,22 @@ def augmented_epoch(split: Split, seed: Sequence[int], size: int, augment: Augme
     for step, rows in islice(enumerate(split.epoch(seed, size)), first, None):
         rng = np.random.default_rng((*seed, step, rank) if rank else (*seed, step))
         yield split.batch(rows[rank::world], rng, augment).to(device)
+
+
+def _mirrored_answers(answers: Sequence[str]) -> dict[str, int]:
+    """Return the row of the answer that each answer becomes in the mirrored picture.
+
+    One that tells a side whose other side is no answer is left out.
+    """
+    row_of = {' '.join(words(answer)): row for row, answer in enumerate(answers)}
+    found = {}
+    for row, answer in enumerate(answers):
+        other = mirrored_answer(answer)
+        if not answer_tells_side(answer):
+            found[answer] = row
+        elif other in row_of and row_of[other] != row:
+            found[answer] = row_of[other]
+    return found
 
 
 def _trim(ids_ut: NDArray[np.int64]) -> NDArray[np.int64]:

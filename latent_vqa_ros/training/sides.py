@@ -44,6 +44,14 @@ def answer_tells_side(answer: str) -> bool:
     return any(word.startswith(('left', 'right')) for word in words(answer))
 
 
+def mirrored_answer(answer: str) -> str:
+    """Return the words of the answer that is true of the mirrored picture: "the left one".
+
+    An answer with another word for a side ("leftward") stays as it is.
+    """
+    return ' '.join(_OTHER.get(word, word) for word in words(answer))
+
+
 def mirrored(texts: Sequence[str], ids_ut: NDArray[np.int64],
              tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return ids (U, T) of questions about the mirrored picture, and which can be asked of it (U).

@@ -36,8 +36,9 @@ def test_the_same_pictures_are_asked_as_people_speak_too(drawn):
     assert spoken.name == 'tabletop_spoken'
     assert spoken.blind == plain.blind == 'val'
     assert tabletop.SPOKEN_FILE not in before  # nobody else asks so
-    assert len(spoken.records) == len(plain.records) == len(SPLITS) * LIMIT
-    for one, other in zip(spoken.records, plain.records, strict=True):
+    asked = [record for record in spoken.records if record.split in SPLITS]
+    assert len(asked) == len(plain.records) == len(SPLITS) * LIMIT
+    for one, other in zip(asked, plain.records, strict=True):
         known, further = (one.questions[:len(other.questions)],
                           one.questions[len(other.questions):])
         assert known == other.questions
@@ -49,14 +50,22 @@ def test_the_same_pictures_are_asked_as_people_speak_too(drawn):
 
 
 @needs.mujoco
-def test_it_has_train_val_and_test_and_no_other_split(drawn):
-    spoken = drawn[1][0]
-    assert {record.split for record in spoken.records} == set(SPLITS)
-    assert list(tabletop.splits_of('workcell', True)) == list(SPLITS)
-    assert list(tabletop.splits_of('wide', True)) == list(SPLITS)
-    with pytest.raises(DatasetError, match="tabletop_spoken has no split 'wordings'; it has: "
+def test_its_further_splits_are_those_of_the_plain_world(drawn):
+    further, spoken = set(tabletop.SPLITS) - set(SPLITS), drawn[1][0]
+    plain = datasets.load('tabletop', further, LIMIT)
+    assert {record.split for record in spoken.records} == {*further, *SPLITS}
+    assert further == {'compositional', 'shifted', 'wordings'}
+    for name in further:
+        assert len(spoken.split(name)) == LIMIT
+        assert spoken.split(name) == plain.split(name)
+        assert not (tabletop.cache() / f'{name}-{LIMIT}' / tabletop.SPOKEN_FILE).exists()
+
+
+@needs.mujoco
+def test_a_split_that_it_has_not_is_told_with_those_that_it_has():
+    with pytest.raises(DatasetError, match="tabletop_wide_spoken has no split 'wordings'; it has: "
                                            'train, val, test$'):
-        datasets.load('tabletop_spoken', ('wordings',), LIMIT)
+        datasets.load('tabletop_wide_spoken', ('wordings',), LIMIT)
 
 
 @needs.mujoco

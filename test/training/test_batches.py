@@ -124,6 +124,30 @@ def test_a_mirrored_picture_is_asked_the_mirrored_question_and_has_no_caption(tm
     assert seen == {('left', True, 0), ('right', False, -1)}
 
 
+def test_an_answer_that_tells_a_side_is_the_other_side_in_a_mirrored_picture(tmp_path):
+    tokenizer = Tokenizer(('is', 'it', 'left', 'middle', 'one', 'or', 'red', 'right', 'the',
+                           'upper', 'where'), 8)
+    picture = np.zeros((16, 16, 3), np.uint8)
+    picture[:, :8] = 200
+    cv2.imwrite(str(tmp_path / '0.png'), picture)
+    answers = ('Left', 'leftmost', 'left or right', 'middle', 'red', 'right', 'the left one',
+               'the right one', 'upper left')
+    record = Record(tmp_path / '0.png', 'train', tuple(
+        Question(text, answer, 'x') for text, answer in (
+            ('where is it', 'Left'), ('where is it', 'right'), ('where is it', 'middle'),
+            ('is it left or right', 'right'), ('where', 'the left one'), ('where', 'upper left'),
+            ('where', 'leftmost'), ('where', 'left or right'))), ())
+    split = Split([record], SIZE, tokenizer, answers, (2, 2))
+    config = AugmentConfig(mirror=True, noise=0, gain=0, blur=0)
+    seen = set()
+    for seed in range(20):
+        batch = split.batch([0], np.random.default_rng(seed), config)
+        seen.add((bool(batch.image_bhwc[0, 0, 0, 0] > 100), tuple(
+            answers[row] if row != IGNORED else '' for row in batch.answer_bq[0].tolist())))
+    assert seen == {(True, tuple(question.answer for question in record.questions)), (
+        False, ('right', 'Left', 'middle', 'Left', 'the right one', '', '', ''))}
+
+
 def test_a_mirrored_picture_is_not_asked_what_the_mirror_makes_false(tmp_path):
     tokenizer = Tokenizer(('is', 'it', 'left', 'leftward', 'of', 'or', 'right', 'there'), 8)
     picture = np.zeros((16, 16, 3), np.uint8)
