@@ -85,5 +85,6 @@ def read_picture(path: Path) -> bytes:
 def line(detail: Detail) -> str:
     """Return 'question: answer (confidence)', or the status and its reason."""
     if detail.status.value == 'ok':
-        return f'{detail.question}: {detail.answer} ({100 * (detail.confidence or 0):.1f} %)'
+        read = f' [{detail.reason}]' if detail.reason else ''
+        return f'{detail.question}: {detail.answer} ({100 * (detail.confidence or 0):.1f} %){read}'
     return f'{detail.question}: [{detail.status.value}] {detail.reason}'

@@ -132,7 +132,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the report and the reliability curves."""
     from latent_vqa_ros import datasets
     from latent_vqa_ros.backends import open_pipeline
-    from latent_vqa_ros.core.asking import Asking
+    from latent_vqa_ros.core.reading import Reader
     from latent_vqa_ros.datasets import mixture
     from latent_vqa_ros.datasets.images import read_rgb
     from latent_vqa_ros.datasets.record import Record, questions_of
@@ -145,8 +145,8 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
             read_rgb(Record(path, 'test', ()))
     pipeline = open_pipeline(args.model, args.backend or BACKEND)
     backend, manifest = pipeline.backend, pipeline.bundle.manifest
-    asking = Asking(manifest.questions)
-    dataset = mixture.join([askable(datasets.load(name, (args.split,)), manifest.tokenizer, asking)
+    reader = Reader(manifest)
+    dataset = mixture.join([askable(datasets.load(name, (args.split,)), manifest.tokenizer, reader)
                             for name in datasets.parts(args.data)])
     records = dataset.split(args.split)
     blind = dataset.blind_records or records

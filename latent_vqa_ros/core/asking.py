@@ -26,12 +26,12 @@ _VERBS = _listed("""
     shall should will would""")
 _QUESTION_WORDS = _listed("""
     what what's which who who's whose where where's when why how how's whether""")
-_ASKING = _VERBS | _QUESTION_WORDS | _listed("""
+ASKING = _VERBS | _QUESTION_WORDS | _listed("""
     if there's tell say name count number give show describe list find""")
 _COURTESY = _listed("""
     please hello hi hey ok okay thanks thank now then so also just i i'd like to know wonder
     want me you us robot""")
-_FUNCTION = _ASKING | (_COURTESY - {'robot'}) | _listed("""
+_FUNCTION = ASKING | (_COURTESY - {'robot'}) | _listed("""
     a an the of it there any some many much to and or but not that see
 """)  # that name nothing to look for
 _SUBJECTS = _listed("""
@@ -121,7 +121,7 @@ def kinds(question: str) -> frozenset[int]:
 
 
 def _does_not_ask(_text: str, said: Sequence[str]) -> bool:
-    return len(said) < 2 or _ASKING.isdisjoint(said)
+    return len(said) < 2 or ASKING.isdisjoint(said)
 
 
 def _names_nothing(text: str, said: Sequence[str]) -> bool:
@@ -264,7 +264,7 @@ def _names_attribute(rest: list[str]) -> bool:
 
 
 def _has_asking(part: list[str]) -> bool:
-    return any(word in _ASKING and word != 'if' and not (i and part[i - 1] in _RELATIVE)
+    return any(word in ASKING and word != 'if' and not (i and part[i - 1] in _RELATIVE)
                for i, word in enumerate(part))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core import evidence
 from latent_vqa_ros.core.answer import NANO, Detail, Evidence, Latency, softmax
-from latent_vqa_ros.core.asking import ANOTHER, Asking, answers_another
+from latent_vqa_ros.core.asking import ANOTHER, answers_another
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
 from latent_vqa_ros.core.preprocess import prepare, to_source
 from latent_vqa_ros.core.questions import Request
+from latent_vqa_ros.core.reading import Reader
 from latent_vqa_ros.core.statuses import Status
 from latent_vqa_ros.core.taught import Taught
-from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, UnknownWordsError, words
+from latent_vqa_ros.core.tokenizer import QuestionError, UnknownWordsError, words
 
 Array = NDArray[Any]
 GREY = 'the picture is grey (R = G = B): colours cannot be told from it'
@@ -145,11 +146,7 @@ class Pipeline:
                                else min_confidence)
         self.max_age_s = max_age_s
         self.max_distance = bundle.manifest.max_distance
-        self._tokenizer = bundle.manifest.tokenizer
-        self._known = replace(self._tokenizer, unasked=frozenset())
-        self._asking = Asking(bundle.manifest.questions)
-        config = bundle.manifest.evidence
-        self._nouns = frozenset(config.words if config else ())
+        self._reader = Reader(bundle.manifest)
         self._encoded: dict[str, Encoded] = {}
         self._grey: dict[str, bool] = {}  # by camera
 
@@ -165,7 +162,7 @@ class Pipeline:
         try:
             if self._taught(request, frame, now_ns, absent, found, latency):
                 return self._detail(request, found, latency, start)
-            tokens_t = self._check(request, frame, now_ns, absent, found)
+            said, tokens_t = self._check(request, frame, now_ns, absent, found)
             assert frame is not None
             encoded = self._encoded.get(frame.camera)
             found['encoding_reused'] = encoded is not None and encoded.frame is frame
@@ -173,7 +170,7 @@ class Pipeline:
                 encoded = self._encoded[frame.camera] = self._encode(frame)
                 self._grey[frame.camera] = encoded.grey
                 latency.update(decode=encoded.decode_ms, encode=encoded.encode_ms)
-            self._answer(request, tokens_t, encoded, found, latency)
+            self._answer(said, tokens_t, encoded, found, latency)
         except Refused as refused:
             self._refuse(refused, request, found)
         return self._detail(request, found, latency, start)
@@ -210,8 +207,8 @@ class Pipeline:
         try:
             if self._taught(request, encoded.frame, now_ns, '', found, latency):
                 return self._detail(request, found, latency, start)
-            tokens_t = self._check(request, encoded.frame, now_ns, '', found)
-            self._answer(request, tokens_t, encoded, found, latency)
+            said, tokens_t = self._check(request, encoded.frame, now_ns, '', found)
+            self._answer(said, tokens_t, encoded, found, latency)
         except Refused as refused:
             self._refuse(refused, request, found)
         return self._detail(request, found, latency, start)
@@ -220,7 +217,8 @@ class Pipeline:
         """Put status and reason into ``found``; of a text that was taught, why that is off."""
         vain = not request.error and refused.status in (Status.UNKNOWN_WORDS, Status.BAD_QUESTION)
         why = self.taught.why_not(request.question, request.camera) if vain and self.taught else ''
-        found.update(status=refused.status, reason='; '.join(filter(None, (why, refused.reason))))
+        found.update(status=refused.status, reason='; '.join(filter(
+            None, (why, found.get('reason'), refused.reason))))
 
     def _detail(self, request: Request, found: dict[str, Any], latency: dict[str, float],
                 start: float) -> Detail:
@@ -264,30 +262,20 @@ class Pipeline:
         return True
 
     def _check(self, request: Request, frame: Frame | None, now_ns: int, absent: str,
-               found: dict[str, Any]) -> Array:
-        """Return the question's tokens; Refused where that, or the frame's age, rules it out."""
+               found: dict[str, Any]) -> tuple[list[str], Array]:
+        """Return words and tokens asked; Refused where these, or the frame's age, rule it out."""
         if request.error:
             raise Refused(Status.BAD_QUESTION, request.error)
         try:
-            tokens_t = self._known.encode(request.question)
-        except QuestionError:
-            tokens_t = self._tokens(self._tokenizer, request.question)  # says it with words to ask
-        said = words(request.question)
-        why_not = self._asking.why_not(request.question, said)
-        if why_not:  # first: "… and what is …" is two questions, though no question has "and"
-            raise Refused(Status.BAD_QUESTION, why_not)
-        if not self._tokenizer.unasked.isdisjoint(said):
-            self._tokens(self._tokenizer, request.question)  # says which word
-        self._fresh(frame, now_ns, absent, found)
-        return tokens_t
-
-    def _tokens(self, tokenizer: Tokenizer, question: str) -> Array:
-        try:
-            return tokenizer.encode(question)
+            asked, tokens_t = self._reader.read(request.question)
         except UnknownWordsError as error:
             raise Refused(Status.UNKNOWN_WORDS, str(error)) from None
         except QuestionError as error:
             raise Refused(Status.BAD_QUESTION, str(error)) from None
+        if asked is not request.question:
+            found['reason'] = f'read as {asked!r}'
+        self._fresh(frame, now_ns, absent, found)
+        return words(asked), tokens_t
 
     def _fresh(self, frame: Frame | None, now_ns: int, absent: str,
                found: dict[str, Any]) -> Frame:
@@ -306,10 +294,9 @@ class Pipeline:
         except ImageError as error:
             raise Refused(Status.BAD_IMAGE, str(error)) from None
 
-    def _answer(self, request: Request, tokens_t: Array, encoded: Encoded, found: dict[str, Any],
+    def _answer(self, said: list[str], tokens_t: Array, encoded: Encoded, found: dict[str, Any],
                 latency: dict[str, float]) -> None:
         """Put answer, status and evidence into ``found``, and the time into ``latency``."""
-        said = words(request.question)
         colourless = encoded.grey and about_colours(said)
         limit = self.max_distance
         if limit is not None and not encoded.distance <= limit and not colourless:
@@ -334,7 +321,7 @@ class Pipeline:
         rule = self.bundle.manifest.preprocess
         return tuple(
             Evidence(phrase, to_source(cells, grid, *size, rule))
-            for phrase, cells in evidence.find(said, attention_tn, self._nouns, grid))
+            for phrase, cells in evidence.find(said, attention_tn, self._reader.nouns, grid))
 
     def _choose(self, answers: Sequence[str], p: Array, found: dict[str, Any]) -> None:
         """Put the likeliest answers into ``found``."""

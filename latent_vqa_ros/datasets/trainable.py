@@ -16,7 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from latent_vqa_ros.core.asking import Asking
+from latent_vqa_ros.core.reading import Reader
 from latent_vqa_ros.core.tokenizer import QuestionError, Tokenizer, words
 from latent_vqa_ros.datasets.record import (
     SPLITS,
@@ -82,43 +82,52 @@ def trainable(name: str, records: Iterable[Record], least: int, limit: int | Non
                           *_without(name, kept['test'], None, known)), rare_answers=True)
 
 
-def askable(dataset: Dataset, tokenizer: Tokenizer, asking: Asking | None = None) -> Dataset:
+def askable(dataset: Dataset, tokenizer: Tokenizer, reader: Reader | None = None) -> Dataset:
     """Return the dataset without the questions that a model cannot be asked.
 
     So a bundle that learned from the first pictures is measured on all, and one word in a folder
-    does not hide the rest. With ``asking`` it takes what the runtime takes. One line says how many
-    are left out. DatasetError where nothing is left.
+    does not hide the rest. With a ``reader`` it takes what the runtime takes, as that reads it.
+    One line says how many are left out. DatasetError where nothing is left.
     """
     records, left_out, first = [], Counter[str](), ''
-    refusal = cache(partial(why_not, tokenizer, asking=asking))
+    reading = cache(partial(_read, tokenizer, reader))
     for record in dataset.records:
-        kept = tuple(q for q in record.questions if not refusal(q.text))
+        found = [(q, *reading(q.text)) for q in record.questions]
+        kept = tuple(q if asked == q.text else replace(q, text=asked, phrases=())
+                     for q, asked, why in found if not why)
         records += [replace(record, questions=kept)] if kept else []
-        if len(kept) < len(record.questions):
-            left_out[record.split] += len(record.questions) - len(kept)
-            text = next(q.text for q in record.questions if q not in kept)
-            first = first or f'{text[:80]!r}: {refusal(text)}'
+        if len(kept) < len(found):
+            left_out[record.split] += len(found) - len(kept)
+            first = first or next(f'{q.text[:80]!r}: {why}' for q, _, why in found if why)
     if not left_out and not records:
         raise DatasetError(f'{dataset.name}: there is no question in it')
     if not records:
         raise DatasetError(f'{dataset.name}: the model can be asked nothing of it, such as '
                            f'{first}')
-    if not left_out:
+    if not left_out and reader is None:
         return dataset
     total = Counter(r.split for r in dataset.records for _ in r.questions)
-    log.warning('%s: %s left out: the model cannot be asked, e.g. %s', dataset.name, ', '.join(
-        f'{count} of {total[split]} questions of {split}'
-        for split, count in sorted(left_out.items())), first)
+    if left_out:
+        log.warning('%s: %s left out: the model cannot be asked, e.g. %s', dataset.name, ', '.join(
+            f'{count} of {total[split]} questions of {split}'
+            for split, count in sorted(left_out.items())), first)
     return replace(dataset, records=tuple(records))
 
 
-def why_not(tokenizer: Tokenizer, text: str, asking: Asking | None = None) -> str:
+def why_not(tokenizer: Tokenizer, text: str) -> str:
     """Return why a model with this tokenizer does not take a text, '' where it does."""
+    return _read(tokenizer, None, text)[1]
+
+
+def _read(tokenizer: Tokenizer, reader: Reader | None, text: str) -> tuple[str, str]:
+    """Return the text that a model is asked, and why it cannot be."""
     try:
+        if reader is not None:
+            return reader.read(text)[0], ''
         tokenizer.encode(text)
     except QuestionError as error:
-        return str(error)
-    return '' if asking is None else asking.why_not(text, words(text))
+        return text, str(error)
+    return text, ''
 
 
 def _hold_out(splits: dict[str, list[Record]], split: str) -> None:

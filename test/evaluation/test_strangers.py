@@ -6,8 +6,8 @@ import pytest
 
 from latent_vqa_ros import backends, datasets
 from latent_vqa_ros.core import bundle as bundles
-from latent_vqa_ros.core.asking import Asking
 from latent_vqa_ros.core.models import DEFAULT_MODEL, find_model
+from latent_vqa_ros.core.reading import Reader
 from latent_vqa_ros.datasets.record import questions_of
 from latent_vqa_ros.datasets.trainable import askable
 from latent_vqa_ros.evaluation import evaluate
@@ -24,7 +24,7 @@ def bundle():
 def asked(bundle):
     """Return all records, and those with the questions that the model takes."""
     data = datasets.load(str(FOLDER))
-    kept = askable(data, bundle.manifest.tokenizer, Asking(bundle.manifest.questions))
+    kept = askable(data, bundle.manifest.tokenizer, Reader(bundle.manifest))
     return data.split('test'), kept.split('test')
 
 

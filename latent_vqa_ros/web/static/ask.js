@@ -212,7 +212,7 @@ export class Ask {
     fill(this.card,
       h('p', {class: 'asked'}, detail.question),
       h('p', {class: 'big', 'data-status': ok ? 'ok' : 'none'}, ok ? detail.answer : title),
-      ok ? null : h('p', {}, detail.reason ? `${sentence(detail.reason)} ` : '', advice),
+      ok && !detail.reason ? null : h('p', {}, detail.reason ? `${sentence(detail.reason)} ` : '', ok ? '' : advice),
       detail.forced ? h('p', {class: 'warn'}, 'Forced: the judge does not trust this question yet.') : null,
       detail.confidence === null ? null : this.bar(detail),
       detail.top.length > 1 ? this.others(detail) : null,
