@@ -67,6 +67,7 @@ _SIZES = frozenset(('large', 'big', 'small', 'little'))  # that "or" may join
 NOTHING = 'the text asks nothing; a question is, for example, {!r}'
 TWICE = 'two questions in one text; ask them one at a time'
 NEVER = 'the model was never asked {}; a question to it is, for example, {{!r}}'
+HAND = "no gripper is seen, which the model calls a hand; of a person's hand it tells nothing"
 ANOTHER = 'the model answered {!r}, as if it was asked another question'
 
 
@@ -111,6 +112,11 @@ def answers_another(said: Sequence[str], answer: str) -> bool:
                                        and _VERBS.isdisjoint(rest))
         return wanted and _COMPARED.isdisjoint(rest)
     return answer.isdecimal() and first in _VERBS and _NUMBERING.isdisjoint(rest)
+
+
+def answers_no_gripper(said: Sequence[str], answer: str) -> bool:
+    """Return whether "the hand" was taken for a gripper that is not there: "none"."""
+    return answer == 'none' and 'hand' in said
 
 
 def kinds(question: str) -> frozenset[int]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core import evidence
 from latent_vqa_ros.core.answer import NANO, Detail, Evidence, Latency, softmax
-from latent_vqa_ros.core.asking import ANOTHER, answers_another
+from latent_vqa_ros.core.asking import ANOTHER, HAND, answers_another, answers_no_gripper
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
@@ -312,6 +312,8 @@ class Pipeline:
         self._choose(manifest.answers, softmax(logits, manifest.temperature), found)
         if answers_another(said, found['answer']):
             raise Refused(Status.UNSURE, ANOTHER.format(found['answer']))
+        if self._reader.knows_grippers and answers_no_gripper(said, found['answer']):
+            raise Refused(Status.UNSURE, HAND)
         if colourless or encoded.grey and about_colours(words(found['answer'])):
             raise Refused(Status.UNSURE, GREY)
         self._check_confidence(found['confidence'], self.min_confidence)

@@ -17,12 +17,17 @@ Array = NDArray[np.integer[Any]]
 
 
 class Reader:
-    """Reads questions to one model."""
+    """Reads questions to one model.
+
+    ``nouns`` are the words that its evidence is told for, colours among them; ``knows_grippers``
+    tells that it takes a hand for one.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
         self._tokenizer = manifest.tokenizer
         self._known = replace(manifest.tokenizer, unasked=frozenset())
         self._asking = Asking(manifest.questions)
+        self.knows_grippers = 'gripper' in manifest.vocabulary
         self.nouns = frozenset(manifest.evidence.words if manifest.evidence else ())
 
     def read(self, question: str) -> tuple[str, Array]:

@@ -47,7 +47,7 @@ def restated(text: str, nouns: Collection[str]) -> str:
     asked = ' '.join(said)
     for pattern, plain in _SAID:
         asked = pattern.sub(plain, asked)
-    found = _with_nouns(asked.split(), plural)
+    found = _with_nouns(asked.split(' '), plural)
     if _AMOUNTS.issuperset(said[:1]) or said[:2] in _COMPARED:
         found = _with_verb(text, found, plural)
     return '' if found == said else ' '.join(found)

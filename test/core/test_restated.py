@@ -20,7 +20,8 @@ MANIFEST = open_pipeline('tabletop').bundle.manifest
 PICTURE = sorted((Path(__file__).parents[1] / 'data/strangers/images').iterdir())[0]
 READER = Reader(MANIFEST)
 WORDS = sorted({*MANIFEST.vocabulary, 'another', 'ones', 'they', 'them', 'these', 'those', 'i',
-                'we', 'look', 'looks', 'its', 'everything', 'altogether', 'currently', 'black'})
+                'we', 'look', 'looks', 'its', 'everything', 'altogether', 'currently', 'black',
+                '.', '\n', '>'})
 
 
 @pytest.mark.parametrize(('text', 'same'), [
@@ -62,7 +63,7 @@ def test_a_question_in_words_of_before(text, same):
     'is the ball left of the cube or the red one', 'is it the small one or the large one',
     'are the balls behind the red ones', 'which side of the cube is the ball on',
     'what does the cube look like', 'is one red', 'is everything',
-    'one cube?', 'one?', 'what shape are these', ''])
+    'one cube?', 'one?', 'is it\nred?', 'is it red. is there a cube?', 'what shape are these', ''])
 def test_what_may_ask_something_else_is_left_alone(text):
     assert restated(text, NOUNS) == ''
 
@@ -92,6 +93,13 @@ def test_no_noun_and_no_colour_is_made_up(said, end):
     assert made <= {'thing', 'things'} or 'one' in said or 'ones' in said
     assert all(word in said or f'{word}s' in said or f'{word}es' in said or word[:-1] in said
                or word[:-2] in said for word in made - {'thing', 'things'})
+
+
+@pytest.mark.parametrize('text', [
+    'any cubes? any balls?', 'any cubes\nand balls?', 'any > 2 cubes?'])
+def test_what_was_lost_on_the_way_is_not_lost_in_other_words(text):
+    with pytest.raises(QuestionError):
+        READER.read(text)
 
 
 def test_the_reason_of_what_cannot_be_asked_in_other_words_either_is_of_the_words_said():
