@@ -104,7 +104,12 @@ class Asking:
 
 
 def answers_another(said: Sequence[str], answer: str) -> bool:
-    """Return whether "what" and "how many" are answered yes or no, or "is it" with a number."""
+    """Return whether "what" and "how many" are answered yes or no, or "is it" with a number.
+
+    Or "is it on the left or on the right" with yes or no.
+    """
+    if answer in ('yes', 'no') and {'left', 'or', 'right'}.issubset(said):
+        return True
     rest = _without_courtesy(list(said))
     first, second = (*rest, '', '')[:2]
     if answer in ('yes', 'no'):

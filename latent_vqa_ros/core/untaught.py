@@ -199,6 +199,10 @@ def _compares_other_than_colours(_text: str, said: Sequence[str]) -> bool:
                for word, after in zip(said, (*said[1:], ''), strict=True))
 
 
+def _asks_the_shape_of_several(_text: str, said: Sequence[str]) -> bool:
+    return 'shape' in said and said[said.index('shape') + 1:][:1] == ['are']
+
+
 def _says_a_number(_text: str, said: Sequence[str]) -> bool:
     """Return whether a number stands without "exactly": "are there two cubes"."""
     return 'number' not in said and any(
@@ -237,5 +241,6 @@ WAYS = (
     _way(_asks_if_anything_is, 'anything', 'of what kind "anything" is, but where it is'),
     _way(_asks_of_several, 'are there', 'about several things at once ("are the …")'),
     _way(_asks_where_several_are, 'are there', 'where several things are ("are the … in …")'),
+    _way(_asks_the_shape_of_several, 'are the', 'which shape several things have'),
     _way(_says_a_number_at_a_place, 'exactly', 'for a number of things at a place'),
     _way(_says_a_number, 'exactly', 'for a number but with "exactly"'))

@@ -254,6 +254,9 @@ def test_a_model_that_was_asked_nothing_like_it_is_not_bound(text):
     ('can you tell me how many cubes there are', '2', False),
     ('do you see how many cubes there are', '2', False), ('can you count the cubes', '2', False),
     ('number of cubes equal to number of balls', 'yes', False),
+    ('is the bowl on the left or on the right', 'no', True),
+    ('is the bowl on the left or on the right', 'left', False),
+    ('is the bowl on the left', 'no', False),
     ('the colour of the cube is red', 'yes', False)])
 def test_an_answer_of_another_kind_answers_another_question(text, answer, another):
     assert answers_another(words(text), answer) == another

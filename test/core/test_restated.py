@@ -114,6 +114,7 @@ def test_the_reason_of_what_cannot_be_asked_in_other_words_either_is_of_the_word
     ('Is the red cube left of the blue one?', 'is the red cube left of the blue cube')])
 def test_the_detail_says_how_a_question_was_read(text, same):
     pipeline = open_pipeline('tabletop', num_threads=1)
+    pipeline.min_confidence = 0.0
     frame = Frame(lambda: (compressed_to_rgb(PICTURE.read_bytes()), None))
     found, plain = (pipeline.respond(Request(each), frame) for each in (text, same))
     assert (found.question, found.reason) == (text, f'read as {same!r}')

@@ -41,7 +41,7 @@ NEITHER = (
     'what colour is the tray?', 'where is the tray?', 'is the gripper on the left?',
     'what is left of the tray?', 'is the mug empty?', 'how many cubes are left?',
     'is the cube not red?', 'are the cubes the same shape?',
-    'how many cubes are near the edge?', 'what is at the ball?',
+    'how many cubes are near the edge?', 'what is at the ball?', 'what shape are the cubes?',
     'is it', 'what is', 'what do you', 'is there')
 
 
