@@ -51,6 +51,7 @@ WORDS = sorted({*MANIFEST.vocabulary, 'another', 'ones', 'they', 'them', 'these'
     ('what is in its gripper', 'what is in the gripper'),
     ('on which side of the picture is the red cube?', 'where is the red cube'),
     ('which side is the cube on', 'where is the cube'),
+    ('whats in the tray', "what's in the tray"),
 ])
 def test_a_question_in_words_of_before(text, same):
     assert restated(text, NOUNS) == same
