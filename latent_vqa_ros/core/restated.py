@@ -17,7 +17,7 @@ from latent_vqa_ros.core.tokenizer import words
 
 _ALL = 'are all the things '
 _SAID = tuple((re.compile(pattern), plain) for pattern, plain in (
-    (r"\b(what|where|there)s\b", r"\1's"),
+    (r'\b(what|where|there)s\b', r"\1's"),
     (r' (?:altogether|overall|currently|at the moment|to you|for me)\b', ''),
     (r'\b(?:do|can) (?:i|we) (?:have|see)\b|\bhave (?:i|we|you) got\b', 'do you see'),
     (r'\bits (gripper|hand)\b', r'the \1'),

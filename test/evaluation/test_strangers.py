@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from performance.strangers import count
 
 from latent_vqa_ros import backends, datasets
+from latent_vqa_ros.backends import open_pipeline
 from latent_vqa_ros.core import bundle as bundles
 from latent_vqa_ros.core.models import DEFAULT_MODEL, find_model
 from latent_vqa_ros.core.reading import Reader
@@ -13,7 +15,7 @@ from latent_vqa_ros.datasets.trainable import askable
 from latent_vqa_ros.evaluation import evaluate
 
 DATA = Path(__file__).parents[1] / 'data'
-# folder -> questions that can be asked, right of them, as README and docs/performance.md say
+# folder -> questions that can be asked, right of them; as README and docs/performance.md say
 FIGURES = {'strangers': (166, 148), 'strangers_2': (122, 106)}
 
 
@@ -40,3 +42,14 @@ def test_most_answers_to_a_stranger_are_right_as_the_documents_say(bundle, asked
     folder, _, taken = asked
     found = evaluate.predict(backends.load(bundle), bundle.manifest, taken)
     assert int(found.right.sum()) == FIGURES[folder][1]
+
+
+@pytest.mark.parametrize(('folder', 'answered', 'right', 'sure', 'sure_right'), [
+    ('strangers', 157, 145, 122, 121), ('strangers_2', 116, 105, 90, 87)])
+def test_a_node_answers_as_many_as_the_documents_say(
+        bundle, folder, answered, right, sure, sure_right):
+    found = count(open_pipeline(str(bundle.path), num_threads=1),
+                  DATA / folder / 'questions.jsonl', None)
+    assert found['asked'] == 200
+    assert (found['ok'], found['right']) == (answered, right)
+    assert (found['sure'], found['sure_right']) == (sure, sure_right)
