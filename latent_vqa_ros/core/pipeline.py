@@ -312,10 +312,10 @@ class Pipeline:
         self._choose(manifest.answers, softmax(logits, manifest.temperature), found)
         if answers_another(said, found['answer']):
             raise Refused(Status.UNSURE, ANOTHER.format(found['answer']))
-        if self._reader.knows_grippers and answers_no_gripper(said, found['answer']):
-            raise Refused(Status.UNSURE, HAND)
         if colourless or encoded.grey and about_colours(words(found['answer'])):
             raise Refused(Status.UNSURE, GREY)
+        if self._reader.knows_grippers and answers_no_gripper(said, found['answer']):
+            raise Refused(Status.UNSURE, HAND)
         self._check_confidence(found['confidence'], self.min_confidence)
 
     def _evidence(self, said: list[str], attention_tn: Array, grid: tuple[int, int],
