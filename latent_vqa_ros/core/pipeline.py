@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from latent_vqa_ros.core import evidence
 from latent_vqa_ros.core.answer import NANO, Detail, Evidence, Latency, softmax
-from latent_vqa_ros.core.asking import ANOTHER, HAND, answers_another, answers_no_gripper
 from latent_vqa_ros.core.bundle import Bundle
 from latent_vqa_ros.core.colours import about_colours, is_grey
 from latent_vqa_ros.core.image_formats import ImageError, Pixels, finish_rgb
@@ -267,7 +266,7 @@ class Pipeline:
         if request.error:
             raise Refused(Status.BAD_QUESTION, request.error)
         try:
-            asked, tokens_t = self._reader.read(request.question)
+            asked, said, tokens_t = self._reader.read(request.question)
         except UnknownWordsError as error:
             raise Refused(Status.UNKNOWN_WORDS, str(error)) from None
         except QuestionError as error:
@@ -275,7 +274,7 @@ class Pipeline:
         if asked is not request.question:
             found['reason'] = f'read as {asked!r}'
         self._fresh(frame, now_ns, absent, found)
-        return words(asked), tokens_t
+        return said, tokens_t
 
     def _fresh(self, frame: Frame | None, now_ns: int, absent: str,
                found: dict[str, Any]) -> Frame:
@@ -310,12 +309,11 @@ class Pipeline:
         if config is not None and attention_tn is not None:
             found['evidence'] = self._evidence(said, attention_tn, config.grid, encoded.size)
         self._choose(manifest.answers, softmax(logits, manifest.temperature), found)
-        if answers_another(said, found['answer']):
-            raise Refused(Status.UNSURE, ANOTHER.format(found['answer']))
         if colourless or encoded.grey and about_colours(words(found['answer'])):
             raise Refused(Status.UNSURE, GREY)
-        if self._reader.knows_grippers and answers_no_gripper(said, found['answer']):
-            raise Refused(Status.UNSURE, HAND)
+        doubt = self._reader.doubt(said, found['answer'])
+        if doubt:
+            raise Refused(Status.UNSURE, doubt)
         self._check_confidence(found['confidence'], self.min_confidence)
 
     def _evidence(self, said: list[str], attention_tn: Array, grid: tuple[int, int],

@@ -78,6 +78,7 @@ def _with_nouns(said: Sequence[str], plural: dict[str, str]) -> list[str]:
 def _with_verb(text: str, said: list[str], plural: dict[str, str]) -> list[str]:
     """Return "are there two cubes" for "two cubes?"; "any cubes" needs no question mark."""
     noun = next((word for word in said if word in plural or word in plural.values()), '')
-    if not noun or not ASKING.isdisjoint(said) or '?' not in text and said[0] != 'any':
+    if (not noun or not ASKING.isdisjoint(said)
+            or said[0] != 'any' and ('?' not in text or 'or' in said)):  # "a cube or a ball?"
         return said
     return [*(('is', 'there') if noun in plural else ('are', 'there')), *said]

@@ -123,7 +123,7 @@ def _read(tokenizer: Tokenizer, reader: Reader | None, text: str) -> tuple[str, 
     """Return the text that a model is asked, and why it cannot be."""
     try:
         if reader is not None:
-            return reader.read(text)[0], ''
+            return reader.read(text).text, ''
         tokenizer.encode(text)
     except QuestionError as error:
         return text, str(error)

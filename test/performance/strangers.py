@@ -32,7 +32,10 @@ def main() -> None:
     pipeline = open_pipeline(args.model, num_threads=1)
     total = Counter[str]()
     for path in args.files:
-        found = count(pipeline, path, args.images)
+        try:
+            found = count(pipeline, path, args.images)
+        except OSError as error:
+            parser.error(f'{error.filename}: {error.strerror}; photographs lie in --images')
         print(line(str(path), found))
         total += found
     if len(args.files) > 1:
@@ -51,8 +54,8 @@ def count(pipeline: Pipeline, path: Path, images: Path | None) -> Counter[str]:
             lambda content=content: (compressed_to_rgb(content), None)))
         ok, right = detail.status.value == 'ok', detail.answer == row['answer']
         sure = ok and detail.confidence >= SURE
-        found.update(asked=1, ok=ok, right=ok and right, sure=sure, sure_right=sure and right,
-                     **{detail.status.value: not ok} if not ok else {})
+        found.update(asked=1, right=ok and right, sure=sure, sure_right=sure and right)
+        found[detail.status.value] += 1
     return found
 
 

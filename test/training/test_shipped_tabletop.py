@@ -55,6 +55,7 @@ def test_the_card_names_what_nobody_drew_and_its_licence():
     assert 'robosuite 1.5.2 (MIT)' in (bundle.path / 'README.md').read_text('utf-8')
 
 
-def test_the_card_has_both_worlds_and_int8_costs_next_to_nothing(metrics):
-    assert {f'{world}/test' for world in WORLDS} < set(metrics)
+def test_the_card_has_every_split_and_int8_costs_next_to_nothing(metrics):
+    assert {'tabletop_wide_spoken/test', *(f'tabletop_spoken/{split}' for split in (
+        'test', 'compositional', 'shifted', 'wordings'))} < set(metrics)
     assert metrics['float']['accuracy'] - metrics['int8']['accuracy'] < 0.005
