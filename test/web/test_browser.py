@@ -65,7 +65,7 @@ def test_known_questions_are_found_by_their_words_with_the_keyboard_alone(screen
 
 def test_a_question_in_other_words_says_how_it_was_read(screen):
     screen.ask('any cubes?')
-    assert 'Read as \'are there any cubes\'.' in screen.text('.answer')
+    assert "Read as 'are there any cubes'." in screen.text('.answer')
 
 
 def test_a_question_that_is_html_is_text(screen):
